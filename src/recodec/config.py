@@ -1,0 +1,276 @@
+"""`EncodecConfig`: the hyperparameters of an EnCodec model, with Hugging Face's names and defaults.
+
+Every number that follows from others (hop, frame rate, number of codebooks, chunk sizes) is a
+property, derived in this one place. See `docs/notation.md` for the letters in shapes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .errors import ConfigError
+
+MODEL_TYPE = "encodec"
+CONFIG_NAME = "config.json"
+NORM_TYPES = ("weight_norm", "time_group_norm")
+PAD_MODES = ("reflect", "constant")
+
+_Bandwidths = Sequence[float]
+_POSITIVE_INTS = (
+    "sampling_rate",
+    "hidden_size",
+    "num_filters",
+    "kernel_size",
+    "last_kernel_size",
+    "residual_kernel_size",
+    "dilation_growth_rate",
+    "compress",
+    "codebook_size",
+)
+
+
+@dataclass
+class EncodecConfig:
+    """Configuration of an EnCodec model (paper section 3; field names as in `transformers`).
+
+    The defaults describe the released 24 kHz model. `presets.py` has the other released ones.
+
+    Args:
+        target_bandwidths: bandwidths in kbps that the model was trained for, ascending.
+        sampling_rate: in Hz.
+        audio_channels: 1 (mono) or 2 (stereo).
+        normalize: scale each segment to unit RMS before encoding, and send the scale.
+        chunk_length_s: length of a segment in seconds; `None` encodes the whole in one piece.
+        overlap: overlap of neighbouring segments as a fraction of a segment.
+        hidden_size: width D of the latents.
+        num_filters: channels of the first convolution; doubled at each downsampling.
+        num_residual_layers: residual blocks per scale.
+        upsampling_ratios: strides of the decoder; the encoder uses them in reverse.
+        norm_type: `"weight_norm"` or `"time_group_norm"`.
+        kernel_size, last_kernel_size, residual_kernel_size: in samples of their scale.
+        dilation_growth_rate: dilation of residual block j is this to the power of j.
+        use_causal_conv: pad on the left only (streamable).
+        pad_mode: `"reflect"` (released models) or `"constant"` (zeros; no start-up delay).
+        compress: a residual branch has its block's channels divided by this.
+        num_lstm_layers: layers of the LSTM in encoder and in decoder; 0 for none.
+        trim_right_ratio: share of a transposed convolution's padding trimmed on the right.
+        codebook_size: entries N per codebook, a power of two.
+        codebook_dim: width of a codebook entry; must equal `hidden_size`.
+        use_conv_shortcut: 1x1 convolution (rather than the identity) around residual branches.
+        return_dict: default for the `return_dict` argument of `EncodecModel`'s methods.
+        extra: keys of a `config.json` that we do not know; kept, and written back.
+
+    Raises:
+        ConfigError: if no network can be built from the values; the message names the field.
+    """
+
+    target_bandwidths: _Bandwidths = (1.5, 3.0, 6.0, 12.0, 24.0)
+    sampling_rate: int = 24_000
+    audio_channels: int = 1
+    normalize: bool = False
+    chunk_length_s: float | None = None
+    overlap: float | None = None
+    hidden_size: int = 128
+    num_filters: int = 32
+    num_residual_layers: int = 1
+    upsampling_ratios: Sequence[int] = (8, 5, 4, 2)
+    norm_type: str = "weight_norm"
+    kernel_size: int = 7
+    last_kernel_size: int = 7
+    residual_kernel_size: int = 3
+    dilation_growth_rate: int = 2
+    use_causal_conv: bool = True
+    pad_mode: str = "reflect"
+    compress: int = 2
+    num_lstm_layers: int = 2
+    trim_right_ratio: float = 1.0
+    codebook_size: int = 1024
+    codebook_dim: int | None = None
+    use_conv_shortcut: bool = True
+    return_dict: bool = True
+    extra: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    model_type = MODEL_TYPE  # a class attribute, as in transformers; not a field
+
+    def __post_init__(self) -> None:
+        if self.codebook_dim is None:
+            self.codebook_dim = self.hidden_size
+        self.validate()
+
+    # ---- derived numbers -------------------------------------------------------------------
+
+    @property
+    def hop_length(self) -> int:
+        """Samples per latent frame: the product of the strides."""
+        return math.prod(self.upsampling_ratios)
+
+    @property
+    def frame_rate(self) -> int:
+        """Latent frames per second, rounded up, in Hz."""
+        return math.ceil(self.sampling_rate / self.hop_length)
+
+    @property
+    def codebook_nbits(self) -> int:
+        """Bits per code."""
+        return math.ceil(math.log2(self.codebook_size))
+
+    @property
+    def num_quantizers(self) -> int:
+        """Number K of codebooks at the highest bandwidth."""
+        bits_per_s = self.frame_rate * self.codebook_nbits
+        return int(1000 * self.target_bandwidths[-1] // bits_per_s)
+
+    @property
+    def chunk_length(self) -> int | None:
+        """Samples per segment, or `None` where there are no segments."""
+        if self.chunk_length_s is None:
+            return None
+        return int(self.chunk_length_s * self.sampling_rate)
+
+    @property
+    def chunk_stride(self) -> int | None:
+        """Samples from the start of one segment to the start of the next."""
+        if self.chunk_length is None or self.overlap is None:
+            return None
+        return max(1, int((1.0 - self.overlap) * self.chunk_length))
+
+    def quantizers_for(self, bandwidth_kbps: float | None) -> int:
+        """Codebooks used at a bandwidth in kbps (all of them for `None`), at least one."""
+        if bandwidth_kbps is None or bandwidth_kbps <= 0:
+            return self.num_quantizers
+        bits_per_s = math.log2(self.codebook_size) * self.frame_rate
+        wanted = max(1, math.floor(bandwidth_kbps * 1000 / bits_per_s))
+        return min(wanted, self.num_quantizers)
+
+    def bandwidth_of(self, num_quantizers: int) -> float:
+        """Bandwidth in kbps of that many codebooks, without entropy coding."""
+        return num_quantizers * self.codebook_nbits * self.frame_rate / 1000
+
+    def frames_for(self, num_samples: int) -> int:
+        """Latent frames F that the encoder makes of a segment of that many samples."""
+        return -(-num_samples // self.hop_length)
+
+    # ---- validation ------------------------------------------------------------------------
+
+    def validate(self) -> None:
+        """Check every field; called at construction and again when a network is built.
+
+        Raises:
+            ConfigError: naming the field, its value and what is allowed.
+        """
+        for name in _POSITIVE_INTS:
+            _require(_is_int(getattr(self, name)) and getattr(self, name) > 0, name, getattr(self, name),
+                     "a positive integer")  # fmt: skip
+        for name in ("num_residual_layers", "num_lstm_layers"):
+            _require(_is_int(getattr(self, name)) and getattr(self, name) >= 0, name, getattr(self, name),
+                     "an integer of 0 or more")  # fmt: skip
+        _require(self.audio_channels in (1, 2), "audio_channels", self.audio_channels, "1 or 2")
+        _require(self.norm_type in NORM_TYPES, "norm_type", self.norm_type, f"one of {NORM_TYPES}")
+        _require(self.pad_mode in PAD_MODES, "pad_mode", self.pad_mode, f"one of {PAD_MODES}")
+        self._validate_structure()
+        self._validate_segments()
+        self._validate_bandwidths()
+
+    def _validate_structure(self) -> None:
+        ratios = self.upsampling_ratios
+        good = isinstance(ratios, (list, tuple)) and all(_is_int(r) and r > 0 for r in ratios)
+        _require(good and len(ratios) > 0, "upsampling_ratios", ratios, "a list of positive integers")
+        _require(self.codebook_dim == self.hidden_size, "codebook_dim", self.codebook_dim,
+                 f"equal to hidden_size ({self.hidden_size})")  # fmt: skip
+        _require(self.codebook_size & (self.codebook_size - 1) == 0, "codebook_size", self.codebook_size,
+                 "a power of 2")  # fmt: skip
+        _require(self.num_filters >= self.compress, "compress", self.compress,
+                 f"at most num_filters ({self.num_filters})")  # fmt: skip
+        trim = self.trim_right_ratio
+        _require(_is_number(trim) and 0 <= trim <= 1, "trim_right_ratio", trim, "between 0 and 1")
+        if not self.use_causal_conv:
+            _require(trim == 1.0, "trim_right_ratio", trim, "1.0 where use_causal_conv is false")
+        if self.use_causal_conv:
+            _require(self.norm_type == "weight_norm", "norm_type", self.norm_type,
+                     '"weight_norm" for a causal model: a norm over time looks ahead')  # fmt: skip
+
+    def _validate_segments(self) -> None:
+        if self.chunk_length_s is not None:
+            ok = _is_number(self.chunk_length_s) and self.chunk_length_s * self.sampling_rate >= 1
+            _require(ok, "chunk_length_s", self.chunk_length_s, "at least one sample long")
+        if self.overlap is not None:
+            ok = _is_number(self.overlap) and 0 <= self.overlap < 1
+            _require(ok, "overlap", self.overlap, "from 0 to below 1")
+
+    def _validate_bandwidths(self) -> None:
+        bands = self.target_bandwidths
+        good = isinstance(bands, (list, tuple)) and len(bands) > 0
+        good = good and all(_is_number(b) and b > 0 for b in bands)
+        _require(good, "target_bandwidths", bands, "a list of positive numbers (kbps)")
+        _require(list(bands) == sorted(bands), "target_bandwidths", bands, "in ascending order")
+        _require(self.num_quantizers >= 1, "target_bandwidths", bands,
+                 "enough for one codebook "
+                 f"({self.frame_rate * self.codebook_nbits / 1000:g} kbps)")  # fmt: skip
+
+    # ---- files -----------------------------------------------------------------------------
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> EncodecConfig:
+        """Build from the content of a `config.json`; unknown keys go to `extra`.
+
+        Raises:
+            ConfigError: for another `model_type` or a bad value.
+        """
+        model_type = values.get("model_type", MODEL_TYPE)
+        if model_type != MODEL_TYPE:
+            raise ConfigError(f"this is a configuration of a {model_type!r} model, not of {MODEL_TYPE!r}")
+        known = {f.name for f in dataclasses.fields(cls)} - {"extra"}
+        derived = _derived_names()
+        fields = {k: v for k, v in values.items() if k in known}
+        extra = {k: v for k, v in values.items() if k not in known | derived | {"model_type"}}
+        return cls(**fields, extra=extra)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields as plain values, with the keys of `extra` beside them."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "extra"}
+        values["target_bandwidths"] = list(self.target_bandwidths)
+        values["upsampling_ratios"] = list(self.upsampling_ratios)
+        return {**self.extra, "model_type": MODEL_TYPE, **values}
+
+    def to_json_string(self) -> str:
+        """`to_dict` as indented JSON with sorted keys."""
+        return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
+
+    @classmethod
+    def from_json_file(cls, path: str | Path) -> EncodecConfig:
+        """Read a `config.json`.
+
+        Raises:
+            ConfigError: if the file is no JSON object, or describes no EnCodec.
+            FileNotFoundError: if there is no such file.
+        """
+        try:
+            values = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise ConfigError(f"{path} is not valid JSON: {error}") from error
+        if not isinstance(values, dict):
+            raise ConfigError(f"{path} holds no JSON object")
+        return cls.from_dict(values)
+
+
+def _derived_names() -> set[str]:
+    return {name for name, value in vars(EncodecConfig).items() if isinstance(value, property)}
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _require(condition: bool, name: str, value: object, allowed: str) -> None:
+    if not condition:
+        raise ConfigError(f"{name} must be {allowed}, got {value!r}")

@@ -1,0 +1,41 @@
+"""Every error that Recodec raises on purpose. Catch `RecodecError` to catch them all.
+
+Where the reference raises a `ValueError` or a `RuntimeError`, ours is one as well, so that
+code written for `transformers` keeps catching it.
+"""
+
+
+class RecodecError(Exception):
+    """Root of all errors of this package."""
+
+
+class ConfigError(RecodecError, ValueError):
+    """A configuration that no network can be built from, or a setting the model does not have."""
+
+
+class AudioError(RecodecError, ValueError):
+    """Audio that cannot be read, or that a model cannot take (rate, channels, NaN, empty)."""
+
+
+class CheckpointError(RecodecError, ValueError):
+    """Weights that are missing, misshapen, unknown or unsafe to load."""
+
+
+class BitstreamError(RecodecError, ValueError):
+    """Bytes that are no stream of ours. Its subclasses say in which way."""
+
+
+class TruncatedError(BitstreamError):
+    """The stream ends before its content does."""
+
+
+class CorruptError(BitstreamError):
+    """The stream contradicts itself."""
+
+
+class UnsupportedError(BitstreamError):
+    """A stream of a version or kind that this reader does not know."""
+
+
+class ModelMismatchError(BitstreamError):
+    """The stream was written with another model than the one at hand."""

@@ -1,0 +1,302 @@
+"""`EncodecModel`: the codec as a torch module, with the interface of `transformers.EncodecModel`."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from ..config import EncodecConfig
+from ..errors import AudioError, ConfigError
+from ..nn.layers import build_decoder, build_encoder, fold_weight_norm
+from ..nn.padding import mask_behind
+from .outputs import EncodecDecoderOutput, EncodecEncoderOutput, EncodecLatentOutput, EncodecOutput
+from .pretrained import PretrainedMixin
+from .quantizer import ResidualVectorQuantizer
+from .segments import mask_lengths, overlap_add, segment_stride, split
+
+Scales = list[torch.Tensor | None]
+
+
+class EncodecModel(PretrainedMixin, nn.Module):
+    """Encoder, residual vector quantizer and decoder (paper section 3, figure 1).
+
+    The arguments, shapes, defaults and errors are those of `transformers.EncodecModel`. Beyond it:
+
+    - a padded batch gives each item what it gets alone (pass `padding_mask`; padding on the right);
+    - `num_quantizers` may be given in place of `bandwidth`;
+    - `encode_latents`, `quantize`, `dequantize` and `decode_latents` open the path between;
+    - `fold_weight_norm()` makes inference faster.
+
+    Args:
+        config: the network; the released 24 kHz model's by default.
+    """
+
+    main_input_name = "input_values"
+
+    def __init__(self, config: EncodecConfig | None = None) -> None:
+        super().__init__()
+        config = EncodecConfig() if config is None else config
+        config.validate()
+        self.config = config
+        self.encoder = build_encoder(config)
+        self.decoder = build_decoder(config)
+        self.quantizer = ResidualVectorQuantizer(config)
+        self.bits_per_codebook = config.codebook_nbits
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of the weights."""
+        return next(self.parameters()).dtype
+
+    def fold_weight_norm(self) -> EncodecModel:
+        """Replace gains and directions by the weights they make. In place; saving undoes it."""
+        fold_weight_norm(self)
+        return self
+
+    # ---- the interface of transformers -----------------------------------------------------
+
+    def encode(
+        self,
+        input_values: torch.Tensor,
+        padding_mask: torch.Tensor | None = None,
+        bandwidth: float | None = None,
+        return_dict: bool | None = None,
+        *,
+        num_quantizers: int | None = None,
+    ) -> EncodecEncoderOutput | tuple[torch.Tensor, Scales, int]:
+        """Audio to codes.
+
+        Args:
+            input_values: (B, C, T) samples.
+            padding_mask: (B, T) or (B, C, T), 1 where audio is; padding on the right.
+            bandwidth: in kbps, one of `config.target_bandwidths`; the lowest by default.
+            return_dict: a named output (default of the config) or a plain tuple.
+            num_quantizers: number of codebooks, in place of `bandwidth`.
+
+        Returns:
+            codes (S, B, K, F) of S segments, a list of S scales ((B, 1) or `None`), and the
+            frames of padding behind the last segment. Codes behind an item's end are 0.
+
+        Raises:
+            ConfigError: for a bandwidth or number of codebooks that the model does not have.
+            AudioError: for input of a wrong shape, or a mask that pads on the left.
+        """
+        count = self._choose(bandwidth, num_quantizers)
+        lengths = self._check(input_values, padding_mask)
+        codes: list[torch.Tensor] = []
+        scales: Scales = []
+        for piece, valid in split(self.config, input_values, lengths):
+            latents, frames, scale = self._encode_segment(piece, valid)
+            segment = self.quantizer.encode(latents, count)
+            codes.append(segment if frames is None else mask_behind(segment, frames))
+            scales.append(scale)
+        stacked, padding = _stack_segments(codes)
+        if not self._named(return_dict):
+            return stacked, scales, padding
+        return EncodecEncoderOutput(stacked, scales, padding)
+
+    def decode(
+        self,
+        audio_codes: torch.Tensor,
+        audio_scales: Scales | torch.Tensor | None = None,
+        padding_mask: torch.Tensor | None = None,
+        return_dict: bool | None = None,
+        last_frame_pad_length: int | None = 0,
+    ) -> EncodecDecoderOutput | tuple[torch.Tensor]:
+        """Codes to audio.
+
+        Args:
+            audio_codes: (S, B, K, F).
+            audio_scales: S scales, each (B, 1) or `None`.
+            padding_mask: mask of the audio that was encoded; the result is cut to its length, and
+                each item is decoded as if it were alone.
+            return_dict: a named output or a plain tuple.
+            last_frame_pad_length: as `encode` returned it.
+
+        Returns:
+            audio (B, C, T), of up to one hop more than was encoded if no mask is given.
+
+        Raises:
+            ConfigError: for more codebooks than the model has, or several segments where it takes one.
+        """
+        latents = [self.dequantize(segment) for segment in audio_codes]
+        audio = self._decode_segments(latents, audio_scales, padding_mask, last_frame_pad_length or 0)
+        return EncodecDecoderOutput(audio) if self._named(return_dict) else (audio,)
+
+    def forward(
+        self,
+        input_values: torch.Tensor | None = None,
+        padding_mask: torch.Tensor | None = None,
+        bandwidth: float | None = None,
+        audio_codes: torch.Tensor | None = None,
+        audio_scales: Scales | torch.Tensor | None = None,
+        return_dict: bool | None = None,
+        last_frame_pad_length: int | None = 0,
+        *,
+        num_quantizers: int | None = None,
+    ) -> EncodecOutput | tuple[torch.Tensor, torch.Tensor]:
+        """Audio to audio through the codes; or, with `audio_codes` and `audio_scales`, only the way back.
+
+        Arguments are those of `encode` and `decode`.
+
+        Raises:
+            ConfigError: if only one of `audio_codes` and `audio_scales` is given.
+        """
+        if (audio_codes is None) != (audio_scales is None):
+            given, other = ("audio_codes", "audio_scales")
+            if audio_codes is None:
+                given, other = other, given
+            raise ConfigError(f"You specified `{given}` but did not specify the `{other}`")
+        if audio_codes is None:
+            if input_values is None:
+                raise ConfigError("forward needs input_values, or audio_codes with audio_scales")
+            audio_codes, audio_scales, last_frame_pad_length = self.encode(
+                input_values, padding_mask, bandwidth, False, num_quantizers=num_quantizers
+            )
+        if padding_mask is None and input_values is not None:
+            padding_mask = torch.ones_like(input_values, dtype=torch.bool)
+        audio = self.decode(audio_codes, audio_scales, padding_mask, False, last_frame_pad_length)[0]
+        return EncodecOutput(audio_codes, audio) if self._named(return_dict) else (audio_codes, audio)
+
+    # ---- between audio and codes -----------------------------------------------------------
+
+    def encode_latents(
+        self, input_values: torch.Tensor, padding_mask: torch.Tensor | None = None
+    ) -> EncodecLatentOutput:
+        """Audio (B, C, T) to latents (S, B, D, F) before quantization. Arguments and errors as in `encode`."""
+        lengths = self._check(input_values, padding_mask)
+        parts = [self._encode_segment(piece, valid) for piece, valid in split(self.config, input_values, lengths)]
+        stacked, padding = _stack_segments([latents for latents, _, _ in parts])
+        return EncodecLatentOutput(stacked, [scale for _, _, scale in parts], padding)
+
+    def quantize(
+        self, latents: torch.Tensor, bandwidth: float | None = None, *, num_quantizers: int | None = None
+    ) -> torch.Tensor:
+        """Latents (..., D, F) to codes (..., K, F)."""
+        flat = latents.reshape(-1, *latents.shape[-2:])
+        codes = self.quantizer.encode(flat, self._choose(bandwidth, num_quantizers))
+        return codes.reshape(*latents.shape[:-2], *codes.shape[-2:])
+
+    def dequantize(self, codes: torch.Tensor) -> torch.Tensor:
+        """Codes (..., K, F) to latents (..., D, F)."""
+        latents = self.quantizer.decode(codes.reshape(-1, *codes.shape[-2:]))
+        return latents.reshape(*codes.shape[:-2], *latents.shape[-2:])
+
+    def decode_latents(
+        self,
+        latents: torch.Tensor,
+        audio_scales: Scales | torch.Tensor | None = None,
+        padding_mask: torch.Tensor | None = None,
+        last_frame_pad_length: int | None = 0,
+    ) -> torch.Tensor:
+        """Latents (S, B, D, F) to audio (B, C, T); differentiable. Arguments as in `decode`."""
+        return self._decode_segments(list(latents), audio_scales, padding_mask, last_frame_pad_length or 0)
+
+    # ---- parts -----------------------------------------------------------------------------
+
+    def _named(self, return_dict: bool | None) -> bool:
+        return self.config.return_dict if return_dict is None else return_dict
+
+    def _choose(self, bandwidth: float | None, num_quantizers: int | None) -> int:
+        config = self.config
+        if num_quantizers is not None:
+            if bandwidth is not None:
+                raise ConfigError("give bandwidth or num_quantizers, not both")
+            if not 1 <= num_quantizers <= config.num_quantizers:
+                raise ConfigError(f"num_quantizers must be from 1 to {config.num_quantizers}, got {num_quantizers}")
+            return num_quantizers
+        bandwidth = config.target_bandwidths[0] if bandwidth is None else bandwidth
+        if bandwidth not in config.target_bandwidths:
+            raise ConfigError(
+                f"This model doesn't support the bandwidth {bandwidth}. Select one of {list(config.target_bandwidths)}."
+            )
+        return config.quantizers_for(bandwidth)
+
+    def _check(self, x: torch.Tensor, padding_mask: torch.Tensor | None) -> torch.Tensor | None:
+        if x.dim() != 3:
+            raise AudioError(f"input_values must be (batch, channels, samples), got shape {tuple(x.shape)}")
+        channels = x.shape[1]
+        if not 1 <= channels <= 2:
+            raise AudioError(f"Number of audio channels must be 1 or 2, but got {channels}")
+        if channels != self.config.audio_channels:
+            raise AudioError(f"this model takes {self.config.audio_channels} channel(s), got {channels}")
+        if x.shape[-1] == 0:
+            raise AudioError("input_values holds no samples")
+        if padding_mask is not None and padding_mask.shape[-1] != x.shape[-1]:
+            raise AudioError(f"padding_mask covers {padding_mask.shape[-1]} samples, input_values {x.shape[-1]}")
+        return mask_lengths(padding_mask, x.shape[0])
+
+    def _encode_segment(
+        self, x: torch.Tensor, valid: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
+        """(B, C, T) with (B,) valid samples to latents (B, D, F), valid frames (B,) and scale (B, 1)."""
+        if valid is not None:
+            x = mask_behind(x, valid)
+        scale = None
+        if self.config.normalize:
+            mono = x.sum(1, keepdim=True) / x.shape[1]
+            energy = mono.square()
+            if valid is None:
+                power = energy.mean(-1, keepdim=True)
+            else:
+                power = energy.sum(-1, keepdim=True) / valid.clamp(min=1)[:, None, None]
+            scale = power.sqrt() + 1e-8
+            x = x / scale
+            scale = scale.view(-1, 1)
+        if valid is None:
+            return self.encoder(x), None, scale
+        latents, frames = self.encoder.ragged(x, valid)
+        return latents, frames, scale
+
+    def _decode_segments(
+        self,
+        latents: list[torch.Tensor],
+        scales: Scales | torch.Tensor | None,
+        padding_mask: torch.Tensor | None,
+        padding_frames: int,
+    ) -> torch.Tensor:
+        config = self.config
+        chunk = config.chunk_length
+        if chunk is None and len(latents) != 1:
+            raise ConfigError(f"Expected one frame, got {len(latents)}")
+        if padding_frames > 0:
+            latents = [*latents[:-1], latents[-1][..., :-padding_frames]]
+        stride = 0 if chunk is None else segment_stride(config)
+        lengths = mask_lengths(padding_mask, latents[0].shape[0])
+        pieces, ends = [], []
+        for index, segment in enumerate(latents):
+            scale = None if scales is None else scales[index]
+            frames = None
+            if lengths is not None:
+                left = lengths - index * stride
+                left = left if chunk is None else left.clamp(0, chunk)
+                frames = (-(-left // config.hop_length)).clamp(max=segment.shape[-1])
+            piece, end = self._decode_segment(segment, frames, scale)
+            pieces.append(piece)
+            ends.append(end)
+        audio = pieces[0] if chunk is None else overlap_add(pieces, stride, ends)
+        if lengths is not None:
+            audio = mask_behind(audio, lengths)
+        return audio if padding_mask is None else audio[..., : padding_mask.shape[-1]]
+
+    def _decode_segment(
+        self, latents: torch.Tensor, frames: torch.Tensor | None, scale: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        if frames is None:
+            audio, end = self.decoder(latents), None
+        else:
+            audio, end = self.decoder.ragged(latents, frames)
+        return (audio if scale is None else audio * scale.view(-1, 1, 1)), end
+
+
+def _stack_segments(segments: list[torch.Tensor]) -> tuple[torch.Tensor, int]:
+    """Stack (B, X, F_i), the last padded with zeros; also the frames of that padding."""
+    padding = segments[0].shape[-1] - segments[-1].shape[-1]
+    if padding > 0:
+        segments = [*segments[:-1], nn.functional.pad(segments[-1], (0, padding))]
+    return torch.stack(segments), padding

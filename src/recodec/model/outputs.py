@@ -1,0 +1,105 @@
+"""What `EncodecModel`'s methods return: readable by attribute, key, index and unpacking."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+
+@dataclass
+class ModelOutput:
+    """Named values in a fixed order. Fields that are `None` count only as attributes.
+
+    Unlike in `transformers`, iteration gives the values, so that
+    `codes, scales, padding = model.encode(x)` works; `keys()`, `dict(output)` and `**output` are as there.
+    """
+
+    def keys(self) -> list[str]:
+        """Names of the fields that hold something."""
+        return [f.name for f in dataclasses.fields(self) if getattr(self, f.name) is not None]
+
+    def values(self) -> list[Any]:
+        """Their values, in the same order."""
+        return [getattr(self, name) for name in self.keys()]
+
+    def items(self) -> list[tuple[str, Any]]:
+        """Pairs of name and value."""
+        return [(name, getattr(self, name)) for name in self.keys()]
+
+    def to_tuple(self) -> tuple[Any, ...]:
+        """All values that are not `None`."""
+        return tuple(self.values())
+
+    def __getitem__(self, key: str | int | slice) -> Any:
+        if isinstance(key, str):
+            if key not in self.keys():
+                raise KeyError(key)
+            return getattr(self, key)
+        return self.to_tuple()[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.keys()
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.to_tuple())
+
+    def __len__(self) -> int:
+        return len(self.keys())
+
+
+@dataclass
+class EncodecEncoderOutput(ModelOutput):
+    """Result of `encode`.
+
+    Attributes:
+        audio_codes: (S, B, K, F) int64 codes of S segments.
+        audio_scales: list of S entries, each (B, 1), or `None` where the model does not normalize.
+        last_frame_pad_length: frames of padding behind the last segment's codes.
+    """
+
+    audio_codes: torch.Tensor | None = None
+    audio_scales: list[torch.Tensor | None] | None = None
+    last_frame_pad_length: int | None = None
+
+
+@dataclass
+class EncodecLatentOutput(ModelOutput):
+    """Result of `encode_latents`: as `EncodecEncoderOutput`, before quantization.
+
+    Attributes:
+        latents: (S, B, D, F).
+        audio_scales: list of S entries, each (B, 1) or `None`.
+        last_frame_pad_length: frames of zeros behind the last segment's latents.
+    """
+
+    latents: torch.Tensor | None = None
+    audio_scales: list[torch.Tensor | None] | None = None
+    last_frame_pad_length: int | None = None
+
+
+@dataclass
+class EncodecDecoderOutput(ModelOutput):
+    """Result of `decode`.
+
+    Attributes:
+        audio_values: (B, C, T) waveform.
+    """
+
+    audio_values: torch.Tensor | None = None
+
+
+@dataclass
+class EncodecOutput(ModelOutput):
+    """Result of `forward`.
+
+    Attributes:
+        audio_codes: (S, B, K, F) int64.
+        audio_values: (B, C, T) waveform.
+    """
+
+    audio_codes: torch.Tensor | None = None
+    audio_values: torch.Tensor | None = None

@@ -1,0 +1,93 @@
+"""Residual vector quantization (paper section 3.2): lookup only. Learning lives in `training/`."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from ..config import EncodecConfig
+from ..errors import ConfigError
+
+
+class Codebook(nn.Module):
+    """N entries of width D, with the statistics that a checkpoint carries beside them.
+
+    Buffers (names of Hugging Face checkpoints): `embed` (N, D) the entries, `embed_avg` (N, D) and
+    `cluster_size` (N,) the moving averages that training keeps, `inited` (1,).
+    """
+
+    inited: torch.Tensor
+    cluster_size: torch.Tensor
+    embed: torch.Tensor
+    embed_avg: torch.Tensor
+
+    def __init__(self, size: int, width: int) -> None:
+        super().__init__()
+        self.register_buffer("inited", torch.ones(1))
+        self.register_buffer("cluster_size", torch.zeros(size))
+        self.register_buffer("embed", torch.zeros(size, width))
+        self.register_buffer("embed_avg", torch.zeros(size, width))
+
+    def nearest(self, x: torch.Tensor) -> torch.Tensor:
+        """(..., D) vectors to (...) int64 indices of the nearest entries.
+
+        argmin |x - e|^2 = argmax x.e - |e|^2 / 2: the term of x alone cannot change the winner.
+        Computed in float32 at least, whatever the model's precision.
+        """
+        wide = torch.promote_types(x.dtype, torch.float32)
+        embed = self.embed.to(wide)
+        score = torch.matmul(x.to(wide), embed.t()) - embed.square().sum(1) / 2
+        return score.argmax(dim=-1)
+
+    def lookup(self, codes: torch.Tensor) -> torch.Tensor:
+        """(...) indices to (..., D) entries."""
+        return F.embedding(codes, self.embed)
+
+
+class _Level(nn.Module):
+    """One codebook under the name that checkpoints give it."""
+
+    def __init__(self, size: int, width: int) -> None:
+        super().__init__()
+        self.codebook = Codebook(size, width)
+
+
+class ResidualVectorQuantizer(nn.Module):
+    """K codebooks, each quantizing what the ones before left over."""
+
+    def __init__(self, config: EncodecConfig) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            _Level(config.codebook_size, config.hidden_size) for _ in range(config.num_quantizers)
+        )
+
+    @property
+    def codebooks(self) -> list[Codebook]:
+        """The codebooks, coarsest first."""
+        return [level.codebook for level in self.layers]
+
+    def encode(self, latents: torch.Tensor, num_quantizers: int) -> torch.Tensor:
+        """(B, D, F) latents to (B, K, F) codes."""
+        residual = latents.transpose(1, 2)
+        residual = residual.to(torch.promote_types(residual.dtype, torch.float32))
+        codes = []
+        for codebook in self.codebooks[:num_quantizers]:
+            index = codebook.nearest(residual)
+            residual = residual - codebook.lookup(index)
+            codes.append(index)
+        return torch.stack(codes, dim=1)
+
+    def decode(self, codes: torch.Tensor) -> torch.Tensor:
+        """(B, K, F) codes to (B, D, F) latents, the sum of the entries.
+
+        Raises:
+            ConfigError: for more codebooks than the model has.
+        """
+        if not 0 < codes.shape[1] <= len(self.layers):
+            raise ConfigError(f"codes have {codes.shape[1]} codebooks, the model has {len(self.layers)}")
+        entries = [book.lookup(codes[:, k]) for k, book in enumerate(self.codebooks[: codes.shape[1]])]
+        total = entries[0]
+        for entry in entries[1:]:
+            total = total + entry
+        return total.transpose(1, 2)

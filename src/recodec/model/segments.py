@@ -1,0 +1,92 @@
+"""Segments of a long recording (the 48 kHz model, paper section 3.4): where they lie, how they join."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from ..config import EncodecConfig
+from ..errors import AudioError
+
+
+def segment_offsets(config: EncodecConfig, num_samples: int) -> range:
+    """Starts of the segments of a recording; a single 0 where the model takes it whole."""
+    if config.chunk_length is None:
+        return range(0, num_samples, max(num_samples, 1))
+    return range(0, num_samples, segment_stride(config))
+
+
+def segment_stride(config: EncodecConfig) -> int:
+    """Samples between the starts of neighbouring segments (no overlap where none is configured)."""
+    assert config.chunk_length is not None
+    return config.chunk_stride or config.chunk_length
+
+
+def split(
+    config: EncodecConfig, x: torch.Tensor, lengths: torch.Tensor | None
+) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
+    """(B, C, T) to its segments, each with the (B,) samples of it that are valid, or `None` for all."""
+    size = config.chunk_length or x.shape[-1]
+    for offset in segment_offsets(config, x.shape[-1]):
+        piece = x[..., offset : offset + size]
+        valid = None if lengths is None else (lengths - offset).clamp(0, piece.shape[-1])
+        yield piece, valid
+
+
+def overlap_add(
+    segments: list[torch.Tensor], stride: int, lengths: list[torch.Tensor | None]
+) -> torch.Tensor:
+    """Join decoded segments with a linear cross-fade.
+
+    Each segment is weighted by a triangle over the first segment's length, and the sum is divided by
+    the sum of the weights, so where one segment stands alone the weight cancels.
+
+    Args:
+        segments: each (B, C, T_i), starting `stride` samples apart.
+        stride: in samples.
+        lengths: for each segment the (B,) samples that count, or `None` for all.
+
+    Returns:
+        (B, C, T); zeros where no segment of an item reaches.
+
+    Raises:
+        AudioError: without any segment.
+    """
+    if not segments:
+        raise AudioError("there are no segments to join")
+    first = segments[0]
+    total = stride * (len(segments) - 1) + segments[-1].shape[-1]
+    ramp = torch.linspace(0, 1, first.shape[-1] + 2, device=first.device, dtype=first.dtype)[1:-1]
+    triangle = 0.5 - (ramp - 0.5).abs()
+    out = first.new_zeros(*first.shape[:-1], total)
+    weights = first.new_zeros(first.shape[0], 1, total)
+    for index, (segment, length) in enumerate(zip(segments, lengths, strict=True)):
+        size = segment.shape[-1]
+        weight = triangle[:size].expand(first.shape[0], 1, size)
+        if length is not None:
+            weight = weight * (torch.arange(size, device=first.device) < length[:, None])[:, None]
+        place = slice(index * stride, index * stride + size)
+        out[..., place] += weight * segment
+        weights[..., place] += weight
+    return torch.where(weights > 0, out / weights.clamp(min=torch.finfo(first.dtype).tiny), out)
+
+
+def mask_lengths(padding_mask: torch.Tensor | None, batch: int) -> torch.Tensor | None:
+    """(B, T) or (B, C, T) mask, 1 where audio is, to (B,) lengths; `None` if nothing is padded.
+
+    Raises:
+        AudioError: if an item's padding is not all on its right, or an item has no sample at all.
+    """
+    if padding_mask is None or padding_mask.shape[0] != batch or padding_mask.dim() < 2:
+        return None
+    mask = padding_mask.reshape(batch, -1, padding_mask.shape[-1]).bool()
+    if bool(mask.all()):
+        return None
+    lengths = mask[:, 0].sum(-1)
+    expected = torch.arange(mask.shape[-1], device=mask.device) < lengths[:, None]
+    if not torch.equal(mask, expected[:, None].expand_as(mask)):
+        raise AudioError("padding_mask must be ones, then zeros, alike for all channels: padding goes on the right")
+    if bool((lengths == 0).any()):
+        raise AudioError("padding_mask leaves an item of the batch without a single sample")
+    return lengths

@@ -1,0 +1,259 @@
+"""The layers of SEANet (paper section 3.1) and the networks made of them.
+
+Parameter names are those of Hugging Face checkpoints, because module and attribute names are.
+Shapes are (B, C, T), T being the time at the layer's own rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.nn.utils import parametrize
+from torch.nn.utils.parametrizations import weight_norm
+
+from .. import architecture as arch
+from ..config import EncodecConfig
+from ..errors import ConfigError
+from .padding import mask_behind, pad, pad_ragged
+from .streamable import State
+
+
+class Layer(nn.Module):
+    """Base of all layers: offline is streaming with one push.
+
+    `forward(x)` is `step(x, fresh, last=True)[0]`; `ragged(x, lengths)` is the same for a batch of
+    unequal lengths, each item getting what it gets alone.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, C, T) to (B, C', T')."""
+        return self.step(x, self.init_state(x.shape[0]), last=True)[0]
+
+    def init_state(self, batch: int) -> State:
+        """State of a stream that has seen nothing."""
+        return None
+
+    def step(self, x: torch.Tensor, state: State, *, last: bool = False) -> tuple[torch.Tensor, State]:
+        """Push a piece; see `Streamable`."""
+        raise NotImplementedError
+
+    def ragged(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, C, T) and (B,) valid lengths to output and its valid lengths."""
+        raise NotImplementedError
+
+
+class Elu(Layer):
+    """ELU with alpha 1."""
+
+    def step(self, x: torch.Tensor, state: State, *, last: bool = False) -> tuple[torch.Tensor, State]:
+        return F.elu(x), None
+
+    def ragged(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return F.elu(x), lengths
+
+
+class _Normed(Layer):
+    """A convolution with weight norm, or followed by a group norm over channels and time."""
+
+    conv: nn.Conv1d | nn.ConvTranspose1d
+
+    def _install(self, conv: nn.Conv1d | nn.ConvTranspose1d, norm: str) -> None:
+        self.conv = weight_norm(conv) if norm == "weight_norm" else conv
+        if norm == "time_group_norm":
+            self.norm = nn.GroupNorm(1, conv.out_channels)
+        self.normed_over_time = norm == "time_group_norm"
+
+    def _normalize(self, y: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
+        if not self.normed_over_time:
+            return y
+        if lengths is None:
+            return self.norm(y)
+        # Group norm with one group, its statistics over each item's valid samples only.
+        wide = mask_behind(y, lengths).to(torch.float64 if y.dtype == torch.float64 else torch.float32)
+        count = (lengths * y.shape[1]).to(wide.dtype)[:, None, None]
+        mean = wide.sum((1, 2), keepdim=True) / count
+        centred = mask_behind(wide - mean, lengths)
+        variance = centred.square().sum((1, 2), keepdim=True) / count
+        scaled = (centred * torch.rsqrt(variance + self.norm.eps)).to(y.dtype)
+        return scaled * self.norm.weight[:, None] + self.norm.bias[:, None]
+
+
+class Conv(_Normed):
+    """Padded convolution. State: `None` while fresh, then the samples that later outputs still need.
+
+    With mirrored padding the first output needs `left + 1` samples, so a stream that has seen
+    fewer keeps them: the state is (samples, primed).
+    """
+
+    def __init__(self, spec: arch.Conv) -> None:
+        super().__init__()
+        self.spec = spec
+        conv = nn.Conv1d(spec.in_channels, spec.out_channels, spec.kernel_size, spec.stride, dilation=spec.dilation)
+        self._install(conv, spec.norm)
+
+    def step(self, x: torch.Tensor, state: State, *, last: bool = False) -> tuple[torch.Tensor, State]:
+        spec, (left, right) = self.spec, self.spec.padding
+        primed = False
+        if state is not None:
+            held, primed = state
+            x = torch.cat([held, x], dim=-1)
+        if last and x.shape[-1] == 0:
+            return self._nothing(x), None
+        if not last and not (spec.causal and not self.normed_over_time):
+            raise ConfigError("this model is not causal: it cannot be fed in pieces smaller than a segment")
+        if not primed:
+            if not last and spec.pad_mode == "reflect" and x.shape[-1] <= left:
+                return self._nothing(x), (x, False)
+            missing = -x.shape[-1] % spec.stride if last else 0
+            x = pad(x, left, right + missing, spec.pad_mode)
+        elif last:
+            x = pad(x, 0, -(x.shape[-1] - left) % spec.stride, spec.pad_mode)
+        frames = (x.shape[-1] - spec.span) // spec.stride + 1
+        if frames <= 0:
+            return self._nothing(x), (x, True)
+        y = self._normalize(self.conv(x))
+        return y, (x[..., frames * spec.stride :], True)
+
+    def _nothing(self, x: torch.Tensor) -> torch.Tensor:
+        return x.new_zeros(x.shape[0], self.spec.out_channels, 0)
+
+    def ragged(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        spec, (left, right) = self.spec, self.spec.padding
+        x = pad_ragged(x, lengths, left, right + -lengths % spec.stride, spec.pad_mode)
+        out_lengths = -(-lengths // spec.stride)
+        return self._normalize(self.conv(x), out_lengths), out_lengths
+
+
+class TransposedConv(_Normed):
+    """Upsampling convolution. State: the last input frame, which the next output still overlaps."""
+
+    def __init__(self, spec: arch.TransposedConv) -> None:
+        super().__init__()
+        self.spec = spec
+        self._install(nn.ConvTranspose1d(spec.in_channels, spec.out_channels, spec.kernel_size, spec.stride), spec.norm)
+
+    def step(self, x: torch.Tensor, state: State, *, last: bool = False) -> tuple[torch.Tensor, State]:
+        spec, frames = self.spec, x.shape[-1]
+        if not last and not (spec.causal and not self.normed_over_time):
+            raise ConfigError("this model is not causal: it cannot be fed in pieces smaller than a segment")
+        begin = spec.trim[0] if state is None else spec.stride
+        end = frames * spec.stride + (0 if state is None else spec.stride) + (spec.trim[0] if last else 0)
+        if state is not None:
+            x = torch.cat([state, x], dim=-1)
+        if x.shape[-1] == 0:
+            return x.new_zeros(x.shape[0], spec.out_channels, 0), state
+        y = self._normalize(self.conv(x))
+        return y[..., begin:end], x[..., -1:]
+
+    def ragged(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        spec, (left, right) = self.spec, self.spec.trim
+        y = self.conv(mask_behind(x, lengths))
+        y = self._normalize(y, (lengths - 1) * spec.stride + spec.kernel_size)
+        return y[..., left : y.shape[-1] - right], lengths * spec.stride
+
+
+class Lstm(Layer):
+    """LSTM over time with a skip connection. State: (h, c), each (layers, B, C)."""
+
+    def __init__(self, spec: arch.Lstm) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(spec.size, spec.size, spec.num_layers)
+
+    def step(self, x: torch.Tensor, state: State, *, last: bool = False) -> tuple[torch.Tensor, State]:
+        if x.shape[-1] == 0:
+            return x, state
+        frames = x.permute(2, 0, 1)
+        y, state = self.lstm(frames, state)
+        return (y + frames).permute(1, 2, 0), state
+
+    def ragged(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self(x), lengths  # it looks back only: what lies behind an item cannot reach it
+
+
+class Residual(Layer):
+    """shortcut(x) + branch(x). State: the branch's states, and skip samples that wait for the branch."""
+
+    def __init__(self, spec: arch.Residual) -> None:
+        super().__init__()
+        self.block = nn.ModuleList(_module(sub) for sub in spec.branch)
+        self.shortcut = nn.Identity() if spec.shortcut is None else Conv(spec.shortcut)
+
+    def init_state(self, batch: int) -> State:
+        return tuple(layer.init_state(batch) for layer in self.block), None
+
+    def step(self, x: torch.Tensor, state: State, *, last: bool = False) -> tuple[torch.Tensor, State]:
+        states, waiting = state
+        y, states = _chain(self.block, x, states, last=last)
+        skip = self.shortcut(x)  # a 1x1 convolution needs no state
+        if waiting is not None:
+            skip = torch.cat([waiting, skip], dim=-1)
+        ready = y.shape[-1]
+        return skip[..., :ready] + y, (states, skip[..., ready:])
+
+    def ragged(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        y = x
+        for layer in self.block:
+            y, _ = layer.ragged(y, lengths)
+        skip = x if isinstance(self.shortcut, nn.Identity) else self.shortcut.ragged(x, lengths)[0]
+        return skip + y, lengths
+
+
+class Network(Layer):
+    """Layers in a row: the encoder or the decoder."""
+
+    def __init__(self, records: tuple[arch.Layer, ...]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(_module(record) for record in records)
+
+    def init_state(self, batch: int) -> State:
+        return tuple(layer.init_state(batch) for layer in self.layers)
+
+    def step(self, x: torch.Tensor, state: State, *, last: bool = False) -> tuple[torch.Tensor, State]:
+        return _chain(self.layers, x, state, last=last)
+
+    def ragged(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        for layer in self.layers:
+            x, lengths = layer.ragged(x, lengths)
+        return mask_behind(x, lengths), lengths
+
+
+def build_encoder(config: EncodecConfig) -> Network:
+    """(B, C, T) samples to (B, D, F) latents."""
+    return Network(arch.encoder_layers(config))
+
+
+def build_decoder(config: EncodecConfig) -> Network:
+    """(B, D, F) latents to (B, C, F * hop_length) samples."""
+    return Network(arch.decoder_layers(config))
+
+
+def fold_weight_norm(module: nn.Module) -> None:
+    """Replace each pair of gain and direction by the weight they make, in place. For inference."""
+    for child in module.modules():
+        if parametrize.is_parametrized(child, "weight"):
+            parametrize.remove_parametrizations(child, "weight")
+
+
+def _chain(layers: Iterable[Layer], x: torch.Tensor, states: State, *, last: bool) -> tuple[torch.Tensor, State]:
+    after = []
+    for layer, state in zip(layers, states, strict=True):
+        x, state = layer.step(x, state, last=last)
+        after.append(state)
+    return x, tuple(after)
+
+
+def _module(record: arch.Layer) -> Layer:
+    match record:
+        case arch.Elu():
+            return Elu()
+        case arch.Conv():
+            return Conv(record)
+        case arch.TransposedConv():
+            return TransposedConv(record)
+        case arch.Lstm():
+            return Lstm(record)
+        case arch.Residual():
+            return Residual(record)
