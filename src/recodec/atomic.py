@@ -1,0 +1,65 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+
+@contextmanager
+def atomic_write(path: str | Path, *, overwrite: bool = True) -> Iterator[IO[bytes]]:
+    """Open a temporary file beside `path`; on success it takes the name, on any error it vanishes.
+
+    Args:
+        path: final name.
+        overwrite: whether an existing file of that name may be replaced. Without it the check is
+            made at the start, and again, atomically, at the end.
+
+    Raises:
+        FileExistsError: if the name is taken and `overwrite` is false.
+        FileNotFoundError: if the folder does not exist.
+    """
+    path = Path(path)
+    if not overwrite and path.exists():
+        raise FileExistsError(f"{path} exists already")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "w+b") as file:
+            yield file
+        os.chmod(temporary, 0o666 & ~_umask())
+        if overwrite:
+            os.replace(temporary, path)
+        else:
+            os.link(temporary, path)
+            os.unlink(temporary)
+    except BaseException:
+        _remove(temporary)
+        raise
+
+
+def write_bytes(path: str | Path, content: bytes, *, overwrite: bool = True) -> None:
+    """Write a whole file atomically; see `atomic_write`."""
+    with atomic_write(path, overwrite=overwrite) as file:
+        file.write(content)
+
+
+def write_text(path: str | Path, content: str, *, overwrite: bool = True) -> None:
+    """Write a whole UTF-8 file atomically; see `atomic_write`."""
+    write_bytes(path, content.encode("utf-8"), overwrite=overwrite)
+
+
+def _umask() -> int:
+    current: Any = os.umask(0)
+    os.umask(current)
+    return current
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
