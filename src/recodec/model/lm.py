@@ -1,0 +1,136 @@
+"""`CodeLM`: our language model over the codes, in floating point. For training.
+
+`entropy/` evaluates the same network in exact integers (`docs/exact-entropy.md`); every operation
+here has its counterpart there, which is why the network has no exponential but softmax's, no biases
+but the logits', and positions that are learned scores by distance. `lm_meta.py` has the paper's network.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from ..entropy.config import CodeLMConfig
+from ..errors import ConfigError
+
+NORM_EPS = 1e-6
+
+
+class CodeLM(nn.Module):
+    """A causal transformer over frames, and a head per codebook (paper section 3.3, changed).
+
+    Frame f enters as the sum of the embeddings of frame f - 1's codes; the first as a learned vector.
+    The layers are pre-norm: x + attention(norm(x)), then x + feed_forward(norm(x)), with RMS norm
+    without gains (they would fold into the weights that follow) and ReLU. A frame sees itself and
+    `past_context` frames before it; how far back a frame lies adds a learned score per head.
+
+    The head of codebook k reads norm(x + c_k), c_k being the sum of the conditioning embeddings of the
+    frame's own codes 0..k-1 (nothing where the config is not `conditioned`), through a hidden ReLU
+    layer of `head_width` (where there is one) to N logits.
+
+    Args:
+        config: its shape.
+    """
+
+    def __init__(self, config: CodeLMConfig) -> None:
+        super().__init__()
+        self.config = config
+        shape = (config.num_codebooks, config.codebook_size)
+        scale = config.num_codebooks**-0.5
+        self.start = nn.Parameter(torch.randn(config.width))
+        self.embed = nn.Parameter(torch.randn(*shape, config.width) * scale)
+        self.layers = nn.ModuleList(_Layer(config) for _ in range(config.num_layers))
+        self.condition = nn.Parameter(torch.randn(*shape, config.width) * scale) if config.conditioned else None
+        self.hidden = None
+        if config.head_width:
+            self.hidden = nn.Parameter(_uniform(config.num_codebooks, config.width, config.head_width))
+        # Small at the start, so that training begins near the uniform distribution.
+        self.logits = nn.Parameter(0.1 * _uniform(config.num_codebooks, config.logits_in, config.codebook_size))
+        self.bias = nn.Parameter(torch.zeros(shape))
+
+    def forward(self, codes: torch.Tensor) -> torch.Tensor:
+        """Scores of every code of every frame, given all before it.
+
+        Args:
+            codes: (B, K, F) int64, K of at most `num_codebooks`.
+
+        Returns:
+            (B, K, F, N) logits, natural.
+
+        Raises:
+            ConfigError: for more codebooks than the model knows.
+        """
+        if not 0 < codes.shape[1] <= self.config.num_codebooks:
+            raise ConfigError(f"codes have {codes.shape[1]} codebooks, the model knows {self.config.num_codebooks}")
+        x = self._embed(codes)
+        mask = _distances(codes.shape[-1], self.config.past_context, codes.device)
+        for layer in self.layers:
+            x = layer(x, mask)
+        return self._heads(x, codes)
+
+    def _embed(self, codes: torch.Tensor) -> torch.Tensor:
+        """(B, K, F) codes to (B, F, d): each frame holds the frame before it."""
+        before = _lookup(self.embed, codes[..., :-1]).sum(1)
+        start = self.start.expand(codes.shape[0], 1, -1)
+        return torch.cat([start, before], dim=1)
+
+    def _heads(self, x: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+        count = codes.shape[1]
+        x = x[:, None].expand(-1, count, -1, -1)
+        if self.condition is not None:
+            own = _lookup(self.condition, codes)
+            x = x + (own.cumsum(1) - own)  # what comes before k, without k
+        x = _norm(x)
+        if self.hidden is not None:
+            x = F.relu(x @ self.hidden[:count])
+        return x @ self.logits[:count] + self.bias[:count, None]
+
+
+class _Layer(nn.Module):
+    """Attention and feed-forward network, each on the normalized stream."""
+
+    def __init__(self, config: CodeLMConfig) -> None:
+        super().__init__()
+        self.num_heads = config.num_heads
+        self.query_key_value = nn.Parameter(_uniform(config.width, 3 * config.width))
+        # Slopes as in ALiBi (Press et al., arXiv 2108.12409) are the start of the learned scores.
+        slopes = 2.0 ** -(8.0 * torch.arange(1, config.num_heads + 1) / config.num_heads)
+        self.distance = nn.Parameter(-slopes[:, None] * torch.arange(config.past_context + 1))
+        self.out = nn.Parameter(_uniform(config.width, config.width) / math.sqrt(2 * config.num_layers))
+        self.up = nn.Parameter(_uniform(config.width, config.feed_forward))
+        self.down = nn.Parameter(_uniform(config.feed_forward, config.width) / math.sqrt(2 * config.num_layers))
+
+    def forward(self, x: torch.Tensor, distances: torch.Tensor) -> torch.Tensor:
+        """(B, F, d) to the same; `distances` (F, F) from `_distances`."""
+        batch, frames, width = x.shape
+        heads = (_norm(x) @ self.query_key_value).view(batch, frames, 3, self.num_heads, -1)
+        query, key, value = heads.permute(2, 0, 3, 1, 4)
+        scores = F.pad(self.distance, (0, 1), value=-math.inf)[:, distances]
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=scores)
+        x = x + mixed.transpose(1, 2).reshape(batch, frames, width) @ self.out
+        return x + F.relu(_norm(x) @ self.up) @ self.down
+
+
+def _norm(x: torch.Tensor) -> torch.Tensor:
+    return F.rms_norm(x, x.shape[-1:], eps=NORM_EPS)
+
+
+def _uniform(*shape: int) -> torch.Tensor:
+    """Weights (..., in, out) that keep the variance of ReLU's inputs (He et al., arXiv 1502.01852)."""
+    bound = math.sqrt(3.0 / shape[-2])
+    return torch.empty(shape).uniform_(-bound, bound)
+
+
+def _lookup(table: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+    """(K', N, d) tables and (B, K, F) codes to (B, K, F, d)."""
+    return torch.stack([F.embedding(codes[:, k], table[k]) for k in range(codes.shape[1])], dim=1)
+
+
+def _distances(frames: int, past_context: int, device: torch.device) -> torch.Tensor:
+    """(F, F): how far key j lies behind query i; `past_context + 1` where i may not see it."""
+    index = torch.arange(frames, device=device)
+    distance = index[:, None] - index
+    return torch.where((distance < 0) | (distance > past_context), past_context + 1, distance)
