@@ -83,6 +83,17 @@ def test_pinned_bytes():
     assert encode_packet(np.array(starts), np.array(freqs), 16).hex() == "0007b836c4f2b0"
 
 
+@pytest.mark.parametrize("run", [1, 2, 7])
+def test_a_carry_runs_through_full_words(run):
+    """A start of 21,845 in an interval of 3 * 2^32 settles the word 0xFFFF each time, until the last one carries."""
+    starts = np.array([5, 0, *[21_845] * run, 65_535])
+    freqs = np.array([3, 65_536, *[1] * run, 1])
+    payload = encode_packet(starts, freqs, 16)
+    assert payload[: 2 * run] == b"\x00\x06" + b"\0" * (2 * run - 2)
+    tables = np.stack([np.zeros_like(starts), starts, starts + freqs, np.full_like(starts, 1 << 16)], axis=1)
+    np.testing.assert_array_equal(decode_packet(payload, tables, 16), np.ones(len(starts)))
+
+
 def test_a_certain_symbol_costs_nothing():
     assert encode_packet(np.zeros(1000, np.int64), np.full(1000, 1 << 16), 16) == b""
 
