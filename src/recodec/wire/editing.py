@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import IO
 
-import numpy as np
-
 from ..errors import CorruptError, ModelMismatchError
 from .header import Header
 from .index import seek
