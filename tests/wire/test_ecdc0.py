@@ -236,7 +236,7 @@ def test_claims_of_more_than_is_there(kind, layout, claim):
     header = Header("mine", 110, 2)
     payload = ecdc0.encode_stream(header, layout, random_segments(layout, 110, 2))[len(header.to_bytes()) :]
     start = time.perf_counter()
-    with pytest.raises(TruncatedError):
+    with pytest.raises(TruncatedError, match="promises" if kind is io.BytesIO else "ends where"):
         list(ecdc0.read_pieces(kind(payload), Header("mine", claim, 2), layout, 64))
     assert time.perf_counter() - start < 0.5
 
