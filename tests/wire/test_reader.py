@@ -90,6 +90,24 @@ def test_byte_by_byte_each_packet_comes_with_its_last_byte():
     assert list(arrived.values())[:-1] == packets
 
 
+@checked
+@given(data=st.data())
+def test_a_strict_reader_gives_what_is_good_before_it_raises_and_keeps_raising(data):
+    written, packets = mono_stream()
+    bad = bytearray(written)
+    bad[spans_of(written)[3][0] + 9] ^= 2
+    cuts = data.draw(st.lists(st.integers(0, len(bad)), max_size=4))
+    reader, found = PacketReader(), []
+    bounds = [0, *sorted(cuts), len(bad)]
+    with pytest.raises(CorruptError, match="checksum"):
+        for begin, stop in zip(bounds[:-1], bounds[1:], strict=True):
+            found += reader.feed(bad[begin:stop])
+        reader.close()
+    assert found == packets[:3]
+    with pytest.raises(CorruptError, match="checksum"):
+        reader.feed(b"")
+
+
 def test_a_header_may_be_repeated_so_that_a_listener_can_join():
     packets = packets_of(MONO, SHAPES)
     live = write_header(MONO)

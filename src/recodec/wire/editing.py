@@ -125,6 +125,8 @@ def cut(
         ValueError: if the stream has nothing between `start` and `stop`.
         BitstreamError: for damage on the way, unless `tolerant`.
     """
+    if start < 0 or (stop is not None and stop <= start):
+        raise ValueError(f"nothing lies between sample {start} and sample {stop}")
     header = seek(source, start).header
     place = seek(source, max(0, start - (header.segment_length - header.segment_stride)))
     reader = PacketReader(tolerant=tolerant, header=header, first=place.start, offset=place.offset)

@@ -43,10 +43,10 @@ Event = Packet | Lost | End
 class PacketReader:
     """Takes bytes and gives packets in order, and what is missing between them.
 
-    A strict reader raises at the first fault. A tolerant one goes on with the next good packet and
+    A strict reader gives what comes before the first fault, and then raises it. A tolerant one goes on with the next good packet and
     notes the fault in `damages`; it raises only where there is no header, or where the bytes are made to
     keep it busy. What comes out does not depend on how the bytes are cut into pieces. It holds no more
-    than one packet and the piece that it was fed last. After an error it is of no use.
+    than one packet and the piece that it was fed last. After an error it only raises it again.
 
     Args:
         tolerant: whether to go on after damage.
@@ -77,6 +77,7 @@ class PacketReader:
         self._begin = offset
         self._effort = 0
         self._hopeless = False
+        self._error: BitstreamError | None = None
         self._closing = False
 
     def feed(self, data: bytes | bytearray | memoryview) -> list[Event]:
@@ -97,6 +98,8 @@ class PacketReader:
         """
         self._closing = True
         events = self._drain()
+        if self._error is not None:
+            raise self._error
         if self.header is None:
             raise CorruptError(f"there is no .ecdc header in these {self._offset - self._begin} bytes")
         complete = self.end is not None and not self._trailer
@@ -120,22 +123,28 @@ class PacketReader:
     # ---- bytes -----------------------------------------------------------------------------
 
     def _drain(self) -> list[Event]:
+        """Take apart what is in the buffer; an error waits until what came before it has been given."""
+        if self._error is not None:
+            raise self._error
         events: list[Event] = []
         position = 0
-        while position < len(self._buffer):
-            try:
-                size, found = self._parse(position)
-            except TruncatedError as error:
-                if not self._closing:
-                    break
-                position = self._skip(position, error)
-            except BitstreamError as error:
-                position = self._skip(position, error)
-            else:
-                self._good(self._offset + position)
-                if found is not None:
-                    events += self._accept(found, position, size)
-                position += size
+        try:
+            while position < len(self._buffer):
+                try:
+                    size, found = self._parse(position)
+                except BitstreamError as error:
+                    if isinstance(error, TruncatedError) and not self._closing:
+                        break
+                    position = self._skip(position, error)
+                else:
+                    self._good(self._offset + position)
+                    if found is not None:
+                        events += self._accept(found, position, size)
+                    position += size
+        except BitstreamError as error:
+            self._error = error
+            if not events:
+                raise
         del self._buffer[:position]
         self._offset += position
         return events
