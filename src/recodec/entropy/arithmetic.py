@@ -20,7 +20,7 @@ EXACT_LIMIT = 1 << 24
 DIFFERENCE_LIMIT = 1 << 23
 """Scores stay below this, so that the difference of two stays below `EXACT_LIMIT`."""
 
-STREAM_MAX = (1 << 20) - 1
+STREAM_MAX = 1 << 20
 """Bound of the residual stream."""
 
 NORM_SHIFT = 6

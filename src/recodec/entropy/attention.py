@@ -12,7 +12,9 @@ from .config import CodeLMConfig
 from .tables import MIXING_BITS, exp2_table, steps_below_best
 
 _HEIGHTS = exp2_table(MIXING_BITS).astype(np.float32)
-_SLACK_FRAMES = 256  # a cache that is full moves its last frames to the front, once in so many frames
+
+MAX_PUSH_FRAMES = 256
+"""Most frames that may be pushed at once; a full cache moves its last frames to the front once in as many."""
 
 
 class Cache:
@@ -26,11 +28,19 @@ class Cache:
 
     def __init__(self, config: CodeLMConfig, batch: int, frames: int) -> None:
         self._past = config.past_context
-        room = min(frames, self._past + _SLACK_FRAMES)
-        shape = (batch, config.num_heads, config.head_size, room)
+        shape = (batch, config.num_heads, config.head_size, self._room(config, frames))
         self._keys = np.zeros(shape, np.float32)
         self._values = np.zeros(shape, np.float32)
         self._filled = 0
+
+    @staticmethod
+    def _room(config: CodeLMConfig, frames: int) -> int:
+        return min(frames, config.past_context + MAX_PUSH_FRAMES)
+
+    @classmethod
+    def bytes_for(cls, config: CodeLMConfig, frames: int) -> int:
+        """Memory of one stream."""
+        return 2 * np.dtype(np.float32).itemsize * config.width * cls._room(config, frames)
 
     def append(self, keys: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Add (P', H, h, F) keys and values of F frames, P' being at most P: only the first P' streams go on.

@@ -57,6 +57,8 @@ class CodeLMConfig:
         _require(isinstance(self.conditioned, bool), "conditioned", self.conditioned, "true or false")
         number = isinstance(self.context_s, (int, float)) and math.isfinite(self.context_s)
         _require(number and 0 <= self.context_s <= 60, "context_s", self.context_s, "from 0 to 60 seconds")
+        # Sums of squares must stay exact in float64: width * 2^42 <= 2^53.
+        _require(self.width <= 2048, "width", self.width, "at most 2048")
         _require(self.width % self.num_heads == 0, "num_heads", self.num_heads, f"a divisor of width ({self.width})")
         _require(2 <= self.codebook_size <= 4096, "codebook_size", self.codebook_size, "from 2 to 4096")
         # A row of attention weights at full height must sum exactly in float32: (context + 1) * 2^14 <= 2^24.

@@ -71,6 +71,10 @@ class ExactLM:
         """State of `batch` streams before their first frame; none will have more than `frames`."""
         return LMState([Cache(self.config, batch, frames) for _ in self._layers])
 
+    def cache_bytes(self, frames: int) -> int:
+        """Memory of the state of one stream of that many frames."""
+        return len(self._layers) * Cache.bytes_for(self.config, frames)
+
     def push(self, codes: np.ndarray, state: LMState, frames: int) -> np.ndarray:
         """Take in the codes before each of the next frames, and compute what their tables follow from.
 
@@ -78,7 +82,7 @@ class ExactLM:
             codes: (P, K, F') codes of the frames before the next F ones: F' = F, or F - 1 for the first
                 push of a stream. P may fall from push to push: the first P streams are meant.
             state: changed in place.
-            frames: F.
+            frames: F, at most `MAX_PUSH_FRAMES`.
 
         Returns:
             (P, F, d) stream.

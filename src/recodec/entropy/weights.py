@@ -105,6 +105,6 @@ def _check_bounds(config: CodeLMConfig, tensors: Mapping[str, np.ndarray]) -> No
     check_product(
         "logits", tensors["logits"], head_in_max(config), bias=tensors["bias"], limit=DIFFERENCE_LIMIT
     )
-    # Sums of K embeddings of int16 enter the stream and are added to it without a clip of their own.
+    # A sum of K embeddings enters the stream without a clip of its own.
     if config.num_codebooks << 15 > STREAM_MAX:
-        raise CheckpointError(f"num_codebooks must be below {(STREAM_MAX >> 15) + 1}, got {config.num_codebooks}")
+        raise CheckpointError(f"num_codebooks must be at most {STREAM_MAX >> 15}, got {config.num_codebooks}")
