@@ -22,10 +22,12 @@ from .codebooks import CodebookLearner, quantize_for_training
 from .config import TrainConfig
 from .data import ShardCrops
 from .dev import DevSet
+from .initialize import initialize
 from .losses import MultiScaleMelLoss
 
 STATE_NAME = "state.pt"
 LOG_NAME = "log.jsonl"
+INITIAL_CROPS = 16
 
 
 class Trainer:
@@ -55,6 +57,7 @@ class Trainer:
             gain_db=config.gain_db,
             seed=config.seed,
         )
+        initialize(self.model, self.data.batch(INITIAL_CROPS).to(self.device))
         self.done = 0
         self.seconds = 0.0
 
