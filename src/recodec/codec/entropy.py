@@ -114,7 +114,9 @@ class EntropyModel:
             x = self._lm.push(codes[..., max(0, begin - 1) : end - 1], state, end - begin)
             x = x.reshape(-1, x.shape[-1])
             symbols = codes[..., begin:end].swapaxes(1, 2).reshape(-1, num_codebooks)
-            rows = [self._rows(x[i : i + _HEAD_ROWS], symbols[i : i + _HEAD_ROWS]) for i in range(0, len(x), _HEAD_ROWS)]
+            rows = [
+                self._rows(x[i : i + _HEAD_ROWS], symbols[i : i + _HEAD_ROWS]) for i in range(0, len(x), _HEAD_ROWS)
+            ]
             intervals[:, :, begin:end] = np.concatenate(rows, axis=1).reshape(2, packets, end - begin, num_codebooks)
         return intervals[0], intervals[1]
 

@@ -48,9 +48,7 @@ class ExactLM:
         RecodecError: if `matmul` turns out not to be exact.
     """
 
-    def __init__(
-        self, config: CodeLMConfig, tensors: Mapping[str, np.ndarray], *, matmul: Matmul = np.matmul
-    ) -> None:
+    def __init__(self, config: CodeLMConfig, tensors: Mapping[str, np.ndarray], *, matmul: Matmul = np.matmul) -> None:
         check_weights(config, tensors)
         probe(matmul)
         self.config = config
@@ -61,7 +59,8 @@ class ExactLM:
         self._condition = tensors.get("condition")
         self._layers = [_Layer(config, tensors, f"layers.{i}.", matmul) for i in range(config.num_layers)]
         self._hidden = [
-            _linear(tensors, "hidden", 0, HIDDEN_MAX, k) for k in range(config.num_codebooks if config.head_width else 0)
+            _linear(tensors, "hidden", 0, HIDDEN_MAX, k)
+            for k in range(config.num_codebooks if config.head_width else 0)
         ]
         self._logits = tensors["logits"].astype(np.float32)
         self._bias = tensors["bias"].astype(np.float32)

@@ -102,9 +102,7 @@ def _check_bounds(config: CodeLMConfig, tensors: Mapping[str, np.ndarray]) -> No
             raise CheckpointError(f"layers.{i}.distance must not exceed {DISTANCE_MAX} in size")
     if config.head_width:
         check_product("hidden", tensors["hidden"], norm, limit=EXACT_LIMIT)
-    check_product(
-        "logits", tensors["logits"], head_in_max(config), bias=tensors["bias"], limit=DIFFERENCE_LIMIT
-    )
+    check_product("logits", tensors["logits"], head_in_max(config), bias=tensors["bias"], limit=DIFFERENCE_LIMIT)
     # A sum of K embeddings enters the stream without a clip of its own.
     if config.num_codebooks << 15 > STREAM_MAX:
         raise CheckpointError(f"num_codebooks must be at most {STREAM_MAX >> 15}, got {config.num_codebooks}")

@@ -65,9 +65,7 @@ class MetaCodeLM(nn.Module):
         self.emb = nn.ModuleList(
             nn.Embedding(config.codebook_size + 1, config.width) for _ in range(config.num_codebooks)
         )
-        self.linears = nn.ModuleList(
-            nn.Linear(config.width, config.codebook_size) for _ in range(config.num_codebooks)
-        )
+        self.linears = nn.ModuleList(nn.Linear(config.width, config.codebook_size) for _ in range(config.num_codebooks))
 
     def init_state(self, batch: int, offset: torch.Tensor | int = 0) -> MetaLMState:
         """State of streams that have seen nothing, at position `offset` (random in training)."""

@@ -24,6 +24,7 @@ from ..errors import CheckpointError, ConfigError
 from ..model.lm import CodeLM
 from ..model.lm_meta import MetaCodeLM, MetaLMConfig
 from .codes import CodeCrops, CodesIndex, group_of
+from .config import apply_settings
 
 STATE_NAME = "state.pt"
 LOG_NAME = "log.jsonl"
@@ -80,6 +81,14 @@ class LMTrainConfig:
         rise = min(1.0, (update + 1) / max(1, self.warmup_updates))
         fall = min(1.0, (self.updates - update) / max(1, self.cooldown_updates))
         return self.learning_rate * min(rise, fall)
+
+    def with_settings(self, settings: Mapping[str, str]) -> LMTrainConfig:
+        """A copy with `key=value` settings applied; `model.key` reaches into the network's config.
+
+        Raises:
+            ConfigError: for a key that does not exist, or a value of the wrong kind.
+        """
+        return apply_settings(self, settings, owners=("model",))
 
 
 class LMTrainer:
