@@ -88,6 +88,7 @@ class PretrainedMixin(nn.Module):
         saved = _unfolded(self.state_dict(), self.config)
         precision = str(next(self.parameters()).dtype).removeprefix("torch.")
         extra = {"architectures": ["EncodecModel"], **self.config.extra, "torch_dtype": precision}
+        extra.pop("dtype", None)  # the newer name of the same thing
         dataclasses.replace(self.config, extra=extra).save_pretrained(folder)
         write_bytes(Path(folder) / checkpoint.SAFETENSORS_NAME, save(saved, metadata={"format": "pt"}))
 
