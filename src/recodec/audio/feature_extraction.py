@@ -344,15 +344,11 @@ def _to_tensors(features: BatchFeature, kind: str) -> BatchFeature:
         )
     features["input_values"] = np.stack(features.input_values)
     if kind == "pt":
-        _to_torch(features)
+        import torch
+
+        for key, array in features.items():
+            try:
+                features[key] = torch.from_numpy(array)
+            except (TypeError, ValueError) as error:
+                raise AudioError(f"torch has no tensors of type {array.dtype}") from error
     return features
-
-
-def _to_torch(features: BatchFeature) -> None:
-    import torch
-
-    for key, array in features.items():
-        try:
-            features[key] = torch.from_numpy(array)
-        except (TypeError, ValueError) as error:
-            raise AudioError(f"torch has no tensors of type {array.dtype}") from error
