@@ -293,26 +293,32 @@ def test_nothing_is_left_of_a_failure(tmp_path: Path) -> None:
 
 
 class FullDisk(io.BytesIO):
-    """Fails after some writes; libsndfile writes the header, the samples, and the header again."""
+    """Takes so many writes and no more."""
 
-    def __init__(self, writes: int) -> None:
+    def __init__(self, room: int) -> None:
         super().__init__()
-        self.writes = writes
+        self.room = room
 
     def write(self, content: Any) -> int:
-        self.writes -= 1
-        if self.writes < 0:
+        if self.room == 0:
             raise OSError(28, "No space left on device")
+        self.room -= 1
         return super().write(content)
 
 
-@pytest.mark.parametrize("writes", [0, 1, 2])
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg"])
 def test_a_full_disk_is_an_oserror(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], writes: int
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], suffix: str
 ) -> None:
-    monkeypatch.setattr(files, "atomic_write", lambda path, overwrite: nullcontext(FullDisk(writes)))
-    with pytest.raises(OSError, match="No space left"):
-        write_audio("a.wav", noise(1, 9), 24_000)
+    def write(disk: FullDisk) -> None:
+        monkeypatch.setattr(files, "atomic_write", lambda path, overwrite: nullcontext(disk))
+        write_audio(f"a{suffix}", noise(1, 9), 24_000)
+
+    enough = FullDisk(100)
+    write(enough)
+    for room in range(100 - enough.room):  # also where only the closing of the file writes
+        with pytest.raises(OSError, match="No space left"):
+            write(FullDisk(room))
     assert capfd.readouterr().err == ""
 
 
