@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_lm import TINY, hashed, tiny_tensors
 
 from recodec.codec import entropy
 from recodec.codec.entropy import EntropyModel
 from recodec.entropy.files import save_lm
 from recodec.entropy.network import ExactLM
 from recodec.errors import ModelMismatchError
+from tiny_lm import TINY, hashed, tiny_tensors
 
-checked = settings(deadline=None, max_examples=30, derandomize=True)
+checked = settings(deadline=None, max_examples=15, derandomize=True)
 MODEL = EntropyModel(ExactLM(TINY, tiny_tensors()), "0" * 64)
 Shapes = list[tuple[int, int]]
 shapes_strategy = st.lists(st.tuples(st.integers(1, 4), st.integers(0, 40)), max_size=6)
@@ -75,7 +75,7 @@ def test_any_bytes_decode_to_codes_in_range(payload: bytes, frames: int) -> None
 
 
 def test_what_the_model_expects_is_short() -> None:
-    """Codes drawn by the model itself (random bytes, decoded) cost what was drawn, and not the 6 bits of a plain code."""
+    """Codes drawn by the model itself (random bytes, decoded) cost less than the 6 bits of a plain code."""
     drawn = MODEL.decode([hashed(5, (400,), 127).astype(np.int8).tobytes()], [(4, 100)])[0]
     assert len(MODEL.encode([drawn])[0]) < 0.75 * 400 * 6 / 8
 
@@ -96,8 +96,11 @@ def test_more_codebooks_than_known_are_refused() -> None:
 def test_bytes_never_change() -> None:
     """The bytes of three packets of the toy model. If they change, no file coded before can be read."""
     payloads = MODEL.encode(random_codes([(4, 50), (2, 75), (1, 3)], seed=7))
-    assert payloads[2].hex() == ""
-    assert hashlib.sha256(b"".join(payloads)).hexdigest() == ""
+    assert payloads[2].hex() == "f3066164"
+    assert (
+        hashlib.sha256(b"".join(payloads)).hexdigest()
+        == "ba9418e3b98164db81cd9bc7f1c46b167a32d65c3aa2a8a61e03006ceed9adc7"
+    )
 
 
 def test_loads_from_a_folder(tmp_path: Path) -> None:

@@ -2,51 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_lm import TINY, hashed, tiny_tensors
 
+import tiny_lm
 from recodec.entropy.arithmetic import Matmul, matmul_float64
 from recodec.entropy.attention import MAX_PUSH_FRAMES
 from recodec.entropy.config import CodeLMConfig
 from recodec.entropy.network import ExactLM
 from recodec.errors import ConfigError
+from tiny_lm import GOLDEN, TINY, golden_digest, random_codes, sums_of, tiny_tensors
 
 checked = settings(deadline=None, max_examples=25, derandomize=True)
 LM = ExactLM(TINY, tiny_tensors())
-
-# Regenerate with `python tests/entropy/test_exactness.py` - and then no file coded before can be read.
-GOLDEN = "7fe4ff667eb030e9ad953460b96e660282c02bd0f6936def7d5895f058ac9f3e"
-
-
-def random_codes(packets: int, num_codebooks: int, frames: int) -> np.ndarray:
-    return hashed(1234, (packets, num_codebooks, frames), 10**6) % TINY.codebook_size
-
-
-def sums_of(lm: ExactLM, codes: np.ndarray, cuts: list[int] | None = None) -> np.ndarray:
-    """(K, P, F, N) sums of all tables of (P, K, F) codes, pushed in the pieces between `cuts`."""
-    packets, num_codebooks, frames = codes.shape
-    state = lm.start(packets, frames)
-    edges = sorted({0, *(cuts or []), frames})
-    found = []
-    for begin, end in zip(edges, edges[1:], strict=False):
-        x = lm.push(codes[..., max(0, begin - 1) : end - 1], state, end - begin)
-        head = lm.head(x.reshape(-1, x.shape[-1]))
-        tables = []
-        for k in range(num_codebooks):
-            tables.append(head.tables().sums.reshape(packets, end - begin, -1))
-            head.take(codes[:, k, begin:end].ravel())
-        found.append(np.stack(tables))
-    return np.concatenate(found, axis=2)
 
 
 def matmul_int64(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -136,11 +111,6 @@ def test_more_codebooks_than_known_are_refused() -> None:
         LM.push(np.zeros((1, 5, 0), np.int64), LM.start(1, 1), 1)
 
 
-def golden_digest() -> str:
-    """SHA-256 of the tables of 3 packets of 50 frames."""
-    return hashlib.sha256(sums_of(LM, random_codes(3, 4, 50)).astype("<i4").tobytes()).hexdigest()
-
-
 def test_tables_never_change() -> None:
     assert golden_digest() == GOLDEN
 
@@ -149,13 +119,10 @@ def test_tables_never_change() -> None:
 def test_threads_and_kernels_change_nothing(threads: str, kernels: str) -> None:
     """In a fresh process each, since a BLAS chooses both when it starts; `kernels` without fused multiply-add."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-    paths = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
-    environment = {**os.environ, **dict.fromkeys(names, threads), "PYTHONPATH": paths}
+    environment = {**os.environ, **dict.fromkeys(names, threads), "PYTHONPATH": os.pathsep.join(sys.path)}
     if kernels:
         environment["OPENBLAS_CORETYPE"] = kernels
-    done = subprocess.run([sys.executable, __file__], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, tiny_lm.__file__], env=environment, capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == GOLDEN
-
-
-if __name__ == "__main__":
-    print(golden_digest())

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
-from tiny_lm import TINY, tiny_tensors
 
 from recodec.entropy.config import CodeLMConfig
 from recodec.entropy.files import fingerprint, load_lm, save_lm
 from recodec.errors import CheckpointError, ConfigError
+from tiny_lm import TINY, tiny_tensors
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def test_what_is_read_is_what_was_written(folder: Path) -> None:
     lm, mark = load_lm(folder)
     assert lm.config == TINY
     assert mark == fingerprint(TINY, tiny_tensors())
-    assert mark == "3a"
+    assert mark == "73dd6f092877027844e740152c4968440355df7b6ab48880a5c8405b178ebfd3"
 
 
 @pytest.mark.parametrize("name", ["embed", "bias", "layers.1.up", "layers.0.score_shift"])
@@ -59,9 +59,7 @@ def test_any_change_of_the_shape_changes_the_fingerprint() -> None:
         ("score_shift", np.full(4, -128, np.int8), "score_shift must be from -60 to 60"),
     ],
 )
-def test_tensors_that_do_not_fit_are_named(
-    tmp_path: Path, name: str, tensor: np.ndarray | None, message: str
-) -> None:
+def test_tensors_that_do_not_fit_are_named(tmp_path: Path, name: str, tensor: np.ndarray | None, message: str) -> None:
     tensors = tiny_tensors()
     if tensor is None:
         del tensors[name]

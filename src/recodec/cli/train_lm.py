@@ -58,7 +58,7 @@ def train_lm(
     codec = EncodecModel.from_pretrained(model).to(device).eval().fold_weight_norm()
     shape = CodeLMConfig(codec.config.num_quantizers, codec.config.codebook_size, codec.config.frame_rate)
     train_codes, dev_codes = Path(out, "codes", "train"), Path(out, "codes", "dev")
-    config = LMTrainConfig(shape, str(train_codes), None if dev is None else str(dev_codes))
+    config = LMTrainConfig(shape, str(train_codes), dev=None if dev is None else str(dev_codes))
     try:
         config = config.with_settings(pairs)
     except ConfigError as error:

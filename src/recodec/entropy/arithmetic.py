@@ -76,12 +76,12 @@ class Linear:
         y = matmul(x, self.weight)
         y *= self.rescale
         np.rint(y, out=y)
-        return np.clip(y, self.low, self.high, out=y)
+        return y.clip(self.low, self.high, out=y)
 
 
 def power_of_two(shift: np.ndarray) -> np.ndarray:
     """2 to the power of -shift, as float32."""
-    return np.ldexp(np.float32(1), -shift.astype(np.int32)).astype(np.float32)
+    return np.ldexp(np.ones(shift.shape, np.float32), -shift.astype(np.int32))
 
 
 def check_product(name: str, weight: np.ndarray, in_max: int, *, bias: np.ndarray | int = 0, limit: int) -> None:

@@ -86,7 +86,7 @@ class Attention:
         mixture = matmul(values, weights.swapaxes(-1, -2))
         mixture *= np.float32(2.0**-MIXING_BITS)
         np.rint(mixture, out=mixture)
-        return np.clip(mixture, -self.bound, self.bound, out=mixture)
+        return mixture.clip(-self.bound, self.bound, out=mixture)
 
     def _by_distance(self, frames: int, length: int) -> np.ndarray:
         """(H, F, L): what to add to the scores of L frames, the last F of which ask; -inf: not to be seen."""

@@ -171,7 +171,7 @@ class _Layer:
 def _add(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """x + y, which may reach 2^21, back within the stream's bound. `y` is used up."""
     y += x
-    return np.clip(y, -STREAM_MAX, STREAM_MAX, out=y)
+    return y.clip(-STREAM_MAX, STREAM_MAX, out=y)
 
 
 def _linear(

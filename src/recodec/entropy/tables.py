@@ -59,39 +59,39 @@ def steps_below_best(scores: np.ndarray, rescale: np.ndarray | np.float32, last:
 
 @dataclass(frozen=True)
 class Tables:
-    """Frequency tables of a batch.
+    """Frequency tables of M rows.
 
     Attributes:
-        sums: (..., N) int32, e[0] + ... + e[i] of the rule's last step; `sums[..., -1]` is S.
+        sums: (M, N) int32, e[0] + ... + e[i] of the rule's third step; `sums[:, -1]` is S.
     """
 
     sums: np.ndarray
 
     def interval(self, symbols: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Starts and frequencies, (...) int64, of (...) symbols."""
-        index = symbols[..., None]
-        end = np.take_along_axis(self.sums, index, axis=-1)[..., 0].astype(np.int64)
-        begin = np.take_along_axis(self.sums, np.maximum(index - 1, 0), axis=-1)[..., 0].astype(np.int64)
-        begin *= symbols > 0
-        total = self.sums[..., -1].astype(np.int64)
-        starts = (begin << TOTAL_BITS) // total
-        return starts, (end << TOTAL_BITS) // total - starts
+        """Starts and frequencies, (M,) int64, of (M,) symbols."""
+        rows = np.arange(len(symbols))
+        ends = self.sums[rows, symbols].astype(np.int64)
+        begins = self.sums[rows, symbols - 1].astype(np.int64)  # the last of the row for symbol 0
+        begins[symbols == 0] = 0
+        total = self.sums[:, -1].astype(np.int64)
+        starts = (begins << TOTAL_BITS) // total
+        return starts, (ends << TOTAL_BITS) // total - starts
 
     def find(self, targets: np.ndarray) -> np.ndarray:
-        """(...) int64 symbols whose intervals hold the (...) targets, each below 2^16.
+        """(M,) int64 symbols whose intervals hold the (M,) targets, each below 2^16.
 
         Symbol i ends beyond target v where floor(2^16 * sums[i] / S) >= v + 1, that is, where
         sums[i] >= (v + 1) * S / 2^16: the first such i is meant.
         """
-        total = self.sums[..., -1].astype(np.int64)
+        total = self.sums[:, -1].astype(np.int64)
         least = ((targets + 1) * total + ((1 << TOTAL_BITS) - 1)) >> TOTAL_BITS
-        return (self.sums >= least.astype(np.int32)[..., None]).argmax(axis=-1)
+        return (self.sums >= least.astype(np.int32)[:, None]).argmax(axis=1)
 
     def cumulative(self) -> np.ndarray:
-        """(..., N + 1) int64 counts from 0 to 2^16."""
-        total = self.sums[..., -1:].astype(np.int64)
+        """(M, N + 1) int64 counts from 0 to 2^16."""
+        total = self.sums[:, -1:].astype(np.int64)
         ends = (self.sums.astype(np.int64) << TOTAL_BITS) // total
-        return np.concatenate([np.zeros_like(total), ends], axis=-1)
+        return np.concatenate([np.zeros_like(total), ends], axis=1)
 
 
 class TableRule:
@@ -106,7 +106,7 @@ class TableRule:
         self._room = (1 << TOTAL_BITS) - num_symbols
 
     def tables(self, scores: np.ndarray, rescale: np.ndarray | np.float32) -> Tables:
-        """Tables of (..., N) scores; see `steps_below_best`, whose arguments they are."""
+        """Tables of (M, N) scores; see `steps_below_best`, whose arguments they are."""
         e = self._heights.take(steps_below_best(scores, rescale, len(self._heights) - 1))
         floor = e.sum(axis=-1, keepdims=True, dtype=np.int32) // np.int32(self._room) + np.int32(1)
         np.maximum(e, floor, out=e)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -31,24 +32,38 @@ class CodeLM(nn.Module):
     frame's own codes 0..k-1 (nothing where the config is not `conditioned`), through a hidden ReLU
     layer of `head_width` (where there is one) to N logits.
 
+    Given the codec's codebooks, the tables of embeddings, conditioning embeddings and logits are each a
+    projection of the entries plus a table of their own, so that codes of like sound are alike from the start;
+    `exact_weights` adds the two up. It changes how fast the model learns, and nothing of the network.
+
     Args:
         config: its shape.
+        codebooks: (K, N, D) entries of the codec's codebooks.
+
+    Raises:
+        ConfigError: for codebooks of another shape.
     """
 
-    def __init__(self, config: CodeLMConfig) -> None:
+    codebooks: torch.Tensor | None
+
+    def __init__(self, config: CodeLMConfig, codebooks: torch.Tensor | None = None) -> None:
         super().__init__()
         self.config = config
         shape = (config.num_codebooks, config.codebook_size)
-        scale = config.num_codebooks**-0.5
+        if codebooks is not None and codebooks.shape[:2] != shape:
+            raise ConfigError(f"the language model is for codebooks of {shape}, got {tuple(codebooks.shape[:2])}")
+        self.register_buffer("codebooks", None if codebooks is None else _scaled(codebooks))
+        depth = None if codebooks is None else codebooks.shape[2]
+        spread = config.num_codebooks**-0.5
         self.start = nn.Parameter(torch.randn(config.width))
-        self.embed = nn.Parameter(torch.randn(*shape, config.width) * scale)
+        self.embed = _Tables(shape, config.width, depth, spread)
         self.layers = nn.ModuleList(_Layer(config) for _ in range(config.num_layers))
-        self.condition = nn.Parameter(torch.randn(*shape, config.width) * scale) if config.conditioned else None
+        self.condition = _Tables(shape, config.width, depth, spread) if config.conditioned else None
         self.hidden = None
         if config.head_width:
             self.hidden = nn.Parameter(_uniform(config.num_codebooks, config.width, config.head_width))
         # Small at the start, so that training begins near the uniform distribution.
-        self.logits = nn.Parameter(0.1 * _uniform(config.num_codebooks, config.logits_in, config.codebook_size))
+        self.logits = _Tables(shape, config.logits_in, depth, 0.1 * config.logits_in**-0.5)
         self.bias = nn.Parameter(torch.zeros(shape))
 
     def forward(self, codes: torch.Tensor) -> torch.Tensor:
@@ -65,15 +80,28 @@ class CodeLM(nn.Module):
         """
         if not 0 < codes.shape[1] <= self.config.num_codebooks:
             raise ConfigError(f"codes have {codes.shape[1]} codebooks, the model knows {self.config.num_codebooks}")
-        x = self._embed(codes)
+        x = self._start(codes)
         mask = _distances(codes.shape[-1], self.config.past_context, codes.device)
         for layer in self.layers:
             x = layer(x, mask)
         return self._heads(x, codes)
 
-    def _embed(self, codes: torch.Tensor) -> torch.Tensor:
+    @torch.no_grad()
+    def exact_weights(self) -> dict[str, np.ndarray]:
+        """The network's weights as `entropy.quantize` takes them: plain tables, (K, r, N) logits."""
+        count = self.config.num_codebooks
+        weights = {
+            name: p for name, p in self.named_parameters() if not name.startswith(("embed", "condition", "logits"))
+        }
+        weights["embed"] = self.embed(count, self.codebooks)
+        weights["logits"] = self.logits(count, self.codebooks).transpose(1, 2)
+        if self.condition is not None:
+            weights["condition"] = self.condition(count, self.codebooks)
+        return {name: p.detach().float().cpu().numpy() for name, p in weights.items()}
+
+    def _start(self, codes: torch.Tensor) -> torch.Tensor:
         """(B, K, F) codes to (B, F, d): each frame holds the frame before it."""
-        before = _lookup(self.embed, codes[..., :-1]).sum(1)
+        before = _lookup(self.embed(codes.shape[1], self.codebooks), codes[..., :-1]).sum(1)
         start = self.start.expand(codes.shape[0], 1, -1)
         return torch.cat([start, before], dim=1)
 
@@ -81,12 +109,32 @@ class CodeLM(nn.Module):
         count = codes.shape[1]
         x = x[:, None].expand(-1, count, -1, -1)
         if self.condition is not None:
-            own = _lookup(self.condition, codes)
+            own = _lookup(self.condition(count, self.codebooks), codes)
             x = x + (own.cumsum(1) - own)  # what comes before k, without k
         x = _norm(x)
         if self.hidden is not None:
             x = F.relu(x @ self.hidden[:count])
-        return x @ self.logits[:count] + self.bias[:count, None]
+        return x @ self.logits(count, self.codebooks).transpose(1, 2) + self.bias[:count, None]
+
+
+class _Tables(nn.Module):
+    """(K, N, width) tables: entries of their own and, where D is given, a projection of the codebooks'."""
+
+    def __init__(self, shape: tuple[int, int], width: int, depth: int | None, spread: float) -> None:
+        super().__init__()
+        self.projection = None
+        if depth is None:
+            self.own = nn.Parameter(torch.randn(*shape, width) * spread)
+        else:
+            self.own = nn.Parameter(torch.zeros(*shape, width))
+            self.projection = nn.Parameter((torch.randn(depth, width) * spread * depth**-0.5).repeat(shape[0], 1, 1))
+
+    def forward(self, count: int, codebooks: torch.Tensor | None) -> torch.Tensor:
+        """The first `count` tables."""
+        own = self.own[:count]
+        if self.projection is None or codebooks is None:
+            return own
+        return own + codebooks[:count] @ self.projection[:count]
 
 
 class _Layer(nn.Module):
@@ -116,6 +164,11 @@ class _Layer(nn.Module):
 
 def _norm(x: torch.Tensor) -> torch.Tensor:
     return F.rms_norm(x, x.shape[-1:], eps=NORM_EPS)
+
+
+def _scaled(codebooks: torch.Tensor) -> torch.Tensor:
+    """Entries of all codebooks, brought to a mean square of 1 in the first: later ones refine, and stay smaller."""
+    return codebooks / codebooks[0].square().mean().sqrt().clamp(min=1e-12)
 
 
 def _uniform(*shape: int) -> torch.Tensor:

@@ -69,7 +69,7 @@ class MetaCodeLM(nn.Module):
 
     def init_state(self, batch: int, offset: torch.Tensor | int = 0) -> MetaLMState:
         """State of streams that have seen nothing, at position `offset` (random in training)."""
-        zeros = self.emb[0].weight.new_zeros(batch, 1, self.config.width)
+        zeros = self.transformer.norm_in.weight.new_zeros(batch, 1, self.config.width)
         return MetaLMState((zeros,) * self.config.num_layers, offset)
 
     def step(self, indices: torch.Tensor, state: MetaLMState) -> tuple[torch.Tensor, MetaLMState]:

@@ -1,7 +1,8 @@
 """Codes of a corpus, as files: what a code language model is trained on.
 
-A folder of codes holds `<group>-<name>.npy`, each (K, F) int16, and `codes.json`, which says what model
-made them. The index is written last: a folder without it is unfinished.
+A folder of codes holds `<group>-<name>.npy`, each (K, F) int16, `codebooks.npy` with the model's codebooks
+(K, N, D), and `codes.json`, which says what the files are. The index is written last: a folder without
+it is unfinished.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ..errors import AudioError, ConfigError
 from ..model.encodec import EncodecModel
 
 INDEX_NAME = "codes.json"
+CODEBOOKS_NAME = "codebooks.npy"
 PIECE_S = 30.0
 
 
@@ -189,13 +191,11 @@ def _encode_all(
         for name, size in sizes.items():
             path = out / name
             if not path.exists():
-                codes = np.concatenate([_encode(model, piece, bar) for piece in pieces(name)], axis=1)
-                buffer = io.BytesIO()
-                np.save(buffer, codes)
-                write_bytes(path, buffer.getvalue())
+                _save(path, np.concatenate([_encode(model, piece, bar) for piece in pieces(name)], axis=1))
             else:
                 bar.update(size / config.sampling_rate)
             frames[name] = np.load(path, mmap_mode="r").shape[1]
+    _save(out / CODEBOOKS_NAME, torch.stack([book.embed for book in model.quantizer.codebooks]).float().cpu().numpy())
     index = CodesIndex(
         config.num_quantizers, config.codebook_size, config.frame_rate, tuple(config.target_bandwidths), frames
     )
@@ -203,9 +203,16 @@ def _encode_all(
     return index
 
 
+def _save(path: Path, array: np.ndarray) -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    write_bytes(path, buffer.getvalue())
+
+
 def _encode(model: EncodecModel, audio: np.ndarray, bar: tqdm) -> np.ndarray:
     """(T,) audio to (K, F) int16 codes; the segments of a chunked model follow each other."""
     x = torch.from_numpy(audio).to(model.device).expand(1, model.config.audio_channels, -1)
-    codes = model.encode(x, num_quantizers=model.config.num_quantizers, return_dict=True).audio_codes
+    codes, _, _ = model.encode(x, num_quantizers=model.config.num_quantizers, return_dict=False)
+    assert codes is not None
     bar.update(audio.size / model.config.sampling_rate)
     return codes[:, 0].transpose(0, 1).flatten(1).cpu().numpy().astype(np.int16)

@@ -23,7 +23,7 @@ from ..entropy.quantize import quantize
 from ..errors import CheckpointError, ConfigError
 from ..model.lm import CodeLM
 from ..model.lm_meta import MetaCodeLM, MetaLMConfig
-from .codes import CodeCrops, CodesIndex, group_of
+from .codes import CODEBOOKS_NAME, CodeCrops, CodesIndex, group_of
 from .config import apply_settings
 
 STATE_NAME = "state.pt"
@@ -39,6 +39,7 @@ class LMTrainConfig:
     Attributes:
         model: our network, or the paper's (which cannot be exported to exact arithmetic).
         codes: folder of codes (see `codes.CodeCrops`).
+        codebooks: start from the geometry of the codec's codebooks (our network only; see `CodeLM`).
         dev: folder of codes for the figures in the log; `None` for none.
         group_weights: share of crops from each group.
         updates: number of optimizer steps in all.
@@ -54,6 +55,7 @@ class LMTrainConfig:
 
     model: CodeLMConfig | MetaLMConfig
     codes: str
+    codebooks: bool = True
     dev: str | None = None
     group_weights: Mapping[str, float] = field(default_factory=lambda: {"speech": 0.45, "music": 0.35, "sfx": 0.2})
     updates: int = 20_000
@@ -109,7 +111,7 @@ class LMTrainer:
         _check(config.model, index)
         self.counts = [index.codebooks_for(b) for b in index.bandwidths]
         torch.manual_seed(config.seed)
-        self.model = _build(config.model).to(self.device)
+        self.model = _build(config).to(self.device)
         self.optimizer = torch.optim.Adam(
             self.model.parameters(), lr=config.learning_rate, betas=config.betas, foreach=True
         )
@@ -251,8 +253,7 @@ def train_lm(
 def export(model: CodeLM, folder: str | Path) -> None:
     """Write the exact form of a trained model: `lm.safetensors` and `lm_config.json`."""
     Path(folder).mkdir(parents=True, exist_ok=True)
-    weights = {name: p.detach().cpu().numpy() for name, p in model.named_parameters()}
-    save_lm(folder, model.config, quantize(model.config, weights))
+    save_lm(folder, model.config, quantize(model.config, model.exact_weights()))
 
 
 @torch.no_grad()
@@ -280,8 +281,11 @@ def bits_by_bandwidth(model: nn.Module, folder: str | Path) -> dict[str, float]:
     return figures
 
 
-def _build(config: CodeLMConfig | MetaLMConfig) -> nn.Module:
-    return CodeLM(config) if isinstance(config, CodeLMConfig) else MetaCodeLM(config)
+def _build(config: LMTrainConfig) -> nn.Module:
+    if isinstance(config.model, MetaLMConfig):
+        return MetaCodeLM(config.model)
+    books = torch.from_numpy(np.load(Path(config.codes) / CODEBOOKS_NAME)) if config.codebooks else None
+    return CodeLM(config.model, books)
 
 
 def _check(model: CodeLMConfig | MetaLMConfig, index: CodesIndex) -> None:
