@@ -239,8 +239,8 @@ def test_coded_packets_need_their_language_model_unless_they_are_thin_enough():
         peeled(whole, 2)
     assert codes_by_tick(CODED_MONO, peeled(whole, 8)) == codes_by_tick(CODED_MONO, whole)
     with pytest.raises(CorruptError, match="other codes"):
-        peeled(whole, 2, coder=ToyCoder(6, decay=0.85))
-    survivors = peeled(whole, 2, coder=ToyCoder(6, decay=0.85), tolerant=True)
+        peeled(whole, 2, coder=ToyCoder(6, slope=9))
+    survivors = peeled(whole, 2, coder=ToyCoder(6, slope=9), tolerant=True)
     assert [e.start for e in read(survivors, tolerant=True)[0] if isinstance(e, Packet)] == [0]
 
 
