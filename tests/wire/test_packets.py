@@ -113,6 +113,7 @@ SCALED = dataclasses.replace(MONO, scaled=True)
         (MONO, sealed(END << 6, [9, 0], b""), CorruptError, "index is cut off"),
         (MONO, sealed(END << 6, [9, 0], b"\x01\x05\x01\x01"), CorruptError, "index is cut off"),
         (MONO, sealed(END << 6, [9, 0], varint.encode(9 * 320 + 1, 0)), CorruptError, "more samples"),
+        (MONO, sealed(END << 6, [9, 0], varint.encode(8 * 320, 0)), CorruptError, "too few"),
         (MONO, sealed(END << 6, [9, 0], varint.encode(0, 1 << 40)), CorruptError, "claims"),
         (MONO, sealed(END << 6, [9, 0], varint.encode(0, 1, 0, 1)), CorruptError, "ascend"),
         (MONO, sealed(END << 6, [9, 0], varint.encode(0, 2, 9, 1, 9, 0)), CorruptError, "ascend"),
