@@ -195,9 +195,9 @@ class PacketReader:
         found = self._buffer[position : position + len(self._trailer)]
         if len(found) < len(self._trailer):
             raise TruncatedError("the stream ends within the size of its end")
-        if found != self._trailer:
+        wanted, self._trailer = self._trailer, b""
+        if found != wanted:
             raise CorruptError("the size behind the end is wrong")
-        self._trailer = b""
         return len(found)
 
     def _accept(self, found: Packet | End, position: int, size: int) -> list[Event]:
