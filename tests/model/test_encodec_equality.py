@@ -16,6 +16,7 @@ from recodec import presets
 from recodec.config import EncodecConfig
 from recodec.errors import AudioError, ConfigError
 from recodec.model.encodec import EncodecModel
+from recodec.model.segments import segment_offsets
 
 
 def small(num_quantizers: int = 4, **changes: Any) -> EncodecConfig:
@@ -69,14 +70,16 @@ def trio(name: str) -> Trio:
 
 def latents_of(model: EncodecModel, x: torch.Tensor) -> list[torch.Tensor]:
     """The latents of each segment, without padding."""
-    output = model.encode_latents(x)
-    latents, padding = list(output.latents), output.last_frame_pad_length
-    return latents if not padding else [*latents[:-1], latents[-1][..., :-padding]]
+    latents, size = model.encode_latents(x).latents, model.config.chunk_length or x.shape[-1]
+    sizes = [min(size, x.shape[-1] - start) for start in segment_offsets(model.config, x.shape[-1])]
+    return [part[..., : model.config.frames_for(n)] for part, n in zip(latents, sizes, strict=True)]
 
 
 @torch.no_grad()
 def check_against_transformers(models: Trio, x: torch.Tensor, bandwidth: float) -> None:
     ours, theirs = models.as_hf, models.hf
+    if ends_within_an_overlap(models.config, x.shape[-1]):
+        return
     a, b = ours.encode(x, bandwidth=bandwidth), theirs.encode(x, bandwidth=bandwidth)
     assert a.last_frame_pad_length == b.last_frame_pad_length
     assert a.audio_codes.shape == b.audio_codes.shape
@@ -108,9 +111,35 @@ def check_against_meta(models: Trio, x: torch.Tensor, bandwidth: float) -> None:
         if y_scale is not None:
             assert_close(x_scale, y_scale)
     padded = [torch.nn.functional.pad(codes, (0, segments[0][0].shape[-1] - codes.shape[-1])) for codes, _ in segments]
-    scales = [scale for _, scale in segments]
-    audio = ours.decode(torch.stack(padded), scales, last_frame_pad_length=a.last_frame_pad_length)[0]
-    assert_close(audio, theirs.decode(segments))
+    scales, mask = [scale for _, scale in segments], torch.ones_like(x)
+    audio = ours.decode(torch.stack(padded), scales, mask, last_frame_pad_length=a.last_frame_pad_length)[0]
+    assert_close(audio, metas_audio(models, segments)[..., : x.shape[-1]])
+    if not ends_within_an_overlap(models.config, x.shape[-1]):
+        assert_close(audio, theirs.decode(segments)[..., : x.shape[-1]])
+
+
+def metas_audio(models: Trio, segments: list[Any]) -> torch.Tensor:
+    """As `models.meta.decode`, which fails where a segment reaches beyond the last one."""
+    pieces = [models.meta._decode_frame(segment) for segment in segments]
+    if len(pieces) == 1:
+        return pieces[0]
+    stride = models.config.chunk_stride or 0
+    total = stride * (len(pieces) - 1) + pieces[-1].shape[-1]
+    size = pieces[0].shape[-1]
+    triangle = torch.minimum(torch.arange(1, size + 1), torch.arange(size, 0, -1)) / (size + 1)
+    numerator, denominator = torch.zeros(*pieces[0].shape[:2], total), torch.zeros(total)
+    for k, piece in enumerate(pieces):
+        end = min(k * stride + piece.shape[-1], total)
+        weight = triangle[: end - k * stride]
+        numerator[..., k * stride : end] += weight * piece[..., : end - k * stride]
+        denominator[k * stride : end] += weight
+    return numerator / denominator
+
+
+def ends_within_an_overlap(config: EncodecConfig, length: int) -> bool:
+    """Whether segments before the last one are short: `transformers` may then fail to stack or to join them."""
+    starts = segment_offsets(config, length)
+    return len(starts) > 1 and length < starts[-2] + (config.chunk_length or 0)
 
 
 # ---- the numbers ---------------------------------------------------------------------------
@@ -118,7 +147,7 @@ def check_against_meta(models: Trio, x: torch.Tensor, bandwidth: float) -> None:
 
 @EVERY_VARIANT
 @given(data=st.data())
-@settings(deadline=None, max_examples=6, derandomize=True)
+@settings(deadline=None, max_examples=5, derandomize=True)
 def test_any_length_and_bandwidth(name: str, data: st.DataObject) -> None:
     models = trio(name)
     length = data.draw(st.integers(1, 6 * models.config.hop_length))
@@ -151,23 +180,46 @@ def test_encoder_and_decoder(name: str) -> None:
 @pytest.mark.parametrize("name", PRESETS)
 def test_released_geometries_at_every_bandwidth(name: str) -> None:
     models = trio(name)
-    seconds = 1.2 if models.config.chunk_length_s else 0.3
+    seconds = 1.2 if models.config.chunk_length_s else 0.2
     long = peers.noise(models.config, int(seconds * models.config.sampling_rate) + 77)
     check_against_meta(models, long, models.config.target_bandwidths[-1])
-    check_against_transformers(models, long, models.config.target_bandwidths[0])
+    check_against_transformers(models, long, models.config.target_bandwidths[-1])
+    check_against_transformers(models, long[..., :1], models.config.target_bandwidths[-1])
     for bandwidth in models.config.target_bandwidths:
-        for length in (1, 700):
-            check_against_transformers(models, long[..., :length], bandwidth)
+        check_against_transformers(models, long[..., :700], bandwidth)
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_almost_all_codes_of_the_released_geometries_are_identical(name: str) -> None:
     models = trio(name)
-    x = peers.noise(models.config, models.config.sampling_rate, seed=4)
+    x = peers.noise(models.config, models.config.sampling_rate // 2, seed=4)
     bandwidth = models.config.target_bandwidths[-1]
     with torch.no_grad():
         ours, theirs = (model.encode(x, bandwidth=bandwidth).audio_codes for model in (models.as_hf, models.hf))
     assert (ours == theirs).float().mean() >= 0.9999
+
+
+@pytest.mark.parametrize("name", [name for name, config in VARIANTS.items() if config.chunk_length])
+def test_recordings_that_end_where_segments_overlap(name: str) -> None:
+    models = trio(name)
+    size, stride = models.config.chunk_length or 0, models.config.chunk_stride or 0
+    lengths = [k * stride + extra for k in (1, 2, 3) for extra in range(1, size - stride)]
+    assert all(ends_within_an_overlap(models.config, length) for length in lengths)
+    for length in lengths[:: max(1, len(lengths) // 12)]:
+        check_against_meta(models, peers.noise(models.config, length), models.config.target_bandwidths[-1])
+
+
+def test_a_recording_of_the_48_khz_model_that_transformers_cannot_encode() -> None:
+    models = trio("48 kHz")
+    x = peers.noise(models.config, 2 * 47_520 + 100)
+    with torch.no_grad():
+        encoded = models.as_hf.encode(x)
+        with pytest.raises(RuntimeError, match="equal size"):
+            models.hf.encode(x)
+        audio = models.as_hf(x).audio_values
+    assert audio.shape == x.shape
+    with pytest.raises(ConfigError, match="needs its padding_mask"):
+        models.as_hf.decode(encoded.audio_codes, encoded.audio_scales, last_frame_pad_length=149)
 
 
 def test_without_an_lstm_as_meta_has_it() -> None:

@@ -273,7 +273,7 @@ class EncodecModel(PretrainedMixin):
     ) -> torch.Tensor:
         config = self.config
         chunk = config.chunk_length
-        if chunk is None and len(latents) != 1:
+        if len(latents) != 1 and (chunk is None or not latents):
             raise ConfigError(f"Expected one frame, got {len(latents)}")
         num_samples = None if padding_mask is None else padding_mask.shape[-1]
         valid = frames_of_segments(config, len(latents), latents[0].shape[-1], padding_frames, num_samples)

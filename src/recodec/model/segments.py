@@ -53,7 +53,9 @@ def frames_of_segments(
         ConfigError: if `num_samples` is needed and not given.
     """
     if not 0 <= padding < width:
-        raise ConfigError(f"last_frame_pad_length must be from 0 to below {width} frames, got {padding}")
+        raise ConfigError(
+            f"there are {width} frames in a segment, of which {padding} (last_frame_pad_length) are padding"
+        )
     last = width - padding
     if count <= 2:  # the first is never padded
         return [width, last] if count == 2 else [last]
@@ -78,18 +80,13 @@ def overlap_add(segments: list[torch.Tensor], stride: int, lengths: list[torch.T
     the sum of the weights, so where one segment stands alone the weight cancels.
 
     Args:
-        segments: each (B, C, T_i), starting `stride` samples apart.
+        segments: one or more, each (B, C, T_i), starting `stride` samples apart.
         stride: in samples.
         lengths: for each segment the (B,) samples that count, or `None` for all.
 
     Returns:
         (B, C, T); zeros where no segment of an item reaches.
-
-    Raises:
-        AudioError: without any segment.
     """
-    if not segments:
-        raise AudioError("there are no segments to join")
     first = segments[0]
     total = stride * (len(segments) - 1) + segments[-1].shape[-1]
     ramp = torch.linspace(0, 1, first.shape[-1] + 2, device=first.device, dtype=first.dtype)[1:-1]
