@@ -19,7 +19,7 @@ from .engine import Engine
 from .regrid import Regrid
 from .streams import StreamDecoder, StreamEncoder, is_streamable
 
-FILE_GRID_FRAMES = 150
+FILE_GRID_FRAMES = 75
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,14 +20,14 @@ class TorchEngine:
     """A model for inference. See `Engine` for the methods.
 
     Args:
-        model: copied; its weight norm is folded in the copy. It may be on a GPU.
+        model: taken over: its weight norm is folded in place. It may be on a GPU.
         name: of the model, for files.
         fingerprint: of its weights.
         threads: for CPU work; torch's own choice by default.
     """
 
     def __init__(self, model: EncodecModel, name: str, fingerprint: str, threads: int | None = None) -> None:
-        self._model = copy.deepcopy(model).eval().fold_weight_norm()
+        self._model = model.eval().fold_weight_norm()
         self._name, self._fingerprint, self._threads = name, fingerprint, threads
 
     @property
