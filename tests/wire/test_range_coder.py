@@ -98,6 +98,23 @@ def test_a_certain_symbol_costs_nothing():
     assert encode_packet(np.zeros(1000, np.int64), np.full(1000, 1 << 16), 16) == b""
 
 
+def test_constriction_agrees_on_symbols_and_length():
+    """An independent coder on the same tables: it finds the same symbols, in a few bytes more."""
+    constriction = pytest.importorskip("constriction")
+    family = constriction.stream.model.Categorical(perfect=False)
+    for seed in range(5):
+        tables = random_tables(seed, 300, 100, 16)
+        symbols = np.random.default_rng(seed).integers(0, 100, 300)
+        ours = encode(tables, symbols, 16)
+        exact = (256 * np.diff(tables, axis=1) - 1).astype(np.float64)  # gives tables of 2^24 with our proportions
+        encoder = constriction.stream.queue.RangeEncoder()
+        encoder.encode(symbols.astype(np.int32), family, exact)
+        theirs = encoder.get_compressed()
+        decoded = constriction.stream.queue.RangeDecoder(theirs).decode(family, exact)
+        np.testing.assert_array_equal(decoded, decode_packet(ours, tables, 16))
+        assert len(ours) <= theirs.nbytes <= len(ours) + 7
+
+
 @pytest.mark.parametrize(
     ("starts", "freqs", "total_bits"),
     [([0], [0], 16), ([-1], [2], 16), ([60], [5], 6), ([0, 1], [1], 8), ([0], [1], 17), ([0], [1], 0)],
