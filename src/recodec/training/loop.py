@@ -103,7 +103,8 @@ class Trainer:
         wanted = 8 * config.model.codebook_size
         per_batch = config.batch_size * config.model.frames_for(config.crop_samples)
         batches = [
-            self.model.encoder(self.data.batch(config.batch_size).to(self.device)) for _ in range(-(-wanted // per_batch))
+            self.model.encoder(self.data.batch(config.batch_size).to(self.device))
+            for _ in range(-(-wanted // per_batch))
         ]
         vectors = torch.cat(batches).transpose(1, 2).flatten(0, 1)
         self.learner.start(vectors)
