@@ -1,0 +1,144 @@
+"""Clips: what is evaluated. A file, or a manifest of files, with what kind of sound each is."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import AudioError
+
+KINDS = ("speech", "music", "other")
+_FILE_COLUMNS = ("file", "path", "filename", "audio")
+_KIND_COLUMNS = ("kind", "group", "type", "label")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A recording to evaluate.
+
+    Attributes:
+        path: the file.
+        kind: `"speech"`, `"music"` or `"other"`; it chooses the metrics that make sense.
+        name: how tables call it; the file's name by default.
+    """
+
+    path: str
+    kind: str = "other"
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise AudioError(f"kind must be one of {', '.join(KINDS)}, got {self.kind!r}")
+        if not self.name:
+            object.__setattr__(self, "name", Path(self.path).name)
+
+    def read(self) -> tuple[np.ndarray, int]:
+        """Samples (C, T) float32, and the rate in Hz.
+
+        Raises:
+            AudioError: if the file cannot be read, is empty, or holds a NaN or an infinity.
+        """
+        return read_audio(self.path)
+
+
+def read_audio(path: str | Path) -> tuple[np.ndarray, int]:
+    """Read a file to (C, T) float32 and its rate in Hz; errors as in `Clip.read`."""
+    import soundfile
+
+    try:
+        samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, OSError, TypeError, ValueError) as error:
+        raise AudioError(f"{path} cannot be read: {error}") from error
+    if samples.size == 0:
+        raise AudioError(f"{path} holds no samples")
+    if not np.isfinite(samples).all():
+        raise AudioError(f"{path} holds samples that are not finite")
+    return np.ascontiguousarray(samples.T), int(rate_hz)
+
+
+def resample(audio: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
+    """(C, T) to (C, round(T * to / from)), in soxr's highest quality."""
+    if from_hz == to_hz:
+        return audio
+    import soxr
+
+    length = max(1, round(audio.shape[-1] * to_hz / from_hz))
+    return fit_length(soxr.resample(audio.T, from_hz, to_hz, quality="VHQ").T, length)
+
+
+def to_channels(audio: np.ndarray, channels: int) -> np.ndarray:
+    """(C, T) to (channels, T): a mean down to one, copies up from one; otherwise the first channels.
+
+    Raises:
+        AudioError: for more channels than there are, unless there is one.
+    """
+    have = audio.shape[0]
+    if have == channels:
+        return audio
+    if channels == 1:
+        return audio.mean(0, keepdims=True)
+    if have == 1:
+        return np.repeat(audio, channels, axis=0)
+    if have < channels:
+        raise AudioError(f"cannot make {channels} channels of {have}")
+    return audio[:channels]
+
+
+def fit_length(audio: np.ndarray, length: int) -> np.ndarray:
+    """Cut (C, T) to `length` samples, or append zeros."""
+    if audio.shape[-1] >= length:
+        return audio[..., :length]
+    return np.pad(audio, ((0, 0), (0, length - audio.shape[-1])))
+
+
+def kind_of(label: str | None) -> str:
+    """Map a manifest's word for a kind of sound to ours; words we do not know are `"other"`."""
+    word = (label or "").strip().lower()
+    return word if word in KINDS else "other"
+
+
+def read_manifest(path: str | Path, *, folder: str | Path | None = None) -> list[Clip]:
+    """Clips of a CSV or TSV table with a header: a column of files, and one of kinds if there is any.
+
+    Args:
+        path: the table. Columns are found by name: `file` (or `path`, `filename`, `audio`) and
+            `kind` (or `group`, `type`, `label`).
+        folder: where relative files lie; by default the table's folder, or a folder beside it that
+            is named like it (`dev.tsv` and `dev/`).
+
+    Raises:
+        AudioError: if it has no column of files, or no row.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise AudioError(f"{path} cannot be read: {error}") from error
+    rows = list(csv.DictReader(text.splitlines(), delimiter="\t" if "\t" in text.partition("\n")[0] else ","))
+    if not rows:
+        raise AudioError(f"{path} lists no files")
+    file_column = _column(rows[0], _FILE_COLUMNS)
+    if file_column is None:
+        raise AudioError(f"{path} has no column named {' or '.join(_FILE_COLUMNS)}")
+    kind_column = _column(rows[0], _KIND_COLUMNS)
+    clips = []
+    for row in rows:
+        name = row[file_column]
+        kind = kind_of(row[kind_column]) if kind_column else "other"
+        clips.append(Clip(str(_locate(path, name, folder)), kind, name))
+    return clips
+
+
+def _column(row: dict[str, str], names: Sequence[str]) -> str | None:
+    return next((name for name in names if name in row), None)
+
+
+def _locate(manifest: Path, name: str, folder: str | Path | None) -> Path:
+    if folder is not None:
+        return Path(folder) / name
+    beside = manifest.with_suffix("") / name
+    return beside if beside.exists() else manifest.parent / name
