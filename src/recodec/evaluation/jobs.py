@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import time
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
@@ -11,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from ..atomic import write_bytes
 from ..errors import RecodecError
 from .clips import Clip
-from .codecs import AudioCodec, Coded, CodecSpec, transcode
+from .codecs import AudioCodec, CodecSpec, Coded, transcode
 from .metrics import PAIR_METRICS, STREAM_METRICS, Pair, UndefinedMetricError
 
 
@@ -52,7 +54,7 @@ class Outcome:
         clip, kind, codec, family, bandwidth_kbps: whose it is.
         values: metric to value.
         undefined: metric to the reason why it has none.
-        seconds: step (`read`, `encode`, `decode`, a metric) to the time it took.
+        seconds: step (`load`, which includes checkpoints, `encode`, `decode`, a metric) to the time it took.
         error: why the job failed as a whole, or `None`.
         code_counts: for each level a map from code to how often it came; empty without codebooks.
         codebook_size: entries of a codebook, or `None`.
@@ -93,7 +95,7 @@ def run_job(job: Job) -> Outcome:
     try:
         audio, rate_hz = job.clip.read()
         codec = _codec(job.codec)
-        read_s = time.perf_counter() - start
+        load_s = time.perf_counter() - start
         coded = transcode(codec, audio, rate_hz)
         pair = Pair(audio, coded.audio, rate_hz, job.clip.kind)
     except (RecodecError, OSError, ImportError) as error:
@@ -102,13 +104,13 @@ def run_job(job: Job) -> Outcome:
         return failed(job, f"{type(error).__name__}: {error}")
     if job.audio_path is not None:
         _keep(job.audio_path, coded.audio, rate_hz)
-    return _measure(job, coded, pair, read_s)
+    return _measure(job, coded, pair, load_s)
 
 
-def _measure(job: Job, coded: Coded, pair: Pair, read_s: float) -> Outcome:
+def _measure(job: Job, coded: Coded, pair: Pair, load_s: float) -> Outcome:
     values: dict[str, float] = {}
     undefined: dict[str, str] = {}
-    seconds = {"read": read_s, "encode": coded.encode_s, "decode": coded.decode_s}
+    seconds = {"load": load_s, "encode": coded.encode_s, "decode": coded.decode_s}
     for key, metric in STREAM_METRICS.items():
         try:
             values[key] = metric.measure(coded)
@@ -152,13 +154,18 @@ def _counts(level: np.ndarray) -> dict[str, int]:
     return {str(code): int(count) for code, count in zip(codes, counts, strict=True)}
 
 
-def _keep(path: str, audio: np.ndarray, rate_hz: int) -> None:
+def flac_bytes(audio: np.ndarray, rate_hz: int) -> bytes:
+    """(C, T) as a 16-bit FLAC file; what lies beyond full scale is clipped."""
     import soundfile
 
-    from ..atomic import atomic_write
+    file = io.BytesIO()
+    soundfile.write(file, np.clip(audio.T, -1.0, 1.0 - 2**-15), rate_hz, format="FLAC", subtype="PCM_16")
+    return file.getvalue()
 
-    with atomic_write(path) as file:
-        soundfile.write(file, np.clip(audio.T, -1.0, 1.0 - 2**-15), rate_hz, format="FLAC", subtype="PCM_16")
+
+def _keep(path: str, audio: np.ndarray, rate_hz: int) -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, flac_bytes(audio, rate_hz))
 
 
 def _weight_files(model: str) -> list[str]:

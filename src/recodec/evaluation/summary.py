@@ -23,6 +23,11 @@ class Cell:
     clips: int
     values: dict[str, Interval]
 
+    @property
+    def family_label(self) -> str:
+        """The label without the setting: the name of a curve."""
+        return self.label if self.bandwidth_kbps is None else self.label.rpartition(" ")[0]
+
 
 def summarize(outcomes: Iterable[Outcome]) -> list[Cell]:
     """One cell for each kind and codec, kinds in their usual order, codecs in the order they came."""
@@ -66,24 +71,33 @@ def text_table(cells: Sequence[Cell], metrics: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
+def format_number(value: float, *, like: float | None = None) -> str:
+    """A number with the digits that suit its size, or that of `like`."""
+    size = abs(value if like is None else like)
+    return f"{value:.{0 if size >= 100 else 1 if size >= 10 else 2}f}"
+
+
 def format_interval(interval: Interval | None) -> str:
-    """`4.32 +-0.05`: the mean and half of the interval's width; `-` for none."""
+    """Mean and half the width of its interval, as `4.32 ±0.05`; `-` for none."""
     if interval is None or interval.count == 0:
         return "-"
     half = (interval.high - interval.low) / 2
-    digits = 0 if abs(interval.mean) >= 1000 else 1 if abs(interval.mean) >= 100 else 2
-    return f"{interval.mean:.{digits}f} \u00b1{half:.{digits}f}"
+    return f"{format_number(interval.mean)} \u00b1{format_number(half, like=interval.mean)}"
 
 
-def time_table(outcomes: Iterable[Outcome]) -> str:
-    """What took the time: total seconds and share of each step, over all processes, largest first."""
+def step_times(outcomes: Iterable[Outcome]) -> list[tuple[str, float, float]]:
+    """(step, seconds over all processes, share of the whole) of what took time, longest first."""
     totals: dict[str, float] = {}
     for outcome in outcomes:
         for step, seconds in outcome.seconds.items():
             totals[step] = totals.get(step, 0.0) + seconds
     everything = sum(totals.values()) or 1.0
-    ranked = sorted(totals.items(), key=lambda item: -item[1])
-    return "\n".join(f"{step:14s} {seconds:9.1f} s  {100 * seconds / everything:5.1f}%" for step, seconds in ranked)
+    return sorted(((step, s, s / everything) for step, s in totals.items()), key=lambda item: -item[1])
+
+
+def time_table(outcomes: Iterable[Outcome]) -> str:
+    """`step_times` as a table for a terminal."""
+    return "\n".join(f"{step:14s} {s:9.1f} s  {100 * share:5.1f}%" for step, s, share in step_times(outcomes))
 
 
 def _head(key: str) -> str:

@@ -3,4 +3,4 @@
 from .base import AudioCodec, Coded, Encoded, transcode
 from .spec import CodecSpec, parse_codecs
 
-__all__ = ["AudioCodec", "Coded", "CodecSpec", "Encoded", "parse_codecs", "transcode"]
+__all__ = ["AudioCodec", "CodecSpec", "Coded", "Encoded", "parse_codecs", "transcode"]

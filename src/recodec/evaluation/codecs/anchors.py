@@ -13,7 +13,7 @@ ANCHOR_HZ = 3_500
 
 @dataclass(frozen=True)
 class Reference:
-    """The recording itself as 16-bit PCM is counted; nothing is changed, so metrics show their best."""
+    """The recording itself: nothing is changed, so metrics show their best."""
 
     name: str = "reference"
     bandwidth_kbps: float | None = None
@@ -22,7 +22,7 @@ class Reference:
         return rate_hz, channels
 
     def encode(self, audio: np.ndarray, rate_hz: int) -> Encoded:
-        return Encoded(audio, 2 * audio.size)
+        return Encoded(audio, None)
 
     def decode(self, encoded: Encoded, rate_hz: int, num_samples: int) -> np.ndarray:
         return encoded.content[..., :num_samples]
@@ -43,7 +43,7 @@ class LowPass:
         return rate_hz, channels
 
     def encode(self, audio: np.ndarray, rate_hz: int) -> Encoded:
-        return Encoded(audio, 2 * audio.size)
+        return Encoded(audio, None)
 
     def decode(self, encoded: Encoded, rate_hz: int, num_samples: int) -> np.ndarray:
         return low_pass(encoded.content, rate_hz)[..., :num_samples]

@@ -17,14 +17,15 @@ class Encoded:
 
     Attributes:
         content: what the decoder needs, in the codec's own form.
-        payload_bytes: bytes of the coded audio itself, without headers and container.
+        payload_bytes: bytes of the coded audio itself, without headers and container; `None` for an
+            anchor, which is no codec.
         entropy_bytes: the same after entropy coding, where the codec has it as an option.
         codes: (K, F) integers of a codec with codebooks.
         codebook_size: entries N of a codebook.
     """
 
     content: Any
-    payload_bytes: int
+    payload_bytes: int | None
     entropy_bytes: int | None = None
     codes: np.ndarray | None = None
     codebook_size: int | None = None
@@ -72,11 +73,6 @@ class Coded:
     encoded: Encoded
     encode_s: float
     decode_s: float
-
-    @property
-    def payload_kbps(self) -> float:
-        """Actual bitrate of the payload in kbps."""
-        return self.encoded.payload_bytes * 8 / 1000 / self.seconds
 
 
 def transcode(codec: AudioCodec, audio: np.ndarray, rate_hz: int) -> Coded:

@@ -13,6 +13,7 @@ from ...errors import ConfigError
 from .anchors import LowPass, Reference
 from .base import AudioCodec
 from .classic import mp3, opus
+from .peers import DacCodec, MetaCodec, SnacCodec, TransformersCodec
 from .recodec import TorchCodec
 
 
@@ -78,22 +79,31 @@ FAMILIES: dict[str, Family] = {
     "opus": Family(lambda spec: opus(_rate(spec))),
     "mp3": Family(lambda spec: mp3(_rate(spec))),
     "recodec-torch": Family(lambda spec: TorchCodec(spec.model, _rate(spec)), has_model=True),
+    "encodec": Family(lambda spec: MetaCodec(spec.model, _rate(spec)), has_model=True),
+    "transformers": Family(lambda spec: TransformersCodec(spec.model, _rate(spec)), has_model=True),
+    "dac": Family(lambda spec: DacCodec(spec.model, _rate(spec)), has_model=True),
+    "snac": Family(lambda spec: SnacCodec(spec.model), has_bandwidth=False, has_model=True),
 }
 
 
-def parse_codecs(texts: Iterable[str]) -> list[CodecSpec]:
+def parse_codecs(texts: Iterable[str], bandwidths: Iterable[float] = ()) -> list[CodecSpec]:
     """Texts such as `opus@6,12` to one spec a setting, without repetitions.
+
+    Args:
+        texts: see the top of this file.
+        bandwidths: in kbps, for codecs that have bandwidths and are named without any.
 
     Raises:
         ConfigError: for an unknown family, a missing or superfluous bandwidth or model, or no number.
     """
     specs: dict[CodecSpec, None] = {}
+    default = ",".join(f"{rate:g}" for rate in bandwidths)
     for text in texts:
-        specs.update(dict.fromkeys(_parse(text)))
+        specs.update(dict.fromkeys(_parse(text, default)))
     return list(specs)
 
 
-def _parse(text: str) -> list[CodecSpec]:
+def _parse(text: str, default: str) -> list[CodecSpec]:
     head, at, rates = text.rpartition("@")
     if not at:
         head, rates = text, ""
@@ -103,6 +113,8 @@ def _parse(text: str) -> list[CodecSpec]:
         raise ConfigError(f"unknown codec {name!r}; known are {', '.join(FAMILIES)}")
     if model and not family.has_model:
         raise ConfigError(f"{name} has no models to choose from, got {model!r}")
+    if family.has_bandwidth and not at:
+        rates = default
     if family.has_bandwidth != bool(rates):
         wanted = f"needs a bandwidth in kbps, as in {name}@6" if family.has_bandwidth else "has no bandwidths"
         raise ConfigError(f"{name} {wanted}")

@@ -55,7 +55,7 @@ def pesq_wideband(pair: Pair) -> float:
 
     By the package `pesq`, which wraps the ITU's code. On the mono mix at 16 kHz.
 
-    Range: 1.04 to 4.64.
+    Range: 0.999 to 4.644, the ends of the mapping of P.862.2.
 
     Raises:
         UndefinedMetricError: for signals without speech, or below a quarter of a second.
@@ -122,7 +122,7 @@ VISQOL = Metric[Pair](
     "Chinen et al. 2020, arXiv 2004.09584, by visqol-python", visqol,
 )  # fmt: skip
 PESQ = Metric[Pair](
-    "pesq_wb", "PESQ wide band", "MOS-LQO", 1.04, 4.64, "higher",
+    "pesq_wb", "PESQ wide band", "MOS-LQO", 0.999, 4.644, "higher",
     "Opinion score of speech predicted from a model of loudness in time and frequency.",
     "ITU-T P.862.2, by pesq", pesq_wideband, ("speech",),
 )  # fmt: skip

@@ -9,8 +9,12 @@ from .base import Metric, UndefinedMetricError
 
 
 def payload_kbps(coded: Coded) -> float:
-    """Bits of the coded audio per second of sound, in kbps, without headers and container."""
-    return coded.payload_kbps
+    """Bits of the coded audio per second of sound, in kbps, without headers and container.
+
+    Raises:
+        UndefinedMetricError: for an anchor, as all metrics of the stream.
+    """
+    return _kbps(coded.encoded.payload_bytes, coded)
 
 
 def entropy_kbps(coded: Coded) -> float:
@@ -19,19 +23,29 @@ def entropy_kbps(coded: Coded) -> float:
     Raises:
         UndefinedMetricError: for a codec without it.
     """
-    if coded.encoded.entropy_bytes is None:
-        raise UndefinedMetricError("this codec has no entropy coding to switch on")
-    return coded.encoded.entropy_bytes * 8 / 1000 / coded.seconds
+    return _kbps(coded.encoded.entropy_bytes, coded)
+
+
+def _kbps(size_bytes: int | None, coded: Coded) -> float:
+    if size_bytes is None:
+        raise UndefinedMetricError("there are no such bytes to count")
+    return size_bytes * 8 / 1000 / coded.seconds
 
 
 def encode_speed(coded: Coded) -> float:
     """Seconds of sound encoded in one second; above 1 is faster than real time."""
-    return coded.seconds / max(coded.encode_s, 1e-9)
+    return _speed(coded.encode_s, coded)
 
 
 def decode_speed(coded: Coded) -> float:
     """Seconds of sound decoded in one second; above 1 is faster than real time."""
-    return coded.seconds / max(coded.decode_s, 1e-9)
+    return _speed(coded.decode_s, coded)
+
+
+def _speed(spent_s: float, coded: Coded) -> float:
+    if coded.encoded.payload_bytes is None:
+        raise UndefinedMetricError("an anchor is no codec")
+    return coded.seconds / max(spent_s, 1e-9)
 
 
 _COUNTED = "counted from the bytes of the stream"

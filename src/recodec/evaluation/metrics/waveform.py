@@ -52,8 +52,9 @@ def _si_snr_channel(reference: np.ndarray, degraded: np.ndarray) -> float:
 def loudness_difference(pair: Pair) -> float:
     """Integrated loudness of the degraded signal minus that of the reference, in LU; best is 0.
 
-    Loudness after ITU-R BS.1770-4 (K-weighting, gated blocks of 400 ms), by `pyloudnorm`. What the
-    absolute gate of -70 LUFS removes wholly counts as -70, so that silence has a value too.
+    Loudness after ITU-R BS.1770-4 (K-weighting, gated blocks of 400 ms), by `pyloudnorm`, whose
+    filters are within 0.1 dB of the standard's table. What the absolute gate of -70 LUFS removes
+    wholly counts as -70, so that silence has a value too.
 
     Range: without end; a gain of g dB gives g.
 
@@ -71,7 +72,7 @@ def loudness_difference(pair: Pair) -> float:
             value = meter.integrated_loudness(signal.T.astype(np.float64))
         return max(value, ABSOLUTE_GATE_LUFS) if not math.isnan(value) else ABSOLUTE_GATE_LUFS
 
-    return loudness(pair.degraded) - loudness(pair.reference)
+    return float(loudness(pair.degraded) - loudness(pair.reference))
 
 
 SI_SNR = Metric[Pair](
