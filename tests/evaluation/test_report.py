@@ -128,8 +128,8 @@ def test_players_play_and_switching_keeps_the_position(page_path: Path, width: i
 def test_seeking_by_click_and_playing_to_the_end(page_path: Path) -> None:
     with open_page(page_path) as page:
         card = page.locator(".clip").first
-        box = card.locator(".scope").bounding_box()
-        page.mouse.click(box["x"] + 0.75 * box["width"], box["y"] + 20)
+        scope = card.locator(".scope")
+        scope.click(position={"x": 0.75 * scope.bounding_box()["width"], "y": 20})
         page.wait_for_function("Math.abs(document.querySelector('.clip').player.position - 1.5) < 0.02")
         card.locator(".loop").uncheck()
         card.locator(".play").click()

@@ -91,7 +91,9 @@ def _draw_family(axes: Any, cells: list[Cell], metric: str, colour: str, marker:
 
 
 def _inline(svg: str) -> str:
-    """The picture alone, without XML head; its size comes from where it stands."""
+    """The picture alone: no XML head, no size (that comes from where it stands), no names but those in use."""
     picture = svg[svg.index("<svg") :]
     head, rest = picture.split(">", 1)
-    return re.sub(r' (width|height)="[^"]*"', "", head) + ">" + rest
+    picture = re.sub(r' (width|height)="[^"]*"', "", head) + ">" + rest
+    used = set(re.findall(r"#([\w.-]+)", picture))
+    return re.sub(r' id="([^"]*)"', lambda match: match.group(0) if match.group(1) in used else "", picture)
