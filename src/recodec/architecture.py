@@ -151,8 +151,16 @@ class _Builder:
     def transposed_conv(self, in_channels: int, out_channels: int, stride: int) -> None:
         c = self.config
         self.layers.append(
-            TransposedConv(self._next, in_channels, out_channels, 2 * stride, stride, c.use_causal_conv,
-                           c.trim_right_ratio, c.norm_type)  # fmt: skip
+            TransposedConv(
+                self._next,
+                in_channels,
+                out_channels,
+                2 * stride,
+                stride,
+                c.use_causal_conv,
+                c.trim_right_ratio,
+                c.norm_type,
+            )
         )
 
     def lstm(self, size: int) -> None:
@@ -167,8 +175,13 @@ class _Builder:
             name, hidden = self._next, width // config.compress
             branch = (
                 Elu(f"{name}.block.0"),
-                self._conv(f"{name}.block.1", width, hidden, config.residual_kernel_size,
-                           dilation=config.dilation_growth_rate**j),  # fmt: skip
+                self._conv(
+                    f"{name}.block.1",
+                    width,
+                    hidden,
+                    config.residual_kernel_size,
+                    dilation=config.dilation_growth_rate**j,
+                ),
                 Elu(f"{name}.block.2"),
                 self._conv(f"{name}.block.3", hidden, width, 1),
             )
@@ -179,7 +192,7 @@ class _Builder:
 # ---- figures that follow from the records --------------------------------------------------
 
 
-def _flat(layers: tuple[Layer, ...]) -> Iterator[Conv | TransposedConv | Lstm]:
+def weighted_layers(layers: tuple[Layer, ...]) -> Iterator[Conv | TransposedConv | Lstm]:
     for layer in layers:
         if isinstance(layer, Residual):
             yield from (sub for sub in layer.branch if isinstance(sub, Conv))
@@ -192,7 +205,7 @@ def _flat(layers: tuple[Layer, ...]) -> Iterator[Conv | TransposedConv | Lstm]:
 def parameter_count(layers: tuple[Layer, ...]) -> int:
     """Trainable numbers, counted as the checkpoint stores them (weight norm adds its gains)."""
     total = 0
-    for layer in _flat(layers):
+    for layer in weighted_layers(layers):
         if isinstance(layer, Lstm):
             total += layer.num_layers * (8 * layer.size**2 + 8 * layer.size)
             continue
@@ -209,7 +222,7 @@ def macs_per_second(config: EncodecConfig) -> tuple[int, int]:
 
     def count(layers: tuple[Layer, ...], rate: float) -> int:
         total = 0.0
-        for layer in _flat(layers):
+        for layer in weighted_layers(layers):
             if isinstance(layer, Lstm):
                 total += rate * layer.num_layers * 8 * layer.size**2
             elif isinstance(layer, Conv):

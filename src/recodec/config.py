@@ -14,12 +14,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .atomic import write_text
 from .errors import ConfigError
 
 MODEL_TYPE = "encodec"
 CONFIG_NAME = "config.json"
 NORM_TYPES = ("weight_norm", "time_group_norm")
 PAD_MODES = ("reflect", "constant")
+
+# A configuration may come from anywhere. These bounds keep it from describing a network whose mere
+# list of layers fills the memory.
+_LIMIT = 2**31
+_MAX_DEPTH = 64
+_MAX_CODEBOOKS = 1024
 
 _Bandwidths = Sequence[float]
 _POSITIVE_INTS = (
@@ -168,8 +175,8 @@ class EncodecConfig:
             _require(_is_int(getattr(self, name)) and getattr(self, name) > 0, name, getattr(self, name),
                      "a positive integer")  # fmt: skip
         for name in ("num_residual_layers", "num_lstm_layers"):
-            _require(_is_int(getattr(self, name)) and getattr(self, name) >= 0, name, getattr(self, name),
-                     "an integer of 0 or more")  # fmt: skip
+            _require(_is_int(getattr(self, name)) and 0 <= getattr(self, name) <= _MAX_DEPTH, name,
+                     getattr(self, name), f"an integer from 0 to {_MAX_DEPTH}")  # fmt: skip
         _require(self.audio_channels in (1, 2), "audio_channels", self.audio_channels, "1 or 2")
         _require(self.norm_type in NORM_TYPES, "norm_type", self.norm_type, f"one of {NORM_TYPES}")
         _require(self.pad_mode in PAD_MODES, "pad_mode", self.pad_mode, f"one of {PAD_MODES}")
@@ -180,7 +187,7 @@ class EncodecConfig:
     def _validate_structure(self) -> None:
         ratios = self.upsampling_ratios
         good = isinstance(ratios, (list, tuple)) and all(_is_int(r) and r > 0 for r in ratios)
-        _require(good and len(ratios) > 0, "upsampling_ratios", ratios, "a list of positive integers")
+        _require(good and 0 < len(ratios) <= _MAX_DEPTH, "upsampling_ratios", ratios, "a list of positive integers")
         _require(self.codebook_dim == self.hidden_size, "codebook_dim", self.codebook_dim,
                  f"equal to hidden_size ({self.hidden_size})")  # fmt: skip
         _require(self.codebook_size & (self.codebook_size - 1) == 0, "codebook_size", self.codebook_size,
@@ -209,9 +216,8 @@ class EncodecConfig:
         good = good and all(_is_number(b) and b > 0 for b in bands)
         _require(good, "target_bandwidths", bands, "a list of positive numbers (kbps)")
         _require(list(bands) == sorted(bands), "target_bandwidths", bands, "in ascending order")
-        _require(self.num_quantizers >= 1, "target_bandwidths", bands,
-                 "enough for one codebook "
-                 f"({self.frame_rate * self.codebook_nbits / 1000:g} kbps)")  # fmt: skip
+        _require(1 <= self.num_quantizers <= _MAX_CODEBOOKS, "target_bandwidths", bands,
+                 f"enough for one codebook ({self.bandwidth_of(1):g} kbps), for {_MAX_CODEBOOKS} at most")  # fmt: skip
 
     # ---- files -----------------------------------------------------------------------------
 
@@ -252,11 +258,40 @@ class EncodecConfig:
         """
         try:
             values = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        except (ValueError, RecursionError) as error:
             raise ConfigError(f"{path} is not valid JSON: {error}") from error
         if not isinstance(values, dict):
             raise ConfigError(f"{path} holds no JSON object")
         return cls.from_dict(values)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path | None = None,
+        *,
+        revision: str | None = None,
+        cache_dir: str | Path | None = None,
+        token: str | bool | None = None,
+        local_files_only: bool = False,
+    ) -> EncodecConfig:
+        """Read the `config.json` of a model; arguments as in `checkpoint.resolve_file`.
+
+        Raises:
+            CheckpointError: if there is none.
+            ConfigError: if it describes no EnCodec.
+        """
+        from .checkpoint import resolve_file
+
+        path = resolve_file(
+            name_or_path, CONFIG_NAME, revision=revision, cache_dir=cache_dir, token=token,
+            local_files_only=local_files_only,
+        )  # fmt: skip
+        return cls.from_json_file(path)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write `config.json` into a folder, which is made if need be."""
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        write_text(Path(folder) / CONFIG_NAME, self.to_json_string())
 
 
 def _derived_names() -> set[str]:
@@ -264,11 +299,11 @@ def _derived_names() -> set[str]:
 
 
 def _is_int(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LIMIT
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _LIMIT
 
 
 def _require(condition: bool, name: str, value: object, allowed: str) -> None:

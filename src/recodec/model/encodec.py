@@ -17,7 +17,7 @@ from .segments import mask_lengths, overlap_add, segment_stride, split
 Scales = list[torch.Tensor | None]
 
 
-class EncodecModel(PretrainedMixin, nn.Module):
+class EncodecModel(PretrainedMixin):
     """Encoder, residual vector quantizer and decoder (paper section 3, figure 1).
 
     The arguments, shapes, defaults and errors are those of `transformers.EncodecModel`. Beyond it:
@@ -34,10 +34,9 @@ class EncodecModel(PretrainedMixin, nn.Module):
     main_input_name = "input_values"
 
     def __init__(self, config: EncodecConfig | None = None) -> None:
-        super().__init__()
         config = EncodecConfig() if config is None else config
         config.validate()
-        self.config = config
+        super().__init__(config)
         self.encoder = build_encoder(config)
         self.decoder = build_decoder(config)
         self.quantizer = ResidualVectorQuantizer(config)
@@ -86,19 +85,8 @@ class EncodecModel(PretrainedMixin, nn.Module):
             ConfigError: for a bandwidth or number of codebooks that the model does not have.
             AudioError: for input of a wrong shape, or a mask that pads on the left.
         """
-        count = self._choose(bandwidth, num_quantizers)
-        lengths = self._check(input_values, padding_mask)
-        codes: list[torch.Tensor] = []
-        scales: Scales = []
-        for piece, valid in split(self.config, input_values, lengths):
-            latents, frames, scale = self._encode_segment(piece, valid)
-            segment = self.quantizer.encode(latents, count)
-            codes.append(segment if frames is None else mask_behind(segment, frames))
-            scales.append(scale)
-        stacked, padding = _stack_segments(codes)
-        if not self._named(return_dict):
-            return stacked, scales, padding
-        return EncodecEncoderOutput(stacked, scales, padding)
+        encoded = self._encode(input_values, padding_mask, self._choose(bandwidth, num_quantizers))
+        return EncodecEncoderOutput(*encoded) if self._named(return_dict) else encoded
 
     def decode(
         self,
@@ -124,8 +112,7 @@ class EncodecModel(PretrainedMixin, nn.Module):
         Raises:
             ConfigError: for more codebooks than the model has, or several segments where it takes one.
         """
-        latents = [self.dequantize(segment) for segment in audio_codes]
-        audio = self._decode_segments(latents, audio_scales, padding_mask, last_frame_pad_length or 0)
+        audio = self._decode(audio_codes, audio_scales, padding_mask, last_frame_pad_length)
         return EncodecDecoderOutput(audio) if self._named(return_dict) else (audio,)
 
     def forward(
@@ -155,12 +142,11 @@ class EncodecModel(PretrainedMixin, nn.Module):
         if audio_codes is None:
             if input_values is None:
                 raise ConfigError("forward needs input_values, or audio_codes with audio_scales")
-            audio_codes, audio_scales, last_frame_pad_length = self.encode(
-                input_values, padding_mask, bandwidth, False, num_quantizers=num_quantizers
-            )
+            count = self._choose(bandwidth, num_quantizers)
+            audio_codes, audio_scales, last_frame_pad_length = self._encode(input_values, padding_mask, count)
         if padding_mask is None and input_values is not None:
             padding_mask = torch.ones_like(input_values, dtype=torch.bool)
-        audio = self.decode(audio_codes, audio_scales, padding_mask, False, last_frame_pad_length)[0]
+        audio = self._decode(audio_codes, audio_scales, padding_mask, last_frame_pad_length)
         return EncodecOutput(audio_codes, audio) if self._named(return_dict) else (audio_codes, audio)
 
     # ---- between audio and codes -----------------------------------------------------------
@@ -230,6 +216,30 @@ class EncodecModel(PretrainedMixin, nn.Module):
         if padding_mask is not None and padding_mask.shape[-1] != x.shape[-1]:
             raise AudioError(f"padding_mask covers {padding_mask.shape[-1]} samples, input_values {x.shape[-1]}")
         return mask_lengths(padding_mask, x.shape[0])
+
+    def _encode(
+        self, input_values: torch.Tensor, padding_mask: torch.Tensor | None, num_quantizers: int
+    ) -> tuple[torch.Tensor, Scales, int]:
+        lengths = self._check(input_values, padding_mask)
+        codes: list[torch.Tensor] = []
+        scales: Scales = []
+        for piece, valid in split(self.config, input_values, lengths):
+            latents, frames, scale = self._encode_segment(piece, valid)
+            segment = self.quantizer.encode(latents, num_quantizers)
+            codes.append(segment if frames is None else mask_behind(segment, frames))
+            scales.append(scale)
+        stacked, padding = _stack_segments(codes)
+        return stacked, scales, padding
+
+    def _decode(
+        self,
+        audio_codes: torch.Tensor,
+        audio_scales: Scales | torch.Tensor | None,
+        padding_mask: torch.Tensor | None,
+        last_frame_pad_length: int | None,
+    ) -> torch.Tensor:
+        latents = [self.dequantize(segment) for segment in audio_codes]
+        return self._decode_segments(latents, audio_scales, padding_mask, last_frame_pad_length or 0)
 
     def _encode_segment(
         self, x: torch.Tensor, valid: torch.Tensor | None

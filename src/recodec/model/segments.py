@@ -34,9 +34,7 @@ def split(
         yield piece, valid
 
 
-def overlap_add(
-    segments: list[torch.Tensor], stride: int, lengths: list[torch.Tensor | None]
-) -> torch.Tensor:
+def overlap_add(segments: list[torch.Tensor], stride: int, lengths: list[torch.Tensor | None]) -> torch.Tensor:
     """Join decoded segments with a linear cross-fade.
 
     Each segment is weighted by a triangle over the first segment's length, and the sum is divided by

@@ -21,9 +21,7 @@ def pad(x: torch.Tensor, left: int, right: int, mode: str) -> torch.Tensor:
     return padded[..., : padded.shape[-1] - missing]
 
 
-def pad_ragged(
-    x: torch.Tensor, lengths: torch.Tensor, left: int, right: torch.Tensor, mode: str
-) -> torch.Tensor:
+def pad_ragged(x: torch.Tensor, lengths: torch.Tensor, left: int, right: torch.Tensor, mode: str) -> torch.Tensor:
     """Pad each item of a ragged batch at its own end.
 
     Args:

@@ -1,0 +1,66 @@
+"""The loss balancer (paper section 3.4, equation 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+
+class Balancer:
+    """Give each loss a chosen share of the gradient at the model's output, whatever the loss's own scale.
+
+    With g_i the gradient of loss i with respect to the output and <|g_i|> the moving average of its
+    norm, the model receives the sum of
+
+        R * lambda_i / sum(lambda) * g_i / <|g_i|>
+
+    so a weight lambda_i is the share of loss i in the gradient, and R its norm. The norm is taken for
+    each item of the batch and averaged. Precondition: each loss depends on the parameters through the
+    output alone (a commitment loss does not, and stays outside).
+
+    Example: weights {"t": 1, "f": 3}, losses whose gradients have norms 10 and 0.1. The output receives
+    0.25 in the direction of the first and 0.75 in the direction of the second.
+
+    Args:
+        weights: lambda_i by the name of the loss.
+        reference_norm: R.
+        decay: of the moving average; the average is corrected for its start.
+    """
+
+    def __init__(self, weights: Mapping[str, float], *, reference_norm: float = 1.0, decay: float = 0.999) -> None:
+        self.weights = dict(weights)
+        self.reference_norm = reference_norm
+        self.decay = decay
+        self._sums = dict.fromkeys(self.weights, 0.0)
+        self._counts = dict.fromkeys(self.weights, 0.0)
+
+    def gradient(self, losses: Mapping[str, torch.Tensor], output: torch.Tensor) -> torch.Tensor:
+        """The balanced gradient with respect to `output` (B, ...), to be fed to `output.backward`.
+
+        Args:
+            losses: scalars by name; names without a weight are an error.
+            output: the tensor that they were computed from.
+        """
+        total = sum(self.weights[name] for name in losses)
+        balanced = torch.zeros_like(output)
+        for name, loss in losses.items():
+            (gradient,) = torch.autograd.grad(loss, output, retain_graph=True)
+            norm = self._average(name, float(gradient.flatten(1).norm(dim=1).mean()))
+            share = self.weights[name] / total
+            balanced += gradient * (self.reference_norm * share / (norm + 1e-12))
+        return balanced
+
+    def _average(self, name: str, norm: float) -> float:
+        self._sums[name] = self.decay * self._sums[name] + norm
+        self._counts[name] = self.decay * self._counts[name] + 1.0
+        return self._sums[name] / self._counts[name]
+
+    def state_dict(self) -> dict[str, dict[str, float]]:
+        """The moving averages."""
+        return {"sums": dict(self._sums), "counts": dict(self._counts)}
+
+    def load_state_dict(self, state: Mapping[str, Mapping[str, float]]) -> None:
+        """Continue from saved averages."""
+        self._sums.update(state["sums"])
+        self._counts.update(state["counts"])

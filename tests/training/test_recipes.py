@@ -1,0 +1,31 @@
+"""Recipes are functions in files; what is no recipe is refused by name."""
+
+from pathlib import Path
+
+import pytest
+
+from recodec.errors import ConfigError
+from recodec.training.recipes import load_recipe
+
+RECIPE = "from recodec import presets\nfrom recodec.training.config import TrainConfig\n"
+SHIPPED = Path(__file__).parents[2] / "recipes" / "debian_24khz" / "recipe.py"
+
+
+def test_a_function_is_called_by_name(tmp_path: Path) -> None:
+    file = tmp_path / "r.py"
+    file.write_text(RECIPE + "def recipe(): return TrainConfig(presets.tiny(), 'a')\n"
+                    "def other(): return TrainConfig(presets.tiny(), 'b')\nnumber = 3\n"
+                    "def wrong(): return 3\n")  # fmt: skip
+    assert load_recipe(str(file)).data == "a"
+    assert load_recipe(f"{file}:other").data == "b"
+    with pytest.raises(ConfigError, match="no function number"):
+        load_recipe(f"{file}:number")
+    with pytest.raises(ConfigError, match="must return a TrainConfig, not int"):
+        load_recipe(f"{file}:wrong")
+    with pytest.raises(ConfigError, match="no recipe file"):
+        load_recipe("nowhere.py")
+
+
+@pytest.mark.parametrize("name", ["recipe", "starter"])
+def test_the_shipped_recipes_load(name: str) -> None:
+    assert load_recipe(f"{SHIPPED}:{name}").model.sampling_rate == 24_000
