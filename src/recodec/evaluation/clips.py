@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..audio import read_audio
 from ..errors import AudioError
 
 KINDS = ("speech", "music", "other")
@@ -40,52 +41,10 @@ class Clip:
         """Samples (C, T) float32, and the rate in Hz.
 
         Raises:
-            AudioError: if the file cannot be read, is empty, or holds a NaN or an infinity.
+            AudioError: if the file cannot be read, is empty, holds a NaN or an infinity, or has more
+                than two channels.
         """
         return read_audio(self.path)
-
-
-def read_audio(path: str | Path) -> tuple[np.ndarray, int]:
-    """Read a file to (C, T) float32 and its rate in Hz; errors as in `Clip.read`."""
-    import soundfile
-
-    try:
-        samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError, TypeError, ValueError) as error:
-        raise AudioError(f"{path} cannot be read: {error}") from error
-    if samples.size == 0:
-        raise AudioError(f"{path} holds no samples")
-    if not np.isfinite(samples).all():
-        raise AudioError(f"{path} holds samples that are not finite")
-    return np.ascontiguousarray(samples.T), int(rate_hz)
-
-
-def resample(audio: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
-    """(C, T) to (C, round(T * to / from)), in soxr's highest quality."""
-    if from_hz == to_hz:
-        return audio
-    import soxr
-
-    length = max(1, round(audio.shape[-1] * to_hz / from_hz))
-    return fit_length(soxr.resample(audio.T, from_hz, to_hz, quality="VHQ").T, length)
-
-
-def to_channels(audio: np.ndarray, channels: int) -> np.ndarray:
-    """(C, T) to (channels, T): a mean down to one, copies up from one; otherwise the first channels.
-
-    Raises:
-        AudioError: for more channels than there are, unless there is one.
-    """
-    have = audio.shape[0]
-    if have == channels:
-        return audio
-    if channels == 1:
-        return audio.mean(0, keepdims=True)
-    if have == 1:
-        return np.repeat(audio, channels, axis=0)
-    if have < channels:
-        raise AudioError(f"cannot make {channels} channels of {have}")
-    return audio[:channels]
 
 
 def fit_length(audio: np.ndarray, length: int) -> np.ndarray:

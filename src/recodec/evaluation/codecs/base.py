@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..clips import fit_length, resample, to_channels
+from ...audio import convert_channels, resample
+from ..clips import fit_length
 
 
 @dataclass(frozen=True)
@@ -82,12 +83,12 @@ def transcode(codec: AudioCodec, audio: np.ndarray, rate_hz: int) -> Coded:
     """
     channels, length = audio.shape
     its_rate, its_channels = codec.takes(rate_hz, channels)
-    fitted = resample(to_channels(audio, its_channels), rate_hz, its_rate).astype(np.float32, copy=False)
+    fitted = resample(convert_channels(audio, its_channels), rate_hz, its_rate).astype(np.float32, copy=False)
     start = time.perf_counter()
     encoded = codec.encode(fitted, its_rate)
     between = time.perf_counter()
     decoded = codec.decode(encoded, its_rate, fitted.shape[-1])
     end = time.perf_counter()
     back = resample(decoded.astype(np.float32, copy=False), its_rate, rate_hz)
-    back = fit_length(to_channels(back, channels), length)
+    back = fit_length(convert_channels(back, channels), length)
     return Coded(back, length / rate_hz, encoded, between - start, end - between)

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ...audio import resample
 from ...errors import AudioError, ConfigError
-from ..clips import fit_length, resample
+from ..clips import fit_length
 from .base import Encoded
 
 _OPUS_RATES_HZ = (8_000, 12_000, 16_000, 24_000, 48_000)

@@ -8,8 +8,9 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
+from ...audio import resample
 from ...errors import AudioError
-from ..clips import KINDS, resample
+from ..clips import KINDS
 
 Subject = TypeVar("Subject")
 
@@ -80,7 +81,8 @@ class Pair:
         """Reference and degraded (T,) float64, mixed down by the mean, at another rate if asked for."""
         rate_hz = self.rate_hz if rate_hz is None else rate_hz
         if rate_hz not in self._cache:
-            both = np.stack([self.reference.mean(0), self.degraded.mean(0)]).astype(np.float64)
-            both = resample(both, self.rate_hz, rate_hz)
-            self._cache[rate_hz] = (np.ascontiguousarray(both[0]), np.ascontiguousarray(both[1]))
+            both = np.stack([self.reference.mean(0), self.degraded.mean(0)])
+            if rate_hz != self.rate_hz:
+                both = resample(both.astype(np.float32), self.rate_hz, rate_hz)
+            self._cache[rate_hz] = (both[0].astype(np.float64), both[1].astype(np.float64))
         return self._cache[rate_hz]

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ...audio import read_audio
 from ..bootstrap import Interval
-from ..clips import KINDS, read_audio
+from ..clips import KINDS
 from ..codebooks import codebook_use
 from ..jobs import Outcome
 from ..metrics import ALL_METRICS, PAIR_METRICS, Metric
