@@ -266,11 +266,13 @@ def test_impossible_scales(scale):
 def test_other_models_and_other_weights():
     header = Header.for_model("mine", FINGERPRINT, 110, 2)
     header.check_model("mine", FINGERPRINT)
-    Header("mine", 110, 2).check_model("mine", "f" * 64)
-    with pytest.raises(ModelMismatchError, match="not with 'yours'"):
-        header.check_model("yours", FINGERPRINT)
-    with pytest.raises(ModelMismatchError, match="ffffffffffffffff"):
+    header.check_model("renamed", FINGERPRINT)
+    with pytest.raises(ModelMismatchError, match="is 'mine' of ffffffffffffffff"):
         header.check_model("mine", "f" * 64)
+    nameless = Header("mine", 110, 2)
+    nameless.check_model("mine", "f" * 64)
+    with pytest.raises(ModelMismatchError, match="not with 'yours'"):
+        nameless.check_model("yours", FINGERPRINT)
 
 
 @given(st.integers(0, 2**32), st.integers(1, 6), st.booleans(), st.booleans())

@@ -112,15 +112,18 @@ class Header:
     def check_model(self, name: str, fingerprint: str) -> None:
         """Make sure that the model at hand is the one that wrote the file.
 
+        By its weights if the file tells them, whatever its name has become; else by its name.
+
         Raises:
-            ModelMismatchError: if it has another name or other weights.
+            ModelMismatchError: if it is another one.
         """
-        if self.model != name:
-            raise ModelMismatchError(f"the file was written with model {self.model!r}, not with {name!r}")
-        if self.fingerprint is not None and not fingerprint.startswith(self.fingerprint):
+        if self.fingerprint is None:
+            if self.model != name:
+                raise ModelMismatchError(f"the file was written with model {self.model!r}, not with {name!r}")
+        elif not fingerprint.startswith(self.fingerprint):
             raise ModelMismatchError(
-                f"the file was written with other weights of {name!r}: their fingerprint begins with "
-                f"{self.fingerprint}, that of the model at hand is {fingerprint[:FINGERPRINT_DIGITS]}"
+                f"the file was written with model {self.model!r} of fingerprint {self.fingerprint}..., "
+                f"the model at hand is {name!r} of {fingerprint[:FINGERPRINT_DIGITS]}..."
             )
 
     def to_bytes(self) -> bytes:
