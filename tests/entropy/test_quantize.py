@@ -68,12 +68,38 @@ def test_exact_coding_costs_less_than_half_a_percent(conditioned: bool, head_wid
     assert exact < 1.005 * bits
 
 
+def test_tables_are_close_to_the_distributions_of_the_floats() -> None:
+    """With attention that decides much: its scores have their own unit and scale."""
+    model = peaked(SHAPE)
+    with torch.no_grad():
+        for layer in model.layers:
+            layer.query_key_value.mul_(2)
+    codes = torch.randint(32, (4, 3, 40), generator=torch.Generator().manual_seed(2))
+    lm = ExactLM(SHAPE, quantize(SHAPE, model.exact_weights()))
+    head = lm.head(lm.push(codes.numpy()[..., :-1], lm.start(4, 40), 40).reshape(160, -1))
+    with torch.no_grad():
+        expected = model(codes).double().log_softmax(-1).transpose(0, 1).reshape(3, 160, 32)
+    for k in range(3):
+        coded = torch.from_numpy(np.diff(head.tables().cumulative()) / 2**TOTAL_BITS).log()
+        assert (expected[k].exp() * (expected[k] - coded)).sum(-1).mean() < 1e-3
+        head.take(codes[:, k].numpy().ravel())
+
+
 def test_weights_far_too_large_still_give_integers_in_bounds() -> None:
     model = peaked(SHAPE)
     with torch.no_grad():
         for p in model.parameters():
             p.mul_(1000)
     check_weights(SHAPE, quantize(SHAPE, model.exact_weights()))
+
+
+def test_a_column_of_one_weight_stays_in_int16() -> None:
+    weights = peaked(SHAPE).exact_weights()
+    for name in ("layers.0.down", "layers.1.out", "layers.1.up", "layers.0.query_key_value"):
+        weights[name][:] = np.eye(*weights[name].shape)
+    tensors = quantize(SHAPE, weights)
+    check_weights(SHAPE, tensors)
+    assert (np.diagonal(tensors["layers.0.down"]) == 1 << 14).all()
 
 
 def test_weights_of_zero_give_flat_tables() -> None:

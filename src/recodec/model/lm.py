@@ -33,7 +33,7 @@ class CodeLM(nn.Module):
     layer of `head_width` (where there is one) to N logits.
 
     Given the codec's codebooks, the tables of embeddings, conditioning embeddings and logits are each a
-    projection of the entries plus a table of their own, so that codes of like sound are alike from the start;
+    projection of the entries (and of their length) plus a table of their own, so that codes of like sound are alike from the start;
     `exact_weights` adds the two up. It changes how fast the model learns, and nothing of the network.
 
     Args:
@@ -52,9 +52,12 @@ class CodeLM(nn.Module):
         shape = (config.num_codebooks, config.codebook_size)
         if codebooks is not None and codebooks.shape[:2] != shape:
             raise ConfigError(f"the language model is for codebooks of {shape}, got {tuple(codebooks.shape[:2])}")
-        self.register_buffer("codebooks", None if codebooks is None else _scaled(codebooks))
+        spread = torch.full((config.num_codebooks,), config.num_codebooks**-0.5)
+        if codebooks is not None:  # their own sizes: later codebooks refine
+            size = codebooks.square().mean((1, 2)).sqrt().clamp(min=1e-12)
+            spread, codebooks = size / size[0], _features(codebooks / size[:, None, None])
+        self.register_buffer("codebooks", codebooks)
         depth = None if codebooks is None else codebooks.shape[2]
-        spread = config.num_codebooks**-0.5
         self.start = nn.Parameter(torch.randn(config.width))
         self.embed = _Tables(shape, config.width, depth, spread)
         self.layers = nn.ModuleList(_Layer(config) for _ in range(config.num_layers))
@@ -63,7 +66,8 @@ class CodeLM(nn.Module):
         if config.head_width:
             self.hidden = nn.Parameter(_uniform(config.num_codebooks, config.width, config.head_width))
         # Small at the start, so that training begins near the uniform distribution.
-        self.logits = _Tables(shape, config.logits_in, depth, 0.1 * config.logits_in**-0.5)
+        small = torch.full((config.num_codebooks,), 0.1 * config.logits_in**-0.5)
+        self.logits = _Tables(shape, config.logits_in, depth, small)
         self.bias = nn.Parameter(torch.zeros(shape))
 
     def forward(self, codes: torch.Tensor) -> torch.Tensor:
@@ -80,7 +84,7 @@ class CodeLM(nn.Module):
         """
         if not 0 < codes.shape[1] <= self.config.num_codebooks:
             raise ConfigError(f"codes have {codes.shape[1]} codebooks, the model knows {self.config.num_codebooks}")
-        x = self._start(codes)
+        x = self._before(codes)
         mask = _distances(codes.shape[-1], self.config.past_context, codes.device)
         for layer in self.layers:
             x = layer(x, mask)
@@ -99,7 +103,7 @@ class CodeLM(nn.Module):
             weights["condition"] = self.condition(count, self.codebooks)
         return {name: p.detach().float().cpu().numpy() for name, p in weights.items()}
 
-    def _start(self, codes: torch.Tensor) -> torch.Tensor:
+    def _before(self, codes: torch.Tensor) -> torch.Tensor:
         """(B, K, F) codes to (B, F, d): each frame holds the frame before it."""
         before = _lookup(self.embed(codes.shape[1], self.codebooks), codes[..., :-1]).sum(1)
         start = self.start.expand(codes.shape[0], 1, -1)
@@ -120,14 +124,15 @@ class CodeLM(nn.Module):
 class _Tables(nn.Module):
     """(K, N, width) tables: entries of their own and, where D is given, a projection of the codebooks'."""
 
-    def __init__(self, shape: tuple[int, int], width: int, depth: int | None, spread: float) -> None:
+    def __init__(self, shape: tuple[int, int], width: int, depth: int | None, spread: torch.Tensor) -> None:
         super().__init__()
+        spread = spread[:, None, None]  # (K,): size of each table's entries at the start
         self.projection = None
         if depth is None:
             self.own = nn.Parameter(torch.randn(*shape, width) * spread)
         else:
             self.own = nn.Parameter(torch.zeros(*shape, width))
-            self.projection = nn.Parameter((torch.randn(depth, width) * spread * depth**-0.5).repeat(shape[0], 1, 1))
+            self.projection = nn.Parameter(torch.randn(depth, width) * depth**-0.5 * spread)
 
     def forward(self, count: int, codebooks: torch.Tensor | None) -> torch.Tensor:
         """The first `count` tables."""
@@ -166,9 +171,14 @@ def _norm(x: torch.Tensor) -> torch.Tensor:
     return F.rms_norm(x, x.shape[-1:], eps=NORM_EPS)
 
 
-def _scaled(codebooks: torch.Tensor) -> torch.Tensor:
-    """Entries of all codebooks, brought to a mean square of 1 in the first: later ones refine, and stay smaller."""
-    return codebooks / codebooks[0].square().mean().sqrt().clamp(min=1e-12)
+def _features(codebooks: torch.Tensor) -> torch.Tensor:
+    """(K, N, D) entries to (K, N, D + 1): beside each its squared length, standardized.
+
+    With it the logits of a Gaussian of any mean and width, |x - e|^2 / 2s^2, are linear in the features.
+    """
+    energy = codebooks.square().sum(-1, keepdim=True)
+    energy = (energy - energy.mean(1, keepdim=True)) / energy.std(1, keepdim=True).clamp(min=1e-12)
+    return torch.cat([codebooks, energy], dim=-1)
 
 
 def _uniform(*shape: int) -> torch.Tensor:
