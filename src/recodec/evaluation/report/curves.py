@@ -47,7 +47,7 @@ def curve_svg(cells: Sequence[Cell], metric: str, kind: str, *, title: str | Non
     chosen = [cell for cell in cells if cell.kind == kind and metric in cell.values]
     if not chosen:
         return ""
-    settings = {
+    settings: dict[Any, Any] = {
         "svg.fonttype": "none", "svg.hashsalt": f"{metric} {kind}", "font.family": "sans-serif", "font.size": 10,
         "axes.edgecolor": FAINT, "axes.labelcolor": INK, "text.color": INK, "xtick.color": INK, "ytick.color": INK,
         "axes.spines.top": False, "axes.spines.right": False,
