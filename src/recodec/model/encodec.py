@@ -12,7 +12,7 @@ from ..nn.padding import mask_behind
 from .outputs import EncodecDecoderOutput, EncodecEncoderOutput, EncodecLatentOutput, EncodecOutput
 from .pretrained import PretrainedMixin
 from .quantizer import ResidualVectorQuantizer
-from .segments import mask_lengths, overlap_add, segment_stride, split
+from .segments import frames_of_segments, mask_lengths, overlap_add, segment_stride, split
 
 Scales = list[torch.Tensor | None]
 
@@ -110,7 +110,8 @@ class EncodecModel(PretrainedMixin):
             audio (B, C, T), of up to one hop more than was encoded if no mask is given.
 
         Raises:
-            ConfigError: for more codebooks than the model has, or several segments where it takes one.
+            ConfigError: for more codebooks than the model has, several segments where it takes one, or
+                segments whose lengths only the mask could tell (see `segments.frames_of_segments`).
         """
         audio = self._decode(audio_codes, audio_scales, padding_mask, last_frame_pad_length)
         return EncodecDecoderOutput(audio) if self._named(return_dict) else (audio,)
@@ -272,10 +273,11 @@ class EncodecModel(PretrainedMixin):
     ) -> torch.Tensor:
         config = self.config
         chunk = config.chunk_length
-        if chunk is None and len(latents) != 1:
+        if len(latents) != 1 and (chunk is None or not latents):
             raise ConfigError(f"Expected one frame, got {len(latents)}")
-        if padding_frames > 0:
-            latents = [*latents[:-1], latents[-1][..., :-padding_frames]]
+        num_samples = None if padding_mask is None else padding_mask.shape[-1]
+        valid = frames_of_segments(config, len(latents), latents[0].shape[-1], padding_frames, num_samples)
+        latents = [segment[..., :frames] for segment, frames in zip(latents, valid, strict=True)]
         stride = 0 if chunk is None else segment_stride(config)
         lengths = mask_lengths(padding_mask, latents[0].shape[0])
         pieces, ends = [], []
@@ -305,8 +307,7 @@ class EncodecModel(PretrainedMixin):
 
 
 def _stack_segments(segments: list[torch.Tensor]) -> tuple[torch.Tensor, int]:
-    """Stack (B, X, F_i), the last padded with zeros; also the frames of that padding."""
-    padding = segments[0].shape[-1] - segments[-1].shape[-1]
-    if padding > 0:
-        segments = [*segments[:-1], nn.functional.pad(segments[-1], (0, padding))]
-    return torch.stack(segments), padding
+    """Stack (B, X, F_i), padded with zeros to the longest, the first; also the padding of the last."""
+    width = segments[0].shape[-1]
+    padded = [nn.functional.pad(segment, (0, width - segment.shape[-1])) for segment in segments]
+    return torch.stack(padded), width - segments[-1].shape[-1]
