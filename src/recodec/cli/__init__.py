@@ -20,6 +20,10 @@ VERBS = {
     "cut": ("cut", "cut", "A stretch of an .ecdc file, without the model."),
     "concat": ("concat", "concat", "Join .ecdc files, without the model."),
     "transcode": ("transcode", "transcode", "Lower the bandwidth of an .ecdc file, without the model."),
+    "export": ("export", "export", "A model as ONNX files, for use elsewhere."),
+    "compare": ("compare", "compare", "Metrics and a picture of two audio files."),
+    "evaluate": ("evaluate", "evaluate", "Codecs on many files: metrics, tables, a report."),
+    "listening-test": ("listening_test", "listening_test", "Make and score a listening test."),
     "train": ("train", "train", "Train a model by a recipe."),
 }
 
