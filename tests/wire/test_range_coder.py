@@ -78,6 +78,14 @@ def test_any_bytes_decode_to_some_symbols_below_n(payloads, seed):
         assert ((symbols >= 0) & (symbols < 33)).all()
 
 
+def test_a_payload_in_the_rest_of_an_interval_decodes_to_the_last_symbol():
+    """Three symbols of frequency 60,000 leave R = 60,000^3, no multiple of 2^16; no encoder ends in R - 1."""
+    payload = (60_000**3 - 1).to_bytes(6, "big")
+    symbols = decode_packet(payload, np.array([[0, 60_000, 65_536]] * 40), 16)
+    assert symbols[:5].tolist() == [0, 0, 0, 1, 1]
+    assert set(symbols.tolist()) == {0, 1}
+
+
 def test_pinned_bytes():
     starts, freqs = [0, 100, 65_000, 1, 32_768, 65_535], [100, 5_000, 536, 1, 32_768, 1]
     assert encode_packet(np.array(starts), np.array(freqs), 16).hex() == "0007b836c4f2b0"

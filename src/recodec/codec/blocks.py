@@ -173,6 +173,8 @@ class _WholeDecoder:
         self._blocks: list[Block] = []
 
     def push(self, block: Block) -> np.ndarray:
+        if self._blocks and block.codes.shape[0] != self._blocks[0].codes.shape[0]:
+            raise CorruptError("this model decodes a recording as a whole: the number of codebooks cannot change")
         self._blocks.append(block)
         return self._nothing()
 

@@ -76,8 +76,8 @@ def frames_of_segments(
 def overlap_add(segments: list[torch.Tensor], stride: int, lengths: list[torch.Tensor | None]) -> torch.Tensor:
     """Join decoded segments with a linear cross-fade.
 
-    Each segment is weighted by a triangle over the first segment's length, and the sum is divided by
-    the sum of the weights, so where one segment stands alone the weight cancels.
+    Each segment is weighted by a triangle over the length of the first, and the sum is divided by the
+    sum of the weights, so where one segment stands alone the weight cancels.
 
     Args:
         segments: one or more, each (B, C, T_i), starting `stride` samples apart.
@@ -85,22 +85,23 @@ def overlap_add(segments: list[torch.Tensor], stride: int, lengths: list[torch.T
         lengths: for each segment the (B,) samples that count, or `None` for all.
 
     Returns:
-        (B, C, T); zeros where no segment of an item reaches.
+        (B, C, T), up to where the last segment ends; zeros where no segment of an item reaches.
     """
     first = segments[0]
     total = stride * (len(segments) - 1) + segments[-1].shape[-1]
-    ramp = torch.linspace(0, 1, first.shape[-1] + 2, device=first.device, dtype=first.dtype)[1:-1]
-    triangle = 0.5 - (ramp - 0.5).abs()
+    place = torch.arange(1, first.shape[-1] + 1, device=first.device, dtype=torch.float32)
+    base = first.shape[-1] if lengths[0] is None else lengths[0][:, None]
+    triangle = (0.5 - (place / (base + 1) - 0.5).abs()).to(first.dtype).expand(first.shape[0], -1)[:, None]
     out = first.new_zeros(*first.shape[:-1], total)
     weights = first.new_zeros(first.shape[0], 1, total)
     for index, (segment, length) in enumerate(zip(segments, lengths, strict=True)):
-        size = min(segment.shape[-1], total - index * stride)  # up to where the last one ends
-        weight = triangle[:size].expand(first.shape[0], 1, size)
+        size = min(segment.shape[-1], total - index * stride)
+        weight = triangle[..., :size]
         if length is not None:
-            weight = weight * (torch.arange(size, device=first.device) < length[:, None])[:, None]
-        place = slice(index * stride, index * stride + size)
-        out[..., place] += weight * segment[..., :size]
-        weights[..., place] += weight
+            weight = weight * (place[:size] <= length[:, None])[:, None]
+        where = slice(index * stride, index * stride + size)
+        out[..., where] += weight * segment[..., :size]
+        weights[..., where] += weight
     return torch.where(weights > 0, out / weights.clamp(min=torch.finfo(first.dtype).tiny), out)
 
 

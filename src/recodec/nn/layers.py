@@ -74,7 +74,8 @@ class _Normed(Layer):
         if not self.normed_over_time:
             return y
         if lengths is None:
-            return self.norm(y)
+            # Not `self.norm(y)`, which refuses a single number: one frame of one channel.
+            return torch.group_norm(y, 1, self.norm.weight, self.norm.bias, self.norm.eps)
         # Group norm with one group, its statistics over each item's valid samples only.
         wide = mask_behind(y, lengths).to(torch.float64 if y.dtype == torch.float64 else torch.float32)
         count = (lengths * y.shape[1]).to(wide.dtype)[:, None, None]

@@ -22,7 +22,7 @@ _WINDOW_BITS = 48
 _WINDOW = 1 << _WINDOW_BITS
 _LOW_BITS = _WINDOW_BITS - _WORD_BITS
 
-_ZERO, _ONE = np.uint64(0), np.uint64(1)
+_ZERO = np.uint64(0)
 _WORD = np.uint64(_WORD_BITS)
 _LEAST_WIDTH = np.uint64(1 << _LOW_BITS)
 
@@ -107,6 +107,7 @@ class RangeDecoderBatch:
     def peek(self, rows: Rows = ALL_ROWS) -> np.ndarray:
         """(P,) int64 targets below 2 ** total_bits: the next symbol is the one whose counts hold it."""
         unit = self._widths[rows] >> self._total_bits
+        # The interval may be a little wider than all symbols together; only damaged payloads lie in that rest.
         return np.minimum(self._values[rows] // unit, self._most).astype(np.int64)
 
     def advance(self, starts: np.ndarray, freqs: np.ndarray, rows: Rows = ALL_ROWS) -> None:
@@ -120,7 +121,6 @@ class RangeDecoderBatch:
         unit = self._widths[rows] >> self._total_bits
         width = np.asarray(freqs).astype(np.uint64) * unit
         value = self._values[rows] - np.asarray(starts).astype(np.uint64) * unit
-        value = np.minimum(value, width - _ONE)  # changes damaged payloads only
         position = self._next[rows]
         short = width < _LEAST_WIDTH
         shift = np.where(short, _WORD, _ZERO)
