@@ -63,7 +63,7 @@ def stft_magnitude(signal: np.ndarray, window: int, hop: int) -> np.ndarray:
     padded = np.pad(signal, half, mode="reflect")
     frames = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop]
     taper = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)).astype(signal.dtype)
-    return np.abs(fft.rfft(frames * taper, axis=1)).T
+    return np.abs(np.asarray(fft.rfft(frames * taper, axis=1))).T
 
 
 @cache
