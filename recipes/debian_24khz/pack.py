@@ -17,22 +17,23 @@ from pathlib import Path
 
 import click
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 from shards import RATE_HZ, ShardWriter, to_int16
 from tqdm import tqdm
+
+from recodec.audio import read_audio
 
 
 def decode_prepared(content: bytes, name: str) -> NDArray[np.int16]:
     """A clip's file to samples (T,).
 
     Raises:
-        ValueError: if it is not 24 kHz mono.
+        ValueError: if it is no sound file, or not 24 kHz mono.
     """
-    audio, rate_hz = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
-    if rate_hz != RATE_HZ or audio.shape[1] != 1:
-        raise ValueError(f"{name} is {rate_hz} Hz with {audio.shape[1]} channel(s), expected {RATE_HZ} Hz mono")
-    return to_int16(audio[:, 0])
+    audio, rate_hz = read_audio(io.BytesIO(content), name=name)
+    if rate_hz != RATE_HZ or audio.shape[0] != 1:
+        raise ValueError(f"{name} is {rate_hz} Hz with {audio.shape[0]} channel(s), expected {RATE_HZ} Hz mono")
+    return to_int16(audio[0])
 
 
 def pack(index: Path, tars: Sequence[Path], out: Path) -> dict[str, int]:

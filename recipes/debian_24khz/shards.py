@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from recodec.atomic import atomic_write, write_text
 
 RATE_HZ = 24_000
-GROUPS = ("speech", "music", "sfx")
+GROUPS: tuple[str, ...] = ("speech", "music", "sfx")
 COLUMNS = ("shard", "start", "samples", "group", "package", "source")
 SHARD_SAMPLES = 32 * 2**20  # 64 MiB of int16
 

@@ -46,7 +46,7 @@ class Trainer:
         self.optimizer = torch.optim.Adam(
             self.model.parameters(), lr=config.learning_rate, betas=config.betas, foreach=True
         )
-        self.mel = MultiScaleMelLoss(config.model.sampling_rate).to(self.device)
+        self.mel = MultiScaleMelLoss(config.model.sampling_rate, floor=config.mel_floor).to(self.device)
         self.balancer = Balancer({"time": config.time_weight, "mel": config.mel_weight})
         self.random = torch.Generator().manual_seed(config.seed)
         self.learner = CodebookLearner(self.model.quantizer, config.codebooks, self.random)

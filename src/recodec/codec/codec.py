@@ -1,0 +1,259 @@
+"""`Codec`: the practical interface. NumPy in, NumPy or bytes out; no torch needed."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..config import EncodecConfig
+from ..errors import CorruptError
+from .batches import encode_batched
+from .blocks import FILE_GRID_FRAMES, Block, block_decoder, block_encoder
+from .checks import check_audio, check_codes, choose_quantizers
+from .container import DEFAULT_VERSION, open_compressor, open_decompressor
+from .engine import Engine
+from .latency import Latency, latency
+from .loading import load_engine
+from .streams import StreamDecoder, StreamEncoder
+from .version0 import layout_of
+
+Encoded = tuple[np.ndarray, np.ndarray | None]
+
+
+class Codec:
+    """A model, ready to code recordings, streams and files.
+
+        codec = Codec.from_pretrained()
+        data = codec.compress(audio, bandwidth=6.0)         # audio: (C, T) float, at codec.sampling_rate
+        same_length = codec.decompress(data)
+
+    Codes are (K, F) int64. A model that works in segments has their codes one after the other, and one
+    scale per segment if it normalizes: scales are (S,) float32, or `None`.
+
+    Args:
+        engine: what runs the model; see `from_pretrained`.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @classmethod
+    def from_pretrained(
+        cls, name_or_path: str | Path | None = None, engine: str = "auto", threads: int | None = None
+    ) -> Codec:
+        """Load a model.
+
+        Args:
+            name_or_path: `None` for the default model that comes with this package, a folder, or the id
+                of a model on the hub, for example `facebook/encodec_24khz`.
+            engine: `"onnx"` (no torch needed), `"torch"`, or `"auto"` for the one that fits.
+            threads: for CPU work; `None` leaves the choice to the engine.
+
+        Raises:
+            CheckpointError: if the model is not found or not sound.
+            ConfigError: for an unknown engine, or one that is not installed.
+        """
+        return cls(load_engine(name_or_path, engine, threads))
+
+    # ---- figures ---------------------------------------------------------------------------
+
+    @property
+    def config(self) -> EncodecConfig:
+        """The model's configuration."""
+        return self.engine.config
+
+    @property
+    def name(self) -> str:
+        """The model's name as files carry it."""
+        return self.engine.name
+
+    @property
+    def sampling_rate(self) -> int:
+        """Of the audio, in Hz."""
+        return self.config.sampling_rate
+
+    @property
+    def frame_rate(self) -> int:
+        """Frames of codes per second of audio (rounded up where it is no integer), in Hz."""
+        return self.config.frame_rate
+
+    @property
+    def latency_s(self) -> Latency:
+        """Delay of a live stream, coded frame by frame, in seconds: at its start, and from then on."""
+        return latency(self.config)
+
+    # ---- recordings ------------------------------------------------------------------------
+
+    def encode(
+        self,
+        audio: np.ndarray,
+        bandwidth: float | None = None,
+        *,
+        num_quantizers: int | None = None,
+        grid_frames: int = FILE_GRID_FRAMES,
+    ) -> Encoded:
+        """Audio to codes.
+
+        Args:
+            audio: (C, T) of a floating-point type, full scale being 1.0, T >= 1 of any length.
+            bandwidth: in kbps, one of `config.target_bandwidths`; the highest up to 6 by default.
+            num_quantizers: number of codebooks, in place of `bandwidth`.
+            grid_frames: frames that a causal model takes at once.
+
+        Returns:
+            codes (K, F), and scales (S,) or `None`.
+
+        Raises:
+            AudioError: for audio that the model cannot take.
+            ConfigError: for a bandwidth or number of codebooks that the model does not have.
+        """
+        audio = self._checked(audio)
+        encoder = block_encoder(self.engine, choose_quantizers(self.config, bandwidth, num_quantizers), grid_frames)
+        return _joined([*encoder.push(audio), *encoder.flush()])
+
+    def encode_many(
+        self,
+        recordings: Sequence[np.ndarray],
+        bandwidth: float | None = None,
+        *,
+        num_quantizers: int | None = None,
+        batch: int = 16,
+        grid_frames: int = FILE_GRID_FRAMES,
+    ) -> list[Encoded]:
+        """Many recordings to codes, in batches of similar length: faster on many cores or a GPU.
+
+        Each recording is coded as `encode` codes it alone, up to the rounding of sums.
+
+        Args:
+            recordings: each (C, T_i) as in `encode`.
+            bandwidth, num_quantizers, grid_frames: as in `encode`.
+            batch: the most recordings, or segments, to take at once.
+
+        Returns:
+            codes and scales of each recording, in the order given.
+
+        Raises:
+            AudioError, ConfigError: as `encode`.
+        """
+        count = choose_quantizers(self.config, bandwidth, num_quantizers)
+        checked = [self._checked(audio) for audio in recordings]
+        return [_joined(blocks) for blocks in encode_batched(self.engine, checked, count, batch, grid_frames)]
+
+    def decode(
+        self,
+        codes: np.ndarray,
+        scales: np.ndarray | None = None,
+        num_samples: int | None = None,
+        *,
+        grid_frames: int = FILE_GRID_FRAMES,
+    ) -> np.ndarray:
+        """Codes to audio.
+
+        Args:
+            codes: (K, F) of any integer type, F >= 1.
+            scales: as `encode` gave them.
+            num_samples: length of the recording. A model that works in segments needs it, to know where
+                they lie; for others the default is all that the codes give, F * hop.
+            grid_frames: frames that a causal model takes at once.
+
+        Returns:
+            audio (C, T) float32, T being `num_samples`.
+
+        Raises:
+            CorruptError: if codes, scales and length do not belong together or to this model.
+        """
+        codes = check_codes(codes, self.config)
+        blocks, length = self._blocks(codes, scales, num_samples)
+        decoder = block_decoder(self.engine, grid_frames)
+        parts = [decoder.push(block) for block in blocks]
+        return np.concatenate([*parts, decoder.flush()], axis=1)[:, :length]
+
+    # ---- files -----------------------------------------------------------------------------
+
+    def compress(
+        self,
+        audio: np.ndarray,
+        bandwidth: float | None = None,
+        *,
+        num_quantizers: int | None = None,
+        version: int = DEFAULT_VERSION,
+    ) -> bytes:
+        """Audio to the bytes of an `.ecdc` file.
+
+        Args:
+            audio, bandwidth, num_quantizers: as in `encode`.
+            version: of the format; 0 is the one of Meta's tool.
+
+        Raises:
+            AudioError, ConfigError: as `encode`.
+        """
+        audio = self._checked(audio)
+        file = io.BytesIO()
+        count = choose_quantizers(self.config, bandwidth, num_quantizers)
+        compressor = open_compressor(file, self.engine, count, num_samples=audio.shape[1], version=version)
+        compressor.push(audio)
+        compressor.close()
+        return file.getvalue()
+
+    def decompress(self, data: bytes) -> np.ndarray:
+        """The bytes of an `.ecdc` file, of version 0 or 1, to audio (C, T) float32: as many samples as went in.
+
+        Raises:
+            BitstreamError: if they are no file, damaged, or were written with another model.
+        """
+        pieces = open_decompressor(io.BytesIO(data)).pieces(self.engine, FILE_GRID_FRAMES)
+        return np.concatenate(list(pieces), axis=1)
+
+    # ---- streams ---------------------------------------------------------------------------
+
+    def stream_encoder(
+        self, bandwidth: float | None = None, *, num_quantizers: int | None = None, grid_frames: int = 1
+    ) -> StreamEncoder:
+        """Start a live stream of audio to codes; see `StreamEncoder`. Arguments as in `encode`.
+
+        Raises:
+            ConfigError: for a model that cannot be streamed, or a bandwidth that it does not have.
+        """
+        return StreamEncoder(self.engine, choose_quantizers(self.config, bandwidth, num_quantizers), grid_frames)
+
+    def stream_decoder(self, *, grid_frames: int = 1) -> StreamDecoder:
+        """Start a live stream of codes to audio; see `StreamDecoder`.
+
+        Raises:
+            ConfigError: for a model that cannot be streamed.
+        """
+        return StreamDecoder(self.engine, grid_frames)
+
+    # ---- parts -----------------------------------------------------------------------------
+
+    def _checked(self, audio: np.ndarray) -> np.ndarray:
+        return check_audio(audio, self.config)
+
+    def _blocks(self, codes: np.ndarray, scales: np.ndarray | None, num_samples: int | None) -> tuple[list[Block], int]:
+        """The segments of `codes` with their scales, and the length in samples."""
+        config, layout, frames = self.config, layout_of(self.config), codes.shape[1]
+        if num_samples is None and config.chunk_length is not None:
+            raise CorruptError("a model that works in segments needs num_samples to decode")
+        length = frames * config.hop_length if num_samples is None else num_samples
+        if not 1 <= length <= frames * config.hop_length:
+            raise CorruptError(f"{frames} frames cannot be {length} samples")
+        sizes = [layout.frames(length, i) for i in range(layout.num_segments(length))]
+        if sum(sizes) != frames:
+            raise CorruptError(f"{length} samples have {sum(sizes)} frames, the codes have {frames}")
+        wanted = (len(sizes),) if config.normalize else None
+        given = None if scales is None else np.shape(scales)
+        if given != wanted:
+            raise CorruptError(f"scales must be of shape {wanted} for these codes, got {given}")
+        ends = np.cumsum(sizes)
+        pieces = [codes[:, end - size : end] for end, size in zip(ends, sizes, strict=True)]
+        values = [None] * len(sizes) if scales is None else [float(scale) for scale in scales]
+        return [Block(piece, scale) for piece, scale in zip(pieces, values, strict=True)], length
+
+
+def _joined(blocks: list[Block]) -> Encoded:
+    codes = np.concatenate([block.codes for block in blocks], axis=1)
+    scales = [block.scale for block in blocks if block.scale is not None]
+    return codes, np.array(scales, np.float32) if scales else None

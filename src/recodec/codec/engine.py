@@ -1,0 +1,111 @@
+"""What the codec asks of an engine: arrays in, arrays out, and streaming state as a value.
+
+Two engines exist: ONNX Runtime (`runtime/`, the default) and torch (`torch_engine.py`). The codec
+knows nothing of either beyond this protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..config import EncodecConfig
+
+State = Any
+"""State of a batch of streams. Opaque to the codec: it goes in and a new one comes out. No engine
+changes a state that it was given, so an old one may be kept and gone back to."""
+
+
+class Engine(Protocol):
+    """Encoder, quantizer and decoder of one model, on NumPy arrays.
+
+    Audio is (B, C, T) float32, codes are (B, K, F) int64, scales are (B,) float32. The caller has
+    checked shapes, values (finite samples, codes below the codebook size) and `num_quantizers`.
+    Engines remember nothing between calls: any number of streams may be in work with one engine.
+    """
+
+    @property
+    def config(self) -> EncodecConfig:
+        """The model's configuration."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """The model's name as files carry it, for example `recodec_24khz` or `encodec_48khz`."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the model's weights as `checkpoint` computes it: 64 hexadecimal digits."""
+        ...
+
+    def encode_segment(self, audio: np.ndarray, num_quantizers: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Encode a piece that stands alone: a whole recording, or a segment of a chunked model.
+
+        Args:
+            audio: (B, C, T) with T >= 1.
+            num_quantizers: codebooks K to use.
+
+        Returns:
+            codes (B, K, ceil(T / hop)), and the scales (B,) of a model that normalizes, else `None`.
+        """
+        ...
+
+    def decode_segment(self, codes: np.ndarray, scales: np.ndarray | None) -> np.ndarray:
+        """Decode what `encode_segment` made.
+
+        Args:
+            codes: (B, K, F) with F >= 1.
+            scales: (B,) if the model normalizes, else `None`.
+
+        Returns:
+            audio (B, C, F * hop).
+        """
+        ...
+
+    # ---- causal models only (`config.use_causal_conv`) -------------------------------------
+
+    def encoder_state(self, batch: int) -> State:
+        """State of `batch` encoder streams that have seen nothing."""
+        ...
+
+    def encode_step(
+        self, audio: np.ndarray, state: State, *, last: bool, num_quantizers: int
+    ) -> tuple[np.ndarray, State]:
+        """Push a piece of audio.
+
+        Args:
+            audio: (B, C, T) with any T >= 0.
+            state: of the same B streams.
+            last: whether the streams end here; it adds the padding of the end, and the next state
+                is of no use.
+            num_quantizers: codebooks K to use.
+
+        Returns:
+            codes (B, K, F) that have become final, F >= 0, and the next state.
+        """
+        ...
+
+    def decoder_state(self, batch: int) -> State:
+        """State of `batch` decoder streams that have seen nothing."""
+        ...
+
+    def decode_step(self, codes: np.ndarray, state: State, *, last: bool) -> tuple[np.ndarray, State]:
+        """Push frames of codes.
+
+        Args:
+            codes: (B, K, F) with any F >= 0.
+            state: of the same B streams.
+            last: as in `encode_step`.
+
+        Returns:
+            audio (B, C, T) that has become final, T >= 0, and the next state. Over a whole stream
+            the pieces have F * hop samples.
+        """
+        ...
+
+    def select_streams(self, state: State, rows: Sequence[int]) -> State:
+        """State, of an encoder or a decoder, of some of the batch's streams: row i is stream `rows[i]`."""
+        ...

@@ -1,0 +1,100 @@
+"""How long a live stream waits, found by counting samples through the layer records."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+from .. import architecture as arch
+from ..config import EncodecConfig
+from .streams import is_streamable
+
+_STEADY_FRAMES = 64  # after the start, by far enough for any layer to have settled
+
+
+class Latency(NamedTuple):
+    """Delays of encoder and decoder together, in seconds of audio; computing time comes on top.
+
+    Attributes:
+        start_up_s: audio that must have come in before the first sample comes out.
+        steady_s: from then on, the most that a sample waits between coming in and going out.
+    """
+
+    start_up_s: float
+    steady_s: float
+
+
+def latency(config: EncodecConfig, grid_frames: int = 1) -> Latency:
+    """Delay of a stream that is coded in blocks of `grid_frames` frames.
+
+    Mirrored padding (`pad_mode="reflect"`) makes the first frames wait: a layer's first output needs
+    the samples that are mirrored. A chunked model waits for its segment, and a model that takes a
+    recording as a whole waits for ever.
+    """
+    if config.chunk_length is not None:
+        return Latency(config.chunk_length / config.sampling_rate, config.chunk_length / config.sampling_rate)
+    if not is_streamable(config):
+        return Latency(math.inf, math.inf)
+    block = grid_frames * config.hop_length
+    encoder, decoder = arch.encoder_layers(config), arch.decoder_layers(config)
+    encoder_state, decoder_state = _fresh(encoder), _fresh(decoder)
+    pushed, coded, out, start_up, steady, settled = 0, 0, 0, 0, 0, 0
+    while settled < _STEADY_FRAMES:
+        pushed += block
+        before = out
+        frames, encoder_state = _chain(encoder, block, encoder_state)
+        coded += frames
+        for _ in range(coded // grid_frames):
+            samples, decoder_state = _chain(decoder, grid_frames, decoder_state)
+            out += samples
+        coded %= grid_frames
+        if not before and out:
+            start_up = pushed
+        elif before:
+            steady = max(steady, pushed - before)
+            settled += grid_frames
+    return Latency(start_up / config.sampling_rate, steady / config.sampling_rate)
+
+
+# ---- counts in place of samples: the same steps as `nn.layers` -----------------------------
+
+
+def _fresh(layers: tuple[arch.Layer, ...]) -> list[Any]:
+    return [None] * len(layers)
+
+
+def _chain(layers: tuple[arch.Layer, ...], count: int, states: list[Any]) -> tuple[int, list[Any]]:
+    after = []
+    for layer, state in zip(layers, states, strict=True):
+        count, state = _step(layer, count, state)
+        after.append(state)
+    return count, after
+
+
+def _step(layer: arch.Layer, count: int, state: Any) -> tuple[int, Any]:
+    """Samples that a layer gives for `count` more, and its next state."""
+    match layer:
+        case arch.Conv():
+            return _conv(layer, count, state)
+        case arch.TransposedConv():
+            if state is None and count:
+                return count * layer.stride - layer.trim[0], True
+            return count * layer.stride, state
+        case arch.Residual():
+            states, waiting = state if state is not None else (_fresh(layer.branch), 0)
+            ready, states = _chain(layer.branch, count, states)
+            return ready, (states, waiting + count - ready)
+        case _:
+            return count, None
+
+
+def _conv(layer: arch.Conv, count: int, state: tuple[int, bool] | None) -> tuple[int, tuple[int, bool]]:
+    held, primed = state or (0, False)
+    held += count
+    left = layer.padding[0]
+    if not primed:
+        if layer.pad_mode == "reflect" and held <= left:
+            return 0, (held, False)
+        held += left
+    frames = max(0, (held - layer.span) // layer.stride + 1)
+    return frames, (held - frames * layer.stride, True)

@@ -1,0 +1,58 @@
+"""Models by name or path, on the engine of one's choice. Engines are imported when they are needed."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..errors import ConfigError
+from .engine import Engine
+
+ENGINES = ("auto", "onnx", "torch")
+DEFAULT_MODEL = "recodec_24khz"
+
+
+def load_engine(name_or_path: str | Path | None, engine: str, threads: int | None) -> Engine:
+    """Load a model.
+
+    Args:
+        name_or_path: `None` for the default model, a folder, the id of a model on the hub, or (torch
+            only) a file of weights.
+        engine: `"onnx"`, `"torch"`, or `"auto"`: ONNX Runtime, except for a file of weights.
+        threads: for CPU work; `None` leaves the choice to the engine.
+
+    Raises:
+        CheckpointError: if the model is not found or not sound.
+        ConfigError: for an unknown engine, one that is not installed, or a bad number of threads.
+    """
+    if engine not in ENGINES:
+        raise ConfigError(f"engine must be one of {', '.join(ENGINES)}, got {engine!r}")
+    if threads is not None and threads < 1:
+        raise ConfigError(f"threads must be at least 1, got {threads}")
+    alone = name_or_path is not None and os.path.isfile(name_or_path)
+    if engine == "torch" or (engine == "auto" and alone):
+        return _torch_engine(name_or_path, threads)
+    from ..runtime import OnnxEngine
+
+    return OnnxEngine.from_pretrained(name_or_path, name=model_name(name_or_path), threads=threads)
+
+
+def model_name(name_or_path: str | Path | None) -> str:
+    """What files call a model: the last part of its hub id or folder."""
+    if name_or_path is None:
+        return DEFAULT_MODEL
+    path = Path(name_or_path)
+    if path.is_dir():
+        path = path.resolve()
+    return path.stem if path.is_file() else path.name
+
+
+def _torch_engine(name_or_path: str | Path | None, threads: int | None) -> Engine:
+    if find_spec("torch") is None:
+        raise ConfigError("the torch engine needs torch: pip install 'recodec[torch]'")
+    from ..model.encodec import EncodecModel
+    from .torch_engine import TorchEngine
+
+    model = EncodecModel.from_pretrained(name_or_path)
+    return TorchEngine(model, model_name(name_or_path), model.fingerprint(), threads)

@@ -1,0 +1,122 @@
+"""The torch engine: `EncodecModel` behind the `Engine` protocol. The one file of this room that needs torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..config import EncodecConfig
+from ..model.encodec import EncodecModel
+from ..nn.layers import Lstm, Network
+from .engine import State
+
+
+class TorchEngine:
+    """A model for inference. See `Engine` for the methods.
+
+    Args:
+        model: taken over: its weight norm is folded in place. It may be on a GPU.
+        name: of the model, for files.
+        fingerprint: of its weights.
+        threads: for CPU work; torch's own choice by default.
+    """
+
+    def __init__(self, model: EncodecModel, name: str, fingerprint: str, threads: int | None = None) -> None:
+        self._model = model.eval().fold_weight_norm()
+        self._name, self._fingerprint, self._threads = name, fingerprint, threads
+
+    @property
+    def config(self) -> EncodecConfig:
+        return self._model.config
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def fingerprint(self) -> str:
+        return self._fingerprint
+
+    def encode_segment(self, audio: np.ndarray, num_quantizers: int) -> tuple[np.ndarray, np.ndarray | None]:
+        with self._inference():
+            x, scale = self._tensor(audio), None
+            if self.config.normalize:
+                scale = x.mean(1, keepdim=True).square().mean(-1, keepdim=True).sqrt() + 1e-8
+                x = x / scale
+            codes = self._model.quantizer.encode(self._model.encoder(x), num_quantizers)
+            return codes.cpu().numpy(), None if scale is None else scale.flatten().float().cpu().numpy()
+
+    def decode_segment(self, codes: np.ndarray, scales: np.ndarray | None) -> np.ndarray:
+        with self._inference():
+            audio = self._model.decoder(self._model.quantizer.decode(self._codes(codes)))
+            if scales is not None:
+                audio = audio * self._tensor(scales)[:, None, None]
+            return audio.float().cpu().numpy()
+
+    def encoder_state(self, batch: int) -> State:
+        return _Streams(self._model.encoder, self._model.encoder.init_state(batch))
+
+    def encode_step(
+        self, audio: np.ndarray, state: State, *, last: bool, num_quantizers: int
+    ) -> tuple[np.ndarray, State]:
+        with self._inference():
+            latents, state = state.step(self._tensor(audio), last=last)
+            return self._model.quantizer.encode(latents, num_quantizers).cpu().numpy(), state
+
+    def decoder_state(self, batch: int) -> State:
+        return _Streams(self._model.decoder, self._model.decoder.init_state(batch))
+
+    def decode_step(self, codes: np.ndarray, state: State, *, last: bool) -> tuple[np.ndarray, State]:
+        with self._inference():
+            audio, state = state.step(self._model.quantizer.decode(self._codes(codes)), last=last)
+            return audio.float().cpu().numpy(), state
+
+    def select_streams(self, state: State, rows: Sequence[int]) -> State:
+        return state.select(torch.as_tensor(rows, dtype=torch.int64, device=self._model.device))
+
+    @contextmanager
+    def _inference(self) -> Iterator[None]:
+        before = torch.get_num_threads()
+        if self._threads is not None:
+            torch.set_num_threads(self._threads)
+        try:
+            with torch.inference_mode():
+                yield
+        finally:
+            torch.set_num_threads(before)
+
+    def _tensor(self, array: np.ndarray) -> torch.Tensor:
+        return torch.tensor(array, dtype=self._model.dtype, device=self._model.device)
+
+    def _codes(self, codes: np.ndarray) -> torch.Tensor:
+        return torch.tensor(codes, device=self._model.device)
+
+
+@dataclass(frozen=True)
+class _Streams:
+    """A network and the states of its layers, for a batch of streams."""
+
+    network: Network
+    layers: tuple[Any, ...]
+
+    def step(self, x: torch.Tensor, *, last: bool) -> tuple[torch.Tensor, _Streams]:
+        y, layers = self.network.step(x, self.layers, last=last)
+        return y, _Streams(self.network, layers)
+
+    def select(self, rows: torch.Tensor) -> _Streams:
+        # The batch is the first axis of every tensor but those of an LSTM, where it comes after the layers.
+        axes = [1 if isinstance(layer, Lstm) else 0 for layer in self.network.layers]
+        return _Streams(self.network, tuple(_select(s, rows, axis) for s, axis in zip(self.layers, axes, strict=True)))
+
+
+def _select(state: Any, rows: torch.Tensor, axis: int) -> Any:
+    if isinstance(state, torch.Tensor):
+        return state.index_select(axis, rows)
+    if isinstance(state, tuple):
+        return tuple(_select(part, rows, axis) for part in state)
+    return state

@@ -1,0 +1,127 @@
+"""A network fed in pieces of any size, by graphs that take whole units only. State is a value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import ConfigError
+from .plan import Phase, Plan
+from .sessions import Session, Sessions
+
+
+@dataclass(frozen=True)
+class StreamState:
+    """State of a batch of streams.
+
+    Attributes:
+        held: (B, C, T) input that no push has consumed yet.
+        past: what the graph carries from push to push; `None` before the first push into it.
+    """
+
+    held: np.ndarray
+    past: tuple[np.ndarray, ...] | None = None
+
+
+class StreamedNetwork:
+    """Encoder or decoder of a model.
+
+    Args:
+        sessions: of the model.
+        part: `"encoder"` or `"decoder"`.
+        plan: how its streams are cut.
+        ends: names of what it takes and what it makes.
+        empty: (1, C, 0), what it makes of nothing.
+    """
+
+    def __init__(self, sessions: Sessions, part: str, plan: Plan, ends: tuple[str, str], empty: np.ndarray) -> None:
+        self._sessions = sessions
+        self._part = part
+        self._plan = plan
+        self._input, self._output = ends
+        self._empty = empty
+
+    def whole(self, x: np.ndarray, **others: np.ndarray) -> np.ndarray:
+        """The result for an input that is all of its stream."""
+        session = self._session(Phase.WHOLE)
+        return session.run([self._output], {self._input: x, **others})[0]
+
+    def step(self, x: np.ndarray, state: StreamState, *, last: bool) -> tuple[np.ndarray, StreamState]:
+        """Push a piece of any size; returns what has become final, and the next state."""
+        plan, past = self._plan, state.past
+        if state.held.shape[-1]:
+            x = _join(state.held, x)
+        size = x.shape[-1]
+        if last:
+            return self._finish(x, past), StreamState(x[..., size:], past)
+        units = size // plan.unit - plan.tail
+        if units < (plan.first if past is None else 1):
+            return self._nothing(x), StreamState(x, past)
+        taken = units * plan.unit
+        y, past = self._run(x[..., :taken], past)
+        return y, StreamState(x[..., taken:].copy(), past)
+
+    def _finish(self, x: np.ndarray, past: tuple[np.ndarray, ...] | None) -> np.ndarray:
+        if x.shape[-1] == 0:
+            return self._nothing(x)
+        if past is None:
+            return self.whole(x)
+        if x.shape[-1] % self._plan.unit == 0 and not self._plan.tail:
+            return self._run(x, past)[0]
+        session = self._session(Phase.END)
+        return session.run([self._output], self._feed(session, x, past))[0]
+
+    def _run(self, x: np.ndarray, past: tuple[np.ndarray, ...] | None) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+        """Push whole units into a stream that goes on."""
+        states = self._session(Phase.STEP).states
+        if past is None and self._plan.start is Phase.STEP:
+            past = tuple(spec.zeros(x.shape[0]) for spec in states)
+        session = self._session(self._plan.start if past is None else Phase.STEP)
+        names = [self._output, *(f"{spec.name}.next" for spec in states)]
+        y, *after = session.run(names, self._feed(session, x, past or ()))
+        return y, tuple(after)
+
+    def _feed(self, session: Session, x: np.ndarray, past: tuple[np.ndarray, ...]) -> dict[str, np.ndarray]:
+        feed = {spec.name: array for spec, array in zip(session.states, past, strict=True)}
+        feed[self._input] = x
+        return feed
+
+    def select(self, state: StreamState, rows: Sequence[int]) -> StreamState:
+        """State of some of the batch's streams."""
+        index = np.asarray(rows, np.intp)
+        past = state.past
+        if past is not None:
+            states = self._session(Phase.STEP).states
+            past = tuple(a.take(index, spec.batch_axis) for spec, a in zip(states, past, strict=True))
+        return StreamState(state.held[index], past)
+
+    def stack(self, states: Sequence[StreamState]) -> StreamState:
+        """State of several batches of streams as that of one batch.
+
+        Raises:
+            ConfigError: if there are none, or they are not equally far: some before their first output and
+                others behind it, or with inputs of different lengths held.
+        """
+        phases = {(state.past is None, state.held.shape[1:]) for state in states}
+        if len(phases) != 1:
+            raise ConfigError("only streams that are equally far within a frame can be stacked")
+        held = np.concatenate([state.held for state in states])
+        if states[0].past is None:
+            return StreamState(held)
+        pasts = zip(*(state.past for state in states if state.past is not None), strict=True)
+        specs = self._session(Phase.STEP).states
+        return StreamState(held, tuple(np.concatenate(p, s.batch_axis) for s, p in zip(specs, pasts, strict=True)))
+
+    def _session(self, phase: Phase) -> Session:
+        return self._sessions.get(f"{self._part}.{phase.value}")
+
+    def _nothing(self, x: np.ndarray) -> np.ndarray:
+        return np.repeat(self._empty, x.shape[0], axis=0)
+
+
+def _join(held: np.ndarray, x: np.ndarray) -> np.ndarray:
+    if held.shape[1] != x.shape[1]:
+        raise ConfigError(f"a stream of {held.shape[1]} codebooks goes on with {x.shape[1]} before its first output")
+    return np.concatenate([held, x], axis=-1)

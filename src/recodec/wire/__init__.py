@@ -1,0 +1,1 @@
+"""Bits: packets, tables and the coder. Standard library and NumPy; nothing of audio."""
