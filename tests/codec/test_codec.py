@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from recodec.codec import Codec
 from recodec.codec.blocks import block_decoder, block_encoder
-from recodec.errors import AudioError, BitstreamError, ConfigError, CorruptError, ModelMismatchError
+from recodec.errors import AudioError, ConfigError, CorruptError
 
-from .conftest import CAUSAL, CONFIGS, FINGERPRINT, music
+from .conftest import CAUSAL, CONFIGS, music
 
 KINDS = tuple(CONFIGS)
 
@@ -22,7 +22,7 @@ def codecs(engines):
 
 def lengths(config):
     hop, segment = config.hop_length, config.chunk_length or 10 * config.hop_length
-    return [1, 2, hop - 1, hop, hop + 1, 3 * hop + 5, segment - 1, segment, segment + 1, 2 * segment + hop + 3]
+    return [1, 2, hop - 1, hop, hop + 1, 3 * hop + 5, segment - 10, segment - 1, segment, segment + 1, 2 * segment + hop + 3]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -59,10 +59,10 @@ def test_the_round_trip_keeps_the_length_and_any_pieces_are_the_same(codecs, kin
     codec = codecs[kind]
     length = data.draw(st.one_of(st.sampled_from(lengths(codec.config)), st.integers(1, 2500)))
     audio = music(codec.config, length, seed)
-    compressed = codec.compress(audio)
-    back = codec.decompress(compressed)
+    back = codec.decompress(codec.compress(audio))
     assert back.shape == audio.shape
     assert np.isfinite(back).all()
+    assert np.array_equal(codec.decompress(codec.compress(audio, version=0)), back)
 
     codes, scales = codec.encode(audio)
     assert np.array_equal(codec.decode(codes, scales, length), back)
@@ -183,24 +183,6 @@ def test_settings_that_the_model_lacks_are_refused(codecs, arguments):
 def test_codes_that_do_not_fit_are_refused(codecs, kind, codes, scales, num_samples):
     with pytest.raises(CorruptError):
         codecs[kind].decode(codes, scales, num_samples)
-
-
-def test_damaged_bytes_and_other_models_are_refused(codecs):
-    codec = codecs["constant"]
-    data = codec.compress(music(codec.config, 3000))
-    for bad in (b"", data[:20], data[:-1], data + b"\0", b"RIFF" + data):
-        with pytest.raises(BitstreamError):
-            codec.decompress(bad)
-    with pytest.raises(ModelMismatchError):
-        codec.decompress(data.replace(FINGERPRINT[:16].encode(), b"f" * 16))
-
-
-def test_meta_files_need_the_named_model(codecs):
-    data = codecs["constant"].compress(music(CONFIGS["constant"], 500))
-    meta = data.replace(b'{"m": "test", ', b'{"m": "encodec_24khz", ').replace(b', "fp": "0123456789abcdef"', b"")
-    size = len(meta) - len(data) + int.from_bytes(data[5:9], "big")
-    with pytest.raises(ModelMismatchError, match="'encodec_24khz', not with 'test'"):
-        codecs["constant"].decompress(meta[:5] + size.to_bytes(4, "big") + meta[9:])
 
 
 @pytest.mark.parametrize("kind", CAUSAL)

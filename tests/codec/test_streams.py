@@ -90,17 +90,34 @@ def test_streams_begin_and_end_empty(engines):
     assert decoder.flush().shape == (1, 0)
 
 
-def test_callers_may_reuse_their_buffer(engines):
+@pytest.mark.parametrize("size", [100, 500])
+def test_callers_may_reuse_their_buffer(engines, size):
     engine = engines["constant"]
     audio = music(engine.config, 1000)
     first, second = StreamEncoder(engine, 2), StreamEncoder(engine, 2)
     expected = np.concatenate([first.push(audio), first.flush()], axis=1)
-    buffer, parts = np.empty((1, 100), np.float32), []
-    for start in range(0, 1000, 100):
-        buffer[:] = audio[:, start : start + 100]
+    buffer, parts = np.empty((1, size), np.float32), []
+    for start in range(0, 1000, size):
+        buffer[:] = audio[:, start : start + size]
         parts.append(second.push(buffer))
         buffer[:] = np.nan
     assert np.array_equal(np.concatenate([*parts, second.flush()], axis=1), expected)
+
+
+def test_the_number_of_codebooks_may_change(engines):
+    engine = engines["constant"]
+    rng = np.random.default_rng(0)
+    parts = [rng.integers(0, 64, (count, frames)) for count, frames in ((2, 3), (4, 2), (1, 6), (1, 1), (3, 4))]
+    exact = StreamDecoder(engine)
+    expected = np.concatenate([*(exact.push(part) for part in parts), exact.flush()], axis=1)
+    assert expected.shape[1] == 16 * engine.config.hop_length
+    for grid in (2, 5):
+        decoder = StreamDecoder(engine, grid)
+        heard = np.concatenate([*(decoder.push(part) for part in parts), decoder.flush()], axis=1)
+        assert np.abs(heard - expected).max() < 1e-5 * np.abs(expected).max()
+        decoder = StreamDecoder(engine, grid)
+        single = [decoder.push(part[:, i : i + 1]) for part in parts for i in range(part.shape[1])]
+        assert np.array_equal(np.concatenate([*single, decoder.flush()], axis=1), heard)
 
 
 def test_nothing_can_follow_the_end(engines):
@@ -120,7 +137,7 @@ def test_bad_pieces_are_refused(engines):
     with pytest.raises(AudioError):
         encoder.push(np.array([[np.nan]], np.float32))
     decoder.push(np.zeros((2, 1), int))
-    for bad in (np.zeros((3, 1), int), np.full((2, 1), 64), np.zeros((2, 1))):
+    for bad in (np.zeros((9, 1), int), np.full((2, 1), 64), np.zeros((2, 1)), np.zeros((0, 1), int)):
         with pytest.raises(CorruptError):
             decoder.push(bad)
 

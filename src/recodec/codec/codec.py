@@ -10,15 +10,15 @@ import numpy as np
 
 from ..config import EncodecConfig
 from ..errors import CorruptError
-from ..wire import ecdc0
 from .batches import encode_batched
 from .blocks import FILE_GRID_FRAMES, Block, block_decoder, block_encoder
 from .checks import check_audio, check_codes, choose_quantizers
-from .container import Compressor, decompress_pieces, layout_of
+from .container import DEFAULT_VERSION, open_compressor, open_decompressor
 from .engine import Engine
 from .latency import Latency, latency
 from .loading import load_engine
 from .streams import StreamDecoder, StreamEncoder
+from .version0 import layout_of
 
 Encoded = tuple[np.ndarray, np.ndarray | None]
 
@@ -174,26 +174,38 @@ class Codec:
     # ---- files -----------------------------------------------------------------------------
 
     def compress(
-        self, audio: np.ndarray, bandwidth: float | None = None, *, num_quantizers: int | None = None
+        self,
+        audio: np.ndarray,
+        bandwidth: float | None = None,
+        *,
+        num_quantizers: int | None = None,
+        version: int = DEFAULT_VERSION,
     ) -> bytes:
-        """Audio to the bytes of a file. Arguments and errors as in `encode`."""
+        """Audio to the bytes of an `.ecdc` file.
+
+        Args:
+            audio, bandwidth, num_quantizers: as in `encode`.
+            version: of the format; 0 is the one of Meta's tool.
+
+        Raises:
+            AudioError, ConfigError: as `encode`.
+        """
         audio = self._checked(audio)
         file = io.BytesIO()
         count = choose_quantizers(self.config, bandwidth, num_quantizers)
-        compressor = Compressor(file, self.engine, count, audio.shape[1])
+        compressor = open_compressor(file, self.engine, count, num_samples=audio.shape[1], version=version)
         compressor.push(audio)
         compressor.close()
         return file.getvalue()
 
     def decompress(self, data: bytes) -> np.ndarray:
-        """The bytes of a file to audio (C, T) float32, as many samples as went in.
+        """The bytes of an `.ecdc` file, of version 0 or 1, to audio (C, T) float32: as many samples as went in.
 
         Raises:
             BitstreamError: if they are no file, damaged, or were written with another model.
         """
-        file = io.BytesIO(data)
-        header = ecdc0.read_header(file)
-        return np.concatenate(list(decompress_pieces(file, header, self.engine)), axis=1)
+        pieces = open_decompressor(io.BytesIO(data)).pieces(self.engine, FILE_GRID_FRAMES)
+        return np.concatenate(list(pieces), axis=1)
 
     # ---- streams ---------------------------------------------------------------------------
 

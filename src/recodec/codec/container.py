@@ -1,38 +1,26 @@
-"""Recordings to files and back, in pieces: the codec's blocks on one side, the wire on the other."""
+"""Recordings to files and back, in pieces and in either version of the format."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, Protocol, cast
 
 import numpy as np
 
-from ..config import EncodecConfig
-from ..errors import AudioError
-from ..wire import ecdc0
-from .blocks import FILE_GRID_FRAMES, Block, block_decoder, block_encoder, segment_stride
+from ..errors import ConfigError, CorruptError, TruncatedError, UnsupportedError
+from ..wire.header import DEFAULT_PACKET_S, MAGIC
+from .blocks import FILE_GRID_FRAMES
 from .engine import Engine
+from .version0 import Compressor0, Decompressor0
+from .version1 import Compressor1, Decompressor1
+
+VERSIONS = (0, 1)
+DEFAULT_VERSION = 1
 
 
-class Compressor:
-    """Writes a recording as its samples come.
-
-    Args:
-        file: takes the bytes.
-        engine: the model.
-        num_quantizers: codebooks K to use.
-        num_samples: length of the recording. Version 0 of the format has it in front.
-        grid_frames: frames that a causal model takes at once.
-    """
-
-    def __init__(
-        self, file: IO[bytes], engine: Engine, num_quantizers: int, num_samples: int,
-        grid_frames: int = FILE_GRID_FRAMES,
-    ) -> None:  # fmt: skip
-        header = ecdc0.Header.for_model(engine.name, engine.fingerprint, num_samples, num_quantizers)
-        self._writer = ecdc0.Writer(file, header, layout_of(engine.config))
-        self._encoder = block_encoder(engine, num_quantizers, grid_frames)
-        self._missing = num_samples
+class Compressor(Protocol):
+    """Writes a recording as its samples come."""
 
     def push(self, audio: np.ndarray) -> None:
         """Take the next samples (C, T), T >= 0.
@@ -40,66 +28,119 @@ class Compressor:
         Raises:
             AudioError: for bad audio, or more of it than was announced.
         """
-        self._missing -= audio.shape[-1]
-        if self._missing < 0:
-            raise AudioError(f"there are at least {-self._missing} samples more than were announced")
-        self._write(self._encoder.push(audio))
+        ...
 
     def close(self) -> None:
         """Write the end. The file itself stays open.
 
         Raises:
-            AudioError: if there were fewer samples than announced.
+            AudioError: if there were no samples, or fewer than announced.
         """
-        if self._missing:
-            raise AudioError(f"there are {self._missing} samples fewer than were announced")
-        self._write(self._encoder.flush())
-        self._writer.close()
-
-    def _write(self, blocks: list[Block]) -> None:
-        for block in blocks:
-            self._writer.push(block.codes, block.scale)
+        ...
 
 
-def decompress_pieces(
-    file: IO[bytes], header: ecdc0.Header, engine: Engine, grid_frames: int = FILE_GRID_FRAMES
-) -> Iterator[np.ndarray]:
-    """Read a recording piece by piece, in all exactly as many samples as went in.
+class Decompressor(Protocol):
+    """Reads a recording; what it says of itself is known before a model is at hand."""
+
+    @property
+    def version(self) -> int:
+        """Of the format."""
+        ...
+
+    @property
+    def model(self) -> str:
+        """Name of the model that wrote it; it may be empty."""
+        ...
+
+    @property
+    def num_samples(self) -> int | None:
+        """Length of the recording, if that is known from the start."""
+        ...
+
+    def pieces(self, engine: Engine, grid_frames: int) -> Iterator[np.ndarray]:
+        """Decode piece by piece, in all exactly as many samples as went in. May be called once.
+
+        Args:
+            engine: the model that wrote it.
+            grid_frames: frames that a causal model takes at once.
+
+        Yields:
+            audio (C, T), T >= 0.
+
+        Raises:
+            BitstreamError: if the bytes are damaged, or were written with another model.
+        """
+        ...
+
+
+def open_compressor(
+    file: IO[bytes],
+    engine: Engine,
+    num_quantizers: int,
+    *,
+    num_samples: int | None = None,
+    version: int = DEFAULT_VERSION,
+    packet_s: float = DEFAULT_PACKET_S,
+    grid_frames: int = FILE_GRID_FRAMES,
+) -> Compressor:
+    """Begin a recording.
 
     Args:
-        file: stands behind its header.
-        header: as `ecdc0.read_header` gave it.
-        engine: the model that wrote it.
+        file: takes the bytes.
+        engine: the model.
+        num_quantizers: codebooks K to use.
+        num_samples: length of the recording, if it is known for sure.
+        version: of the format. Version 0, Meta's, has the length in front: where it is not known, nothing
+            is written before the end.
+        packet_s: length of a packet of version 1 in seconds.
         grid_frames: frames that a causal model takes at once.
 
-    Yields:
-        audio (C, T), T >= 1.
+    Raises:
+        ConfigError: for an unknown version, or a length of packets that cannot be.
+    """
+    if version == 0:
+        return Compressor0(file, engine, num_quantizers, num_samples, grid_frames)
+    if version == 1:
+        return Compressor1(file, engine, num_quantizers, num_samples, grid_frames, packet_s)
+    raise ConfigError(f"version must be one of {VERSIONS}, got {version}")
+
+
+def open_decompressor(file: IO[bytes]) -> Decompressor:
+    """Read the beginning of a recording.
+
+    Args:
+        file: stands at its start; it may be a pipe.
 
     Raises:
-        BitstreamError: if the file is damaged, or was written with another model.
+        BitstreamError: if it is no recording of ours.
     """
-    header.check_model(engine.name, engine.fingerprint)
-    config = engine.config
-    longest = grid_frames if config.chunk_length is None else config.frames_for(config.chunk_length)
-    decoder = block_decoder(engine, grid_frames)
-    left = header.num_samples
-    for piece in ecdc0.read_pieces(file, header, layout_of(config), max(8, longest)):
-        audio = decoder.push(Block(piece.codes, piece.scale))[:, :left]
-        left -= audio.shape[1]
-        if audio.shape[1]:
-            yield audio
-    audio = decoder.flush()[:, :left]
-    if audio.shape[1]:
-        yield audio
+    front = b""
+    while len(front) <= len(MAGIC) and (data := file.read(len(MAGIC) + 1 - len(front))):
+        front += data
+    if front[: len(MAGIC)] != MAGIC[: len(front)]:
+        raise CorruptError("this is no .ecdc file: it does not begin with ECDC")
+    if len(front) <= len(MAGIC):
+        raise TruncatedError(f"the file ends after {len(front)} bytes")
+    version = front[len(MAGIC)]
+    if version not in VERSIONS:
+        raise UnsupportedError(f"this reader knows versions 0 and 1 of .ecdc, the file has version {version}")
+    whole = _Unread(front, file) if not file.seekable() else file
+    if file.seekable():
+        file.seek(-len(front), io.SEEK_CUR)
+    return (Decompressor0 if version == 0 else Decompressor1)(cast(IO[bytes], whole))
 
 
-def layout_of(config: EncodecConfig) -> ecdc0.Layout:
-    """How a model's codes are cut, in the plain numbers that the wire understands."""
-    return ecdc0.Layout(
-        code_bits=config.codebook_nbits,
-        num_codebooks=config.num_quantizers,
-        hop=config.hop_length,
-        scaled=config.normalize,
-        segment_length=config.chunk_length,
-        segment_stride=0 if config.chunk_length is None else segment_stride(config),
-    )
+class _Unread:
+    """A pipe of which some bytes were read already."""
+
+    def __init__(self, front: bytes, file: IO[bytes]) -> None:
+        self._front, self._file = front, file
+
+    def seekable(self) -> bool:
+        return False
+
+    def read(self, size: int) -> bytes:
+        if self._front:
+            data, self._front = self._front[:size], self._front[size:]
+            return data
+        return self._file.read(size)

@@ -79,25 +79,27 @@ class StreamDecoder:
     def __init__(self, engine: Engine, grid_frames: int = 1) -> None:
         _check_streamable(engine.config, grid_frames)
         self._engine = engine
+        self._grid_frames = grid_frames
         self._grid = Regrid(grid_frames)
         self._state = engine.decoder_state(1)
-        self._num_quantizers: int | None = None
         self._ended = False
 
     def push(self, codes: np.ndarray) -> np.ndarray:
         """Take the next frames (K, F), F >= 0, and give the audio (C, T), T >= 0, that is now final.
 
+        K may change from push to push; there the grid begins anew.
+
         Raises:
-            CorruptError: for a wrong shape or type, codes that the codebooks do not have, another
-                number of codebooks than before, or after `flush`.
+            CorruptError: for a wrong shape or type, codes that the codebooks do not have, or after `flush`.
         """
         if self._ended:
             raise CorruptError("the stream has ended: flush was called")
         codes = check_codes(codes, self._engine.config)
-        if self._num_quantizers not in (None, codes.shape[0]):
-            raise CorruptError(f"the stream has {self._num_quantizers} codebooks, now there are {codes.shape[0]}")
-        self._num_quantizers = codes.shape[0]
-        return self._joined([self._step(block, last=False) for block in self._grid.push(codes)])
+        blocks, rest = [], self._grid.rest()
+        if rest is not None and rest.shape[0] != codes.shape[0]:
+            blocks, self._grid = [rest] if rest.shape[1] else [], Regrid(self._grid_frames)
+        blocks += self._grid.push(codes)
+        return self._joined([self._step(block, last=False) for block in blocks])
 
     def flush(self) -> np.ndarray:
         """End the stream and give its last audio (C, T). In all there are F * hop samples."""

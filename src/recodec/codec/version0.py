@@ -1,0 +1,111 @@
+"""Recordings in version 0 of `.ecdc`, Meta's: the codec's blocks on one side, the wire on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import IO
+
+import numpy as np
+
+from ..config import EncodecConfig
+from ..errors import AudioError
+from ..wire import ecdc0
+from .blocks import Block, block_decoder, block_encoder, segment_stride
+from .engine import Engine
+
+
+class Compressor0:
+    """See `container.Compressor`. Without `num_samples`, which this version has in front, the codes are kept
+    until the end.
+
+    Args:
+        file: takes the bytes.
+        engine: the model.
+        num_quantizers: codebooks K to use.
+        num_samples: length of the recording, if known.
+        grid_frames: frames that a causal model takes at once.
+    """
+
+    def __init__(
+        self, file: IO[bytes], engine: Engine, num_quantizers: int, num_samples: int | None, grid_frames: int
+    ) -> None:
+        self._file, self._engine, self._num_quantizers = file, engine, num_quantizers
+        self._encoder = block_encoder(engine, num_quantizers, grid_frames)
+        self._promised, self._count = num_samples, 0
+        self._kept: list[Block] = []
+        self._writer = None if num_samples is None else self._begin(num_samples)
+
+    def push(self, audio: np.ndarray) -> None:
+        self._count += audio.shape[-1]
+        if self._promised is not None and self._count > self._promised:
+            raise AudioError(f"there are more samples than the {self._promised} that were announced")
+        self._write(self._encoder.push(audio))
+
+    def close(self) -> None:
+        if self._count == 0:
+            raise AudioError("there are no samples")
+        if self._promised not in (None, self._count):
+            raise AudioError(f"there are {self._count} samples, {self._promised} were announced")
+        self._write(self._encoder.flush())
+        if self._writer is None:
+            self._writer = self._begin(self._count)
+            self._write(self._kept)
+        self._writer.close()
+
+    def _begin(self, num_samples: int) -> ecdc0.Writer:
+        engine = self._engine
+        header = ecdc0.Header.for_model(engine.name, engine.fingerprint, num_samples, self._num_quantizers)
+        return ecdc0.Writer(self._file, header, layout_of(engine.config))
+
+    def _write(self, blocks: list[Block]) -> None:
+        if self._writer is None:
+            self._kept += blocks
+            return
+        for block in blocks:
+            self._writer.push(block.codes, block.scale)
+
+
+class Decompressor0:
+    """See `container.Decompressor`.
+
+    Args:
+        file: stands at its start.
+    """
+
+    version = 0
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.header = ecdc0.read_header(file)
+
+    @property
+    def model(self) -> str:
+        return self.header.model
+
+    @property
+    def num_samples(self) -> int:
+        return self.header.num_samples
+
+    def pieces(self, engine: Engine, grid_frames: int) -> Iterator[np.ndarray]:
+        self.header.check_model(engine.name, engine.fingerprint)
+        config = engine.config
+        longest = grid_frames if config.chunk_length is None else config.frames_for(config.chunk_length)
+        decoder = block_decoder(engine, grid_frames)
+        left = self.num_samples
+        for piece in ecdc0.read_pieces(self._file, self.header, layout_of(config), max(8, longest)):
+            audio = decoder.push(Block(piece.codes, piece.scale))[:, :left]
+            left -= audio.shape[1]
+            yield audio
+        yield decoder.flush()[:, :left]
+
+
+def layout_of(config: EncodecConfig) -> ecdc0.Layout:
+    """How a model's codes are cut, in the plain numbers that the wire understands."""
+    return ecdc0.Layout(
+        code_bits=config.codebook_nbits,
+        num_codebooks=config.num_quantizers,
+        hop=config.hop_length,
+        scaled=config.normalize,
+        segment_length=config.chunk_length,
+        segment_stride=0 if config.chunk_length is None else segment_stride(config),
+    )
