@@ -28,7 +28,6 @@ from recodec.wire.writer import StreamWriter
 from .conftest import CONFIGS, FINGERPRINT, music
 
 KINDS = tuple(CONFIGS)
-FINGER = FINGERPRINT[:16]
 
 
 class Pipe(io.RawIOBase):
@@ -90,12 +89,12 @@ def test_packets_leave_and_play_while_audio_comes(engines):
     file = io.BytesIO()
     compressor = open_compressor(file, engine, 2, packet_s=1 / 75)
     reader, frames = PacketReader(), 0
+    reader.feed(file.getvalue())  # the header is there from the start
     audio = music(engine.config, 10 * hop)
-    fed = 0
     for i in range(10):
+        before = file.tell()
         compressor.push(audio[:, i * hop : (i + 1) * hop])
-        frames += len(reader.feed(file.getvalue()[fed:]))
-        fed = file.tell()
+        frames += sum(not isinstance(event, End) for event in reader.feed(file.getvalue()[before:]))
         assert frames == i + 1
     compressor.close()
 
@@ -212,18 +211,14 @@ def stream_of(codes, num_samples, restart=()):
     return file.getvalue()
 
 
-def test_a_stream_may_end_anywhere_in_its_last_packet(engines):
+def test_a_stream_may_end_anywhere_in_its_last_frame(engines):
     engine, rng = engines["constant"], np.random.default_rng(0)
     codes = [rng.integers(0, 64, (2, frames)) for frames in (5, 4)]
-    for num_samples in (5 * 320 + 1, 7 * 320, 9 * 320):
+    for num_samples in (8 * 320 + 1, 8 * 320 + 100, 9 * 320):
         data = stream_of(codes, num_samples)
         assert heard(engine, io.BytesIO(data)).shape == (1, num_samples)
         for grid in (1, 75):
             assert np.array_equal(heard(engine, Pipe(data, 9), grid), heard(engine, io.BytesIO(data), grid))
-    short = stream_of(codes, 320)
-    assert heard(engine, io.BytesIO(short)).shape == (1, 320)
-    with pytest.raises(CorruptError, match="came before"):
-        heard(engine, Pipe(short, 9), grid_frames=1)
 
 
 def test_a_section_starts_the_decoder_afresh(engines):

@@ -1,5 +1,7 @@
 """Codebook learning: k-means, moving averages, dead codes, and the gradients around them."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -44,7 +46,7 @@ def test_start_lowers_the_error_level_by_level() -> None:
     for book in quantizer.codebooks:
         residual = residual - book.lookup(book.nearest(residual))
         errors.append(float(residual.square().mean()))
-    assert all(later < earlier for earlier, later in zip(errors, errors[1:], strict=False))
+    assert all(later < earlier for earlier, later in pairwise(errors))
     assert errors[-1] < 0.3 * errors[0]
 
 

@@ -49,7 +49,7 @@ def test_distance_is_least_for_the_same_and_grows_with_noise() -> None:
     noise = torch.randn_like(x)
     values = [float(loss(x, x + level * noise)) for level in (0.0, 0.01, 0.03, 0.1)]
     assert values == sorted(values)
-    assert values[0] < 1e-3 < values[1]
+    assert values[0] < 2e-3 < values[1]
 
 
 def test_gradient_is_finite_in_silence() -> None:

@@ -14,7 +14,8 @@ SHIPPED = Path(__file__).parents[2] / "recipes" / "debian_24khz" / "recipe.py"
 def test_a_function_is_called_by_name(tmp_path: Path) -> None:
     file = tmp_path / "r.py"
     file.write_text(RECIPE + "def recipe(): return TrainConfig(presets.tiny(), 'a')\n"
-                    "def other(): return TrainConfig(presets.tiny(), 'b')\nnumber = 3\ndef wrong(): return 3\n")  # fmt: skip
+                    "def other(): return TrainConfig(presets.tiny(), 'b')\nnumber = 3\n"
+                    "def wrong(): return 3\n")  # fmt: skip
     assert load_recipe(str(file)).data == "a"
     assert load_recipe(f"{file}:other").data == "b"
     with pytest.raises(ConfigError, match="no function number"):

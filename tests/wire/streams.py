@@ -23,15 +23,15 @@ CODED_MONO = Header(
 
 
 class ToyCoder:
-    """Codes each codebook by a fixed table in which small codes are likely."""
+    """Codes every symbol by one table, in integers only, in which small codes are likely."""
 
     fingerprint = "fedcba9876543210" + 48 * "0"
     table_rule = 1
 
-    def __init__(self, code_bits: int, decay: float = 0.9) -> None:
+    def __init__(self, code_bits: int, slope: int = 8) -> None:
         size = 1 << code_bits
-        weights = decay ** np.arange(size)
-        freqs = 1 + np.floor(weights / weights.sum() * ((1 << 16) - size)).astype(np.int64)
+        weights = np.array([(1 << 30) // (slope + i) ** 2 for i in range(size)])
+        freqs = 1 + weights * ((1 << 16) - size) // weights.sum()
         freqs[0] += (1 << 16) - freqs.sum()
         self.table = np.concatenate([[0], freqs.cumsum()])
 

@@ -78,6 +78,14 @@ def test_any_bytes_decode_to_some_symbols_below_n(payloads, seed):
         assert ((symbols >= 0) & (symbols < 33)).all()
 
 
+def test_a_payload_in_the_rest_of_an_interval_decodes_to_the_last_symbol():
+    """Three symbols of frequency 60,000 leave R = 60,000^3, no multiple of 2^16; no encoder ends in R - 1."""
+    payload = (60_000**3 - 1).to_bytes(6, "big")
+    symbols = decode_packet(payload, np.array([[0, 60_000, 65_536]] * 40), 16)
+    assert symbols[:5].tolist() == [0, 0, 0, 1, 1]
+    assert set(symbols.tolist()) == {0, 1}
+
+
 def test_pinned_bytes():
     starts, freqs = [0, 100, 65_000, 1, 32_768, 65_535], [100, 5_000, 536, 1, 32_768, 1]
     assert encode_packet(np.array(starts), np.array(freqs), 16).hex() == "0007b836c4f2b0"
@@ -96,6 +104,23 @@ def test_a_carry_runs_through_full_words(run):
 
 def test_a_certain_symbol_costs_nothing():
     assert encode_packet(np.zeros(1000, np.int64), np.full(1000, 1 << 16), 16) == b""
+
+
+def test_constriction_agrees_on_symbols_and_length():
+    """An independent coder on the same tables: it finds the same symbols, in a few bytes more."""
+    constriction = pytest.importorskip("constriction")
+    family = constriction.stream.model.Categorical(perfect=False)
+    for seed in range(5):
+        tables = random_tables(seed, 300, 100, 16)
+        symbols = np.random.default_rng(seed).integers(0, 100, 300)
+        ours = encode(tables, symbols, 16)
+        exact = (256 * np.diff(tables, axis=1) - 1).astype(np.float64)  # gives tables of 2^24 with our proportions
+        encoder = constriction.stream.queue.RangeEncoder()
+        encoder.encode(symbols.astype(np.int32), family, exact)
+        theirs = encoder.get_compressed()
+        decoded = constriction.stream.queue.RangeDecoder(theirs).decode(family, exact)
+        np.testing.assert_array_equal(decoded, decode_packet(ours, tables, 16))
+        assert len(ours) <= theirs.nbytes <= len(ours) + 7
 
 
 @pytest.mark.parametrize(

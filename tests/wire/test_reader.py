@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import itertools
 import random
 import time
 import tracemalloc
@@ -46,10 +47,13 @@ def packets_in(events) -> list[Packet]:
 def feed_in_pieces(data: bytes, cuts: list[int], tolerant: bool):
     reader = PacketReader(tolerant=tolerant)
     events = []
-    bounds = [0, *sorted(cuts), len(data)]
-    for begin, stop in zip(bounds[:-1], bounds[1:], strict=True):
-        events += reader.feed(data[begin:stop])
+    for piece in pieces_of(data, cuts):
+        events += reader.feed(piece)
     return events + reader.close(), reader
+
+
+def pieces_of(data: bytes, cuts: list[int]) -> list[bytes]:
+    return [data[begin:stop] for begin, stop in itertools.pairwise([0, *sorted(cuts), len(data)])]
 
 
 def check_that_losses_fill_the_gaps(header: Header, events) -> None:
@@ -98,11 +102,14 @@ def test_a_strict_reader_gives_what_is_good_before_it_raises_and_keeps_raising(d
     bad[spans_of(written)[3][0] + 9] ^= 2
     cuts = data.draw(st.lists(st.integers(0, len(bad)), max_size=4))
     reader, found = PacketReader(), []
-    bounds = [0, *sorted(cuts), len(bad)]
-    with pytest.raises(CorruptError, match="checksum"):
-        for begin, stop in zip(bounds[:-1], bounds[1:], strict=True):
-            found += reader.feed(bad[begin:stop])
+
+    def read_all() -> None:
+        for piece in pieces_of(bytes(bad), cuts):
+            found.extend(reader.feed(piece))
         reader.close()
+
+    with pytest.raises(CorruptError, match="checksum"):
+        read_all()
     assert found == packets[:3]
     with pytest.raises(CorruptError, match="checksum"):
         reader.feed(b"")
@@ -160,7 +167,7 @@ def test_a_truncated_stream_plays_to_where_it_is_cut(header, stream):
     front = len(write_header(header))
     for size in [*range(front + 200), *range(front + 200, len(written), 17)]:
         if size < front:
-            with pytest.raises(CorruptError, match="no .ecdc header"):
+            with pytest.raises(CorruptError, match=r"no \.ecdc header"):
                 read(written[:size], tolerant=True)
             continue
         events, reader = read(written[:size], tolerant=True)
@@ -207,6 +214,16 @@ def test_all_undamaged_packets_are_recovered_alike_in_any_partition(stream, muta
     cuts = data.draw(st.lists(st.integers(0, len(bad)), max_size=8))
     again, other = feed_in_pieces(bytes(bad), cuts, tolerant=True)
     assert (again, other.damages) == (events, reader.damages)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 7])
+def test_a_front_that_is_cut_by_a_piece_is_found_behind_junk(size):
+    packets = packets_of(MONO, [(2, 3), (1, 1)])
+    data = write_header(MONO) + b"junk" * 5 + write_header(MONO) + b"junk" * 3 + write_packet(MONO, packets[0])
+    data += b"EC\xec" * 7 + write_packet(MONO, packets[1])
+    events, reader = feed_in_pieces(data, list(range(0, len(data), size)), tolerant=True)
+    assert events == packets
+    assert [d.size for d in reader.damages] == [20, 12, 21, 0]
 
 
 def test_a_packet_hidden_in_a_damaged_one_is_found():

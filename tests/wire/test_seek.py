@@ -73,7 +73,9 @@ def test_the_end_is_read_from_the_back():
     [
         ((1 << 60, 10),),  # beyond the file
         ((60, 10),),  # not at a packet
+        (((1 << 63) - 1, 5), ((1 << 64) - 2, 6)),  # beyond any file
         ((len(write_header(MONO)), 10),),  # at a packet of another position
+        ((spans_of(WRITTEN)[50][0], 10),),
         tuple((len(write_header(MONO)) + i, i) for i in range(1, 100)),
     ],
 )

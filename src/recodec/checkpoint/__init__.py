@@ -21,10 +21,12 @@ from .files import (
 )
 from .fingerprint import fingerprint
 from .layouts import conform, expected_tensors, guess_config, rename
-from .weight_norm import fold, fold_weight, unfold, unfold_weight
+from .weight_norm import DIRECTION, GAIN, fold, fold_weight, unfold, unfold_weight, weight_normed
 
 __all__ = [
     "CONFIG_NAME",
+    "DIRECTION",
+    "GAIN",
     "PICKLE_NAME",
     "SAFETENSORS_NAME",
     "WEIGHTS_NAMES",
@@ -41,5 +43,6 @@ __all__ = [
     "resolve_weights",
     "unfold",
     "unfold_weight",
+    "weight_normed",
     "write_safetensors",
 ]

@@ -27,7 +27,7 @@ import numpy as np
 
 from ..config import EncodecConfig
 from .layouts import TRAINING_STATISTICS
-from .weight_norm import DIRECTION, fold
+from .weight_norm import fold
 
 _DOMAIN = b"recodec-network-1\n"
 
@@ -39,13 +39,12 @@ def fingerprint(tensors: Mapping[str, np.ndarray], config: EncodecConfig) -> str
         tensors: as `conform` or `fold` return them.
         config: of the same model.
     """
-    if any(name.endswith(DIRECTION) for name in tensors):
-        tensors = fold(tensors, config)
+    folded = fold(tensors, config)
     digest = hashlib.sha256(_DOMAIN)
     digest.update(_json(_settings(config)))
-    for name in sorted(tensors):
+    for name in sorted(folded):
         if not name.endswith(TRAINING_STATISTICS):
-            values = np.asarray(tensors[name], dtype="<f4", order="C")
+            values = np.asarray(folded[name], dtype="<f4", order="C")
             digest.update(_json([name, list(values.shape)]))
             digest.update((values + np.float32(0)).astype("<f4").tobytes())
     return digest.hexdigest()

@@ -48,20 +48,21 @@ def fold(tensors: Mapping[str, np.ndarray], config: EncodecConfig) -> dict[str, 
     """Replace each gain and direction by `conv.weight` (float32). Other tensors stay as they are.
 
     Args:
-        tensors: in our layout, as `conform` returns them.
+        tensors: in our layout, as `conform` returns them. What is folded already stays as it is.
         config: of the same model. Without weight norm there is nothing to fold.
     """
     folded = dict(tensors)
     for conv in weight_normed(config):
-        gain, direction = folded.pop(f"{conv}.{GAIN}"), folded.pop(f"{conv}.{DIRECTION}")
-        folded[f"{conv}.weight"] = fold_weight(gain, direction)
+        if f"{conv}.weight" not in folded:
+            gain, direction = folded.pop(f"{conv}.{GAIN}"), folded.pop(f"{conv}.{DIRECTION}")
+            folded[f"{conv}.weight"] = fold_weight(gain, direction)
     return folded
 
 
 def unfold(tensors: Mapping[str, np.ndarray], config: EncodecConfig) -> dict[str, np.ndarray]:
     """Undo `fold`: the gain is the weight's norm and the direction the weight itself.
 
-    A convolution that has its gain and direction already stays as it is.
+    What is not folded stays as it is.
     """
     unfolded = dict(tensors)
     for conv in weight_normed(config):

@@ -12,12 +12,12 @@ from ..nn.padding import mask_behind
 from .outputs import EncodecDecoderOutput, EncodecEncoderOutput, EncodecLatentOutput, EncodecOutput
 from .pretrained import PretrainedMixin
 from .quantizer import ResidualVectorQuantizer
-from .segments import mask_lengths, overlap_add, segment_stride, split
+from .segments import frames_of_segments, mask_lengths, overlap_add, segment_stride, split
 
 Scales = list[torch.Tensor | None]
 
 
-class EncodecModel(PretrainedMixin, nn.Module):
+class EncodecModel(PretrainedMixin):
     """Encoder, residual vector quantizer and decoder (paper section 3, figure 1).
 
     The arguments, shapes, defaults and errors are those of `transformers.EncodecModel`. Beyond it:
@@ -34,10 +34,9 @@ class EncodecModel(PretrainedMixin, nn.Module):
     main_input_name = "input_values"
 
     def __init__(self, config: EncodecConfig | None = None) -> None:
-        super().__init__()
         config = EncodecConfig() if config is None else config
         config.validate()
-        self.config = config
+        super().__init__(config)
         self.encoder = build_encoder(config)
         self.decoder = build_decoder(config)
         self.quantizer = ResidualVectorQuantizer(config)
@@ -86,19 +85,8 @@ class EncodecModel(PretrainedMixin, nn.Module):
             ConfigError: for a bandwidth or number of codebooks that the model does not have.
             AudioError: for input of a wrong shape, or a mask that pads on the left.
         """
-        count = self._choose(bandwidth, num_quantizers)
-        lengths = self._check(input_values, padding_mask)
-        codes: list[torch.Tensor] = []
-        scales: Scales = []
-        for piece, valid in split(self.config, input_values, lengths):
-            latents, frames, scale = self._encode_segment(piece, valid)
-            segment = self.quantizer.encode(latents, count)
-            codes.append(segment if frames is None else mask_behind(segment, frames))
-            scales.append(scale)
-        stacked, padding = _stack_segments(codes)
-        if not self._named(return_dict):
-            return stacked, scales, padding
-        return EncodecEncoderOutput(stacked, scales, padding)
+        encoded = self._encode(input_values, padding_mask, self._choose(bandwidth, num_quantizers))
+        return EncodecEncoderOutput(*encoded) if self._named(return_dict) else encoded
 
     def decode(
         self,
@@ -122,10 +110,10 @@ class EncodecModel(PretrainedMixin, nn.Module):
             audio (B, C, T), of up to one hop more than was encoded if no mask is given.
 
         Raises:
-            ConfigError: for more codebooks than the model has, or several segments where it takes one.
+            ConfigError: for more codebooks than the model has, several segments where it takes one, or
+                segments whose lengths only the mask could tell (see `segments.frames_of_segments`).
         """
-        latents = [self.dequantize(segment) for segment in audio_codes]
-        audio = self._decode_segments(latents, audio_scales, padding_mask, last_frame_pad_length or 0)
+        audio = self._decode(audio_codes, audio_scales, padding_mask, last_frame_pad_length)
         return EncodecDecoderOutput(audio) if self._named(return_dict) else (audio,)
 
     def forward(
@@ -155,12 +143,11 @@ class EncodecModel(PretrainedMixin, nn.Module):
         if audio_codes is None:
             if input_values is None:
                 raise ConfigError("forward needs input_values, or audio_codes with audio_scales")
-            audio_codes, audio_scales, last_frame_pad_length = self.encode(
-                input_values, padding_mask, bandwidth, False, num_quantizers=num_quantizers
-            )
+            count = self._choose(bandwidth, num_quantizers)
+            audio_codes, audio_scales, last_frame_pad_length = self._encode(input_values, padding_mask, count)
         if padding_mask is None and input_values is not None:
             padding_mask = torch.ones_like(input_values, dtype=torch.bool)
-        audio = self.decode(audio_codes, audio_scales, padding_mask, False, last_frame_pad_length)[0]
+        audio = self._decode(audio_codes, audio_scales, padding_mask, last_frame_pad_length)
         return EncodecOutput(audio_codes, audio) if self._named(return_dict) else (audio_codes, audio)
 
     # ---- between audio and codes -----------------------------------------------------------
@@ -231,6 +218,30 @@ class EncodecModel(PretrainedMixin, nn.Module):
             raise AudioError(f"padding_mask covers {padding_mask.shape[-1]} samples, input_values {x.shape[-1]}")
         return mask_lengths(padding_mask, x.shape[0])
 
+    def _encode(
+        self, input_values: torch.Tensor, padding_mask: torch.Tensor | None, num_quantizers: int
+    ) -> tuple[torch.Tensor, Scales, int]:
+        lengths = self._check(input_values, padding_mask)
+        codes: list[torch.Tensor] = []
+        scales: Scales = []
+        for piece, valid in split(self.config, input_values, lengths):
+            latents, frames, scale = self._encode_segment(piece, valid)
+            segment = self.quantizer.encode(latents, num_quantizers)
+            codes.append(segment if frames is None else mask_behind(segment, frames))
+            scales.append(scale)
+        stacked, padding = _stack_segments(codes)
+        return stacked, scales, padding
+
+    def _decode(
+        self,
+        audio_codes: torch.Tensor,
+        audio_scales: Scales | torch.Tensor | None,
+        padding_mask: torch.Tensor | None,
+        last_frame_pad_length: int | None,
+    ) -> torch.Tensor:
+        latents = [self.dequantize(segment) for segment in audio_codes]
+        return self._decode_segments(latents, audio_scales, padding_mask, last_frame_pad_length or 0)
+
     def _encode_segment(
         self, x: torch.Tensor, valid: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
@@ -262,10 +273,11 @@ class EncodecModel(PretrainedMixin, nn.Module):
     ) -> torch.Tensor:
         config = self.config
         chunk = config.chunk_length
-        if chunk is None and len(latents) != 1:
+        if len(latents) != 1 and (chunk is None or not latents):
             raise ConfigError(f"Expected one frame, got {len(latents)}")
-        if padding_frames > 0:
-            latents = [*latents[:-1], latents[-1][..., :-padding_frames]]
+        num_samples = None if padding_mask is None else padding_mask.shape[-1]
+        valid = frames_of_segments(config, len(latents), latents[0].shape[-1], padding_frames, num_samples)
+        latents = [segment[..., :frames] for segment, frames in zip(latents, valid, strict=True)]
         stride = 0 if chunk is None else segment_stride(config)
         lengths = mask_lengths(padding_mask, latents[0].shape[0])
         pieces, ends = [], []
@@ -295,8 +307,7 @@ class EncodecModel(PretrainedMixin, nn.Module):
 
 
 def _stack_segments(segments: list[torch.Tensor]) -> tuple[torch.Tensor, int]:
-    """Stack (B, X, F_i), the last padded with zeros; also the frames of that padding."""
-    padding = segments[0].shape[-1] - segments[-1].shape[-1]
-    if padding > 0:
-        segments = [*segments[:-1], nn.functional.pad(segments[-1], (0, padding))]
-    return torch.stack(segments), padding
+    """Stack (B, X, F_i), padded with zeros to the longest, the first; also the padding of the last."""
+    width = segments[0].shape[-1]
+    padded = [nn.functional.pad(segment, (0, width - segment.shape[-1])) for segment in segments]
+    return torch.stack(padded), width - segments[-1].shape[-1]

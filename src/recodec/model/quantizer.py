@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -65,7 +67,7 @@ class ResidualVectorQuantizer(nn.Module):
     @property
     def codebooks(self) -> list[Codebook]:
         """The codebooks, coarsest first."""
-        return [level.codebook for level in self.layers]
+        return [cast("_Level", level).codebook for level in self.layers]
 
     def encode(self, latents: torch.Tensor, num_quantizers: int) -> torch.Tensor:
         """(B, D, F) latents to (B, K, F) codes."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 
 from ..config import EncodecConfig
-from ..errors import AudioError
+from ..errors import AudioError, ConfigError
 
 
 def segment_offsets(config: EncodecConfig, num_samples: int) -> range:
@@ -34,39 +34,74 @@ def split(
         yield piece, valid
 
 
+def frames_of_segments(
+    config: EncodecConfig, count: int, width: int, padding: int, num_samples: int | None
+) -> list[int]:
+    """Latent frames of each of `count` segments that were stacked to `width` frames.
+
+    The last segment has `padding` frames less. Those before it are full, unless the recording ends
+    within the overlap: then others are short as well, and their lengths follow from the recording's. The
+    last segment gives that to within a hop; where this is not enough, `num_samples` must be given.
+    (`transformers` can encode no such recording.)
+
+    Args:
+        config: of the model.
+        count, width, padding: of the stack.
+        num_samples: of the recording, if known. It may have been shortened since, and is then ignored.
+
+    Raises:
+        ConfigError: if `num_samples` is needed and not given.
+    """
+    if not 0 <= padding < width:
+        raise ConfigError(
+            f"there are {width} frames in a segment, of which {padding} (last_frame_pad_length) are padding"
+        )
+    last = width - padding
+    if count <= 2:  # the first is never padded
+        return [width, last] if count == 2 else [last]
+    stride, hop = segment_stride(config), config.hop_length
+    start = (count - 1) * stride
+    longest, shortest = start + last * hop, start + (last - 1) * hop + 1
+    if num_samples is not None and shortest <= num_samples <= longest:
+        longest = shortest = num_samples
+
+    def frames(total: int) -> list[int]:
+        return [width, *(min(width, config.frames_for(total - k * stride)) for k in range(1, count - 1)), last]
+
+    if frames(longest) != frames(shortest):
+        raise ConfigError("the recording ends where segments overlap: decoding needs its padding_mask, for its length")
+    return frames(longest)
+
+
 def overlap_add(segments: list[torch.Tensor], stride: int, lengths: list[torch.Tensor | None]) -> torch.Tensor:
     """Join decoded segments with a linear cross-fade.
 
-    Each segment is weighted by a triangle over the first segment's length, and the sum is divided by
-    the sum of the weights, so where one segment stands alone the weight cancels.
+    Each segment is weighted by a triangle over the length of the first, and the sum is divided by the
+    sum of the weights, so where one segment stands alone the weight cancels.
 
     Args:
-        segments: each (B, C, T_i), starting `stride` samples apart.
+        segments: one or more, each (B, C, T_i), starting `stride` samples apart.
         stride: in samples.
         lengths: for each segment the (B,) samples that count, or `None` for all.
 
     Returns:
-        (B, C, T); zeros where no segment of an item reaches.
-
-    Raises:
-        AudioError: without any segment.
+        (B, C, T), up to where the last segment ends; zeros where no segment of an item reaches.
     """
-    if not segments:
-        raise AudioError("there are no segments to join")
     first = segments[0]
     total = stride * (len(segments) - 1) + segments[-1].shape[-1]
-    ramp = torch.linspace(0, 1, first.shape[-1] + 2, device=first.device, dtype=first.dtype)[1:-1]
-    triangle = 0.5 - (ramp - 0.5).abs()
+    place = torch.arange(1, first.shape[-1] + 1, device=first.device, dtype=torch.float32)
+    base = first.shape[-1] if lengths[0] is None else lengths[0][:, None]
+    triangle = (0.5 - (place / (base + 1) - 0.5).abs()).to(first.dtype).expand(first.shape[0], -1)[:, None]
     out = first.new_zeros(*first.shape[:-1], total)
     weights = first.new_zeros(first.shape[0], 1, total)
     for index, (segment, length) in enumerate(zip(segments, lengths, strict=True)):
-        size = segment.shape[-1]
-        weight = triangle[:size].expand(first.shape[0], 1, size)
+        size = min(segment.shape[-1], total - index * stride)
+        weight = triangle[..., :size]
         if length is not None:
-            weight = weight * (torch.arange(size, device=first.device) < length[:, None])[:, None]
-        place = slice(index * stride, index * stride + size)
-        out[..., place] += weight * segment
-        weights[..., place] += weight
+            weight = weight * (place[:size] <= length[:, None])[:, None]
+        where = slice(index * stride, index * stride + size)
+        out[..., where] += weight * segment[..., :size]
+        weights[..., where] += weight
     return torch.where(weights > 0, out / weights.clamp(min=torch.finfo(first.dtype).tiny), out)
 
 

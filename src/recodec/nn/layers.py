@@ -7,6 +7,7 @@ Shapes are (B, C, T), T being the time at the layer's own rate.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -15,6 +16,7 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import weight_norm
 
 from .. import architecture as arch
+from ..checkpoint import fold_weight
 from ..config import EncodecConfig
 from ..errors import ConfigError
 from .padding import mask_behind, pad, pad_ragged
@@ -61,7 +63,9 @@ class _Normed(Layer):
     conv: nn.Conv1d | nn.ConvTranspose1d
 
     def _install(self, conv: nn.Conv1d | nn.ConvTranspose1d, norm: str) -> None:
-        self.conv = weight_norm(conv) if norm == "weight_norm" else conv
+        if norm == "weight_norm":
+            weight_norm(conv)  # in place
+        self.conv = conv
         if norm == "time_group_norm":
             self.norm = nn.GroupNorm(1, conv.out_channels)
         self.normed_over_time = norm == "time_group_norm"
@@ -70,7 +74,8 @@ class _Normed(Layer):
         if not self.normed_over_time:
             return y
         if lengths is None:
-            return self.norm(y)
+            # Not `self.norm(y)`, which refuses a single number: one frame of one channel.
+            return torch.group_norm(y, 1, self.norm.weight, self.norm.bias, self.norm.eps)
         # Group norm with one group, its statistics over each item's valid samples only.
         wide = mask_behind(y, lengths).to(torch.float64 if y.dtype == torch.float64 else torch.float32)
         count = (lengths * y.shape[1]).to(wide.dtype)[:, None, None]
@@ -182,11 +187,11 @@ class Residual(Layer):
         self.shortcut = nn.Identity() if spec.shortcut is None else Conv(spec.shortcut)
 
     def init_state(self, batch: int) -> State:
-        return tuple(layer.init_state(batch) for layer in self.block), None
+        return tuple(layer.init_state(batch) for layer in _layers(self.block)), None
 
     def step(self, x: torch.Tensor, state: State, *, last: bool = False) -> tuple[torch.Tensor, State]:
         states, waiting = state
-        y, states = _chain(self.block, x, states, last=last)
+        y, states = _chain(_layers(self.block), x, states, last=last)
         skip = self.shortcut(x)  # a 1x1 convolution needs no state
         if waiting is not None:
             skip = torch.cat([waiting, skip], dim=-1)
@@ -195,7 +200,7 @@ class Residual(Layer):
 
     def ragged(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         y = x
-        for layer in self.block:
+        for layer in _layers(self.block):
             y, _ = layer.ragged(y, lengths)
         skip = x if isinstance(self.shortcut, nn.Identity) else self.shortcut.ragged(x, lengths)[0]
         return skip + y, lengths
@@ -209,13 +214,13 @@ class Network(Layer):
         self.layers = nn.ModuleList(_module(record) for record in records)
 
     def init_state(self, batch: int) -> State:
-        return tuple(layer.init_state(batch) for layer in self.layers)
+        return tuple(layer.init_state(batch) for layer in _layers(self.layers))
 
     def step(self, x: torch.Tensor, state: State, *, last: bool = False) -> tuple[torch.Tensor, State]:
-        return _chain(self.layers, x, state, last=last)
+        return _chain(_layers(self.layers), x, state, last=last)
 
     def ragged(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        for layer in self.layers:
+        for layer in _layers(self.layers):
             x, lengths = layer.ragged(x, lengths)
         return mask_behind(x, lengths), lengths
 
@@ -231,10 +236,27 @@ def build_decoder(config: EncodecConfig) -> Network:
 
 
 def fold_weight_norm(module: nn.Module) -> None:
-    """Replace each pair of gain and direction by the weight they make, in place. For inference."""
+    """Replace each pair of gain and direction by the weight they make, in place. For inference.
+
+    The weight is that of `checkpoint.fold_weight`, the same bits on every machine, so that a folded
+    model keeps its fingerprint.
+    """
     for child in module.modules():
         if parametrize.is_parametrized(child, "weight"):
+            conv = cast("nn.Conv1d | nn.ConvTranspose1d", child)
+            gain, direction = (part.detach().float().cpu().numpy() for part in _weight_norm_of(conv))
             parametrize.remove_parametrizations(child, "weight")
+            with torch.no_grad():
+                conv.weight.copy_(torch.from_numpy(fold_weight(gain, direction)))
+
+
+def _weight_norm_of(conv: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    pair = conv.parametrizations.weight
+    return pair.original0, pair.original1
+
+
+def _layers(modules: nn.ModuleList) -> Iterable[Layer]:
+    return cast("Iterable[Layer]", modules)  # a ModuleList does not know of what it is a list
 
 
 def _chain(layers: Iterable[Layer], x: torch.Tensor, states: State, *, last: bool) -> tuple[torch.Tensor, State]:

@@ -1,6 +1,6 @@
 """The codec's networks on ONNX Runtime. No torch.
 
-`OnnxEngine` runs a model on NumPy arrays; `export_model` writes its graphs for use elsewhere.
+`OnnxEngine` runs a model on NumPy arrays; `export.export_model` writes its graphs for use elsewhere.
 """
 
 from .cache import cache_folder

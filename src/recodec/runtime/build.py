@@ -16,7 +16,7 @@ from .. import architecture as arch
 from ..config import EncodecConfig
 from .graph import Graph
 from .layers import LayerBuilder
-from .plan import Phase
+from .plan import Phase, Plan, decoder_plan, encoder_plan
 
 _SCALE_FLOOR = 1e-8  # keeps silence from being divided by zero (paper section 3.4, as released)
 
@@ -46,7 +46,8 @@ def encoder_graph(config: EncodecConfig, phase: Phase, num_quantizers: int | Non
     if config.normalize:
         audio = _unit_power(graph, audio)
     x = graph.op("Unsqueeze", audio, graph.ints(2))
-    x = LayerBuilder(graph, "encoder", phase).chain(x, arch.encoder_layers(config))
+    layers = LayerBuilder(graph, "encoder", phase, keep=_keeps(encoder_plan(config), phase, config))
+    x = layers.chain(x, arch.encoder_layers(config))
     latents = graph.op("Squeeze", x, graph.ints(2), into="latents")
     if num_quantizers is None:
         graph.output(latents, ("batch", config.hidden_size, "frames"))
@@ -68,7 +69,8 @@ def decoder_graph(config: EncodecConfig, phase: Phase) -> ModelProto:
     codes = graph.input("codes", ("batch", "codebooks", "frames"), TensorProto.INT64)
     scale = graph.input("scale", ("batch",)) if config.normalize else None
     x = graph.op("Unsqueeze", _look_up(graph, codes, config), graph.ints(2))
-    x = LayerBuilder(graph, "decoder", phase).chain(x, arch.decoder_layers(config))
+    layers = LayerBuilder(graph, "decoder", phase, keep=_keeps(decoder_plan(config), phase, config))
+    x = layers.chain(x, arch.decoder_layers(config))
     if scale is None:
         graph.op("Squeeze", x, graph.ints(2), into="audio")
     else:
@@ -76,6 +78,11 @@ def decoder_graph(config: EncodecConfig, phase: Phase) -> ModelProto:
         graph.op("Mul", graph.op("Squeeze", x, graph.ints(2)), scale, into="audio")
     graph.output("audio", ("batch", config.audio_channels, "samples"))
     return graph.model()
+
+
+def _keeps(plan: Plan, phase: Phase, config: EncodecConfig) -> bool:
+    """Whether a stream can go on after the graph of this phase."""
+    return config.use_causal_conv and phase in (Phase.STEP, plan.start)
 
 
 def _unit_power(graph: Graph, audio: str) -> str:
@@ -88,35 +95,29 @@ def _unit_power(graph: Graph, audio: str) -> str:
     return graph.op("Div", audio, scale)
 
 
-def _codebooks(graph: Graph, config: EncodecConfig) -> str:
-    return graph.weight("quantizer.embed", (config.num_quantizers, config.codebook_size, config.hidden_size))
-
-
 def _quantize(graph: Graph, latents: str, config: EncodecConfig, num_quantizers: int) -> None:
     """argmin |x - e|^2 = argmax x.e - |e|^2 / 2, codebook after codebook on what is left over."""
+    size, width = config.codebook_size, config.hidden_size
     frames = graph.op("Transpose", latents, perm=[0, 2, 1])
-    residual = graph.op("Reshape", frames, graph.ints(-1, config.hidden_size))
-    columns = []
+    residual = graph.op("Reshape", frames, graph.ints(-1, width))
+    rows = []
     for k in range(num_quantizers):
-        # What depends on the codebooks alone is computed once, when a session is made.
-        entries = graph.op("Gather", _codebooks(graph, config), graph.index(k))
-        energy = graph.op("ReduceSum", graph.op("Mul", entries, entries), graph.ints(1), keepdims=0)
-        offset = graph.op("Mul", energy, graph.number(-0.5))
+        entries = graph.weight(f"quantizer.{k}.embed", (size, width))
+        offset = graph.weight(f"quantizer.{k}.offset", (size,))
         score = graph.op("Gemm", residual, entries, offset, transB=1)
-        index = graph.op("ArgMax", score, axis=1, keepdims=0)
-        columns.append(graph.op("Unsqueeze", index, graph.ints(1)))
+        rows.append(graph.op("ArgMax", score, axis=1, keepdims=0))  # (B * F,)
         if k + 1 < num_quantizers:
-            residual = graph.op("Sub", residual, graph.op("Gather", entries, index))
-    codes = graph.op("Concat", *columns, axis=1)  # (B * F, K)
-    shape = graph.op("Concat", graph.size(latents, 0), graph.size(latents, 2), graph.ints(num_quantizers), axis=0)
-    graph.op("Transpose", graph.op("Reshape", codes, shape), perm=[0, 2, 1], into="codes")
+            residual = graph.op("Sub", residual, graph.op("Gather", entries, rows[-1]))
+    shape = graph.op("Concat", graph.ints(num_quantizers), graph.size(latents, 0), graph.ints(-1), axis=0)
+    codes = graph.op("Reshape", graph.op("Concat", *rows, axis=0), shape)  # (K, B, F)
+    graph.op("Transpose", codes, perm=[1, 0, 2], into="codes")
     graph.output("codes", ("batch", num_quantizers, "frames"), TensorProto.INT64)
 
 
 def _look_up(graph: Graph, codes: str, config: EncodecConfig) -> str:
     """(B, K, F) codes to (B, D, F) latents, the sum of the entries."""
     size, count = config.codebook_size, config.num_quantizers
-    entries = graph.op("Reshape", _codebooks(graph, config), graph.ints(-1, config.hidden_size))
+    entries = graph.weight("quantizer.embed", (count * size, config.hidden_size))
     starts = graph.op("Reshape", graph.ints(*range(0, size * count, size)), graph.ints(-1, 1))
     starts = graph.slice(starts, graph.ints(0), graph.size(codes, 1), axis=0)
     latents = graph.op("Gather", entries, graph.op("Add", codes, starts))  # (B, K, F, D)

@@ -60,7 +60,7 @@ class OnnxEngine:
         cls,
         name_or_path: str | Path | None = None,
         *,
-        name: str | None = None,
+        name: str = "",
         threads: int | None = None,
         device: str = "cpu",
     ) -> OnnxEngine:
@@ -68,17 +68,13 @@ class OnnxEngine:
 
         Args:
             name_or_path: as in `checkpoint.resolve_file`; `None` for the default model.
-            name: the model's name; by default the last part of `name_or_path`.
-            threads: as above.
-            device: as above.
+            name, threads, device: as above.
 
         Raises:
             CheckpointError: if the model is not found or not sound.
             ConfigError: as above.
         """
         config, tensors = read_model(name_or_path)
-        if name is None:
-            name = "" if name_or_path is None else Path(name_or_path).name
         return cls(config, tensors, name=name, threads=threads, device=device)
 
     @property

@@ -46,9 +46,7 @@ class Graph:
     def weight(self, name: str, shape: Sequence[int]) -> str:
         """Declare a float32 weight whose numbers come from elsewhere."""
         if name not in self._initializers:
-            tensor = TensorProto(
-                name=name, data_type=TensorProto.FLOAT, dims=shape, data_location=TensorProto.EXTERNAL
-            )
+            tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=shape, data_location=TensorProto.EXTERNAL)
             size = 4 * int(np.prod(shape))
             for key, value in (("location", "weights"), ("offset", "0"), ("length", str(size))):
                 tensor.external_data.add(key=key, value=value)
@@ -59,13 +57,13 @@ class Graph:
         """A vector of int64."""
         return self._constant(f"ints({','.join(map(str, values))})", np.array(values, np.int64))
 
-    def index(self, value: int) -> str:
-        """A scalar of int64."""
-        return self._constant(f"index({value})", np.array(value, np.int64))
-
     def number(self, value: float) -> str:
         """A float32 scalar."""
         return self._constant(f"number({value})", np.array(value, np.float32))
+
+    def numbers(self, *values: float) -> str:
+        """A vector of float32."""
+        return self._constant(f"numbers({','.join(map(str, values))})", np.array(values, np.float32))
 
     def _constant(self, name: str, value: np.ndarray) -> str:
         if name not in self._initializers:
@@ -94,10 +92,9 @@ class Graph:
     # ---- the whole -------------------------------------------------------------------------
 
     def model(self) -> ModelProto:
-        """The graph as an ONNX model, without the numbers of its weights."""
-        graph = helper.make_graph(
-            self._nodes, self._name, self._inputs, self._outputs, list(self._initializers.values())
-        )
+        """The graph as an ONNX model, without the numbers of its weights; states come last among its outputs."""
+        outputs = sorted(self._outputs, key=lambda value: value.name.endswith(".next"))
+        graph = helper.make_graph(self._nodes, self._name, self._inputs, outputs, list(self._initializers.values()))
         opset = helper.make_opsetid("", OPSET)
         return helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION, producer_name="recodec")
 

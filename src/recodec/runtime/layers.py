@@ -23,13 +23,15 @@ class LayerBuilder:
     Args:
         graph: to add to.
         part: `"encoder"` or `"decoder"`, the first part of its weights' names.
-        phase: of the stream; it decides about padding and states.
+        phase: of the stream; it decides about padding.
+        keep: whether the graph gives the states from which the stream goes on.
     """
 
-    def __init__(self, graph: Graph, part: str, phase: Phase) -> None:
+    def __init__(self, graph: Graph, part: str, phase: Phase, *, keep: bool) -> None:
         self.graph = graph
         self.part = part
         self.phase = phase
+        self.keep = keep
 
     def chain(self, x: str, layers: Iterable[arch.Layer]) -> str:
         """Layers in a row."""
@@ -67,9 +69,8 @@ class LayerBuilder:
     def _conv(self, x: str, spec: arch.Conv) -> str:
         graph = self.graph
         x = self._extend(x, spec)
-        past = spec.span - spec.stride
-        if past and not self.phase.last:
-            self._keep(x, spec.name, spec.in_channels, past)
+        if self.keep and spec.span > spec.stride:
+            self._keep(x, spec.name, spec.in_channels, spec.span - spec.stride)
         weight = self._weight(spec, "conv.weight", (spec.out_channels, spec.in_channels, 1, spec.kernel_size))
         bias = self._weight(spec, "conv.bias", (spec.out_channels,))
         y = graph.op("Conv", x, weight, bias, strides=[1, spec.stride], dilations=[1, spec.dilation])
@@ -78,26 +79,20 @@ class LayerBuilder:
     def _extend(self, x: str, spec: arch.Conv) -> str:
         """Put before and behind x what its outputs see there: the past, or padding."""
         graph, (left, right) = self.graph, spec.padding
-        # A last partial stride is padded to a whole one.
-        missing = graph.op("Mod", graph.op("Neg", graph.size(x)), graph.ints(spec.stride)) if self._partial(spec) else None
+        before, behind = graph.ints(left), graph.ints(right)
+        partial = self.phase.last and spec.stride > 1
+        if partial:  # a last partial stride is filled up
+            missing = graph.op("Mod", graph.op("Neg", graph.size(x)), graph.ints(spec.stride))
+            behind = graph.op("Add", missing, behind)
         if not self.phase.fresh:
-            if spec.span > spec.stride:
-                x = self._recall(x, spec.name, spec.in_channels, spec.span - spec.stride)
-            return x if missing is None else self._pad(x, graph.ints(0), missing, spec.pad_mode)
-        if not self.phase.last:
-            return self._pad(x, graph.ints(left), graph.ints(0), spec.pad_mode) if left else x
-        if missing is None:
-            behind = graph.ints(right)
-        else:
-            behind = graph.op("Add", missing, graph.ints(right))
-        if missing is None and left == right == 0:
+            if left:
+                x = self._recall(x, spec.name, spec.in_channels, left)
+            return self._pad(x, graph.ints(0), behind, spec.pad_mode) if partial else x
+        if left == right == 0 and not partial:
             return x
-        if spec.pad_mode == "reflect":
-            return self._mirror_short(x, graph.ints(left), behind)
-        return self._pad(x, graph.ints(left), behind, spec.pad_mode)
-
-    def _partial(self, spec: arch.Conv) -> bool:
-        return self.phase.last and spec.stride > 1
+        if self.phase.last and spec.pad_mode == "reflect":
+            return self._mirror_short(x, before, behind)
+        return self._pad(x, before, behind, spec.pad_mode)
 
     def _mirror_short(self, x: str, left: str, right: str) -> str:
         """Mirror at both ends; an input too short for that sees zeros behind it, which do not stay.
@@ -126,9 +121,9 @@ class LayerBuilder:
             x = self._pad(x, graph.ints(1), graph.ints(0), "constant")
         else:
             x = self._recall(x, spec.name, spec.in_channels, 1)
-        if not self.phase.last:
+        if self.keep:
             self._keep(x, spec.name, spec.in_channels, 1)
-        elif trim:
+        if self.phase.last and trim:
             x = self._pad(x, graph.ints(0), graph.ints(1), "constant")
         weight = self._weight(spec, "conv.weight", (stride * spec.out_channels, spec.in_channels, 1, 2))
         bias = self._weight(spec, "conv.bias", (stride * spec.out_channels,))
@@ -160,7 +155,7 @@ class LayerBuilder:
             return y
         graph, channels = self.graph, spec.out_channels
         flat = graph.op("Reshape", y, graph.ints(0, 1, -1))
-        one, zero = graph.op("Reshape", graph.number(1), graph.ints(1)), graph.op("Reshape", graph.number(0), graph.ints(1))
+        one, zero = graph.numbers(1), graph.numbers(0)
         flat = graph.op("InstanceNormalization", flat, one, zero, epsilon=_GROUP_NORM_EPS)
         y = graph.op("Reshape", flat, graph.ints(0, channels, 1, -1))
         y = graph.op("Mul", y, self._weight(spec, "norm.weight", (channels, 1, 1)))
@@ -179,7 +174,7 @@ class LayerBuilder:
                 name = f"{spec.name}.{letter}{index}"
                 if not self.phase.fresh:
                     past[i] = graph.input(name, (1, "batch", size))
-                if not self.phase.last:
+                if self.keep:
                     into.append(f"{name}.next")
                     graph.output(f"{name}.next", (1, "batch", size))
             weights = [

@@ -13,6 +13,9 @@ from enum import Enum
 from .. import architecture as arch
 from ..config import EncodecConfig
 
+SIGNALS = ("audio", "latents", "codes", "scale")
+"""Inputs and outputs of graphs that are no states."""
+
 
 class Phase(Enum):
     """Which ends of a stream a push touches."""
@@ -40,15 +43,15 @@ class Plan:
     Attributes:
         unit: a push in the middle is a multiple of this many input steps.
         first: units that the first push needs, more than one where the padding is mirrored.
-        reserve: units held back until the end of the stream.
-        from_zeros: whether a stream may begin with a step from a past of zeros; else it needs a start.
-        tail: whether an end of whole units differs from a step.
+        start: graph of the first push; `STEP`, from a past of zeros, where padding is zeros; `WHOLE`, which
+            then gives states too, where whole units need nothing at their end.
+        tail: whether even an end of whole units adds something: what transposed convolutions trimmed on
+            their left then comes out on their right. One unit is held back for that.
     """
 
     unit: int
     first: int
-    reserve: int
-    from_zeros: bool
+    start: Phase
     tail: bool
 
 
@@ -73,5 +76,6 @@ def _plan(layers: tuple[arch.Layer, ...], unit: int, pad_mode: str) -> Plan:
         elif isinstance(layer, arch.TransposedConv):
             rate *= layer.stride
             cut = cut * layer.stride + layer.trim[0]
-    # What a transposed convolution trims on its left comes out at the end, one frame late.
-    return Plan(unit, first, reserve=min(cut, 1), from_zeros=pad_mode == "constant" and cut == 0, tail=cut > 0)
+    if cut:
+        return Plan(unit, first, Phase.START, tail=True)
+    return Plan(unit, first, Phase.WHOLE if pad_mode == "reflect" else Phase.STEP, tail=False)

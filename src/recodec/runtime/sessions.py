@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +14,13 @@ import onnxruntime as ort
 from ..config import EncodecConfig
 from ..errors import ConfigError
 from .cache import GraphCache
+from .plan import SIGNALS
 from .weights import Tensors, graph_weights
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 _ERRORS_ONLY = 3
 # TensorFloat-32 rounds to 10 bits: codes would differ from those of any other machine.
 _PROVIDERS: dict[str, list[Any]] = {"cpu": [_CPU], "cuda": [(_CUDA, {"use_tf32": "0"}), _CPU]}
-_PARTS = {"encoder": ("encoder",), "decoder": ("decoder", "quantizer"), "quantizer": ("quantizer",)}
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,12 @@ class Session:
     def __init__(self, session: ort.InferenceSession) -> None:
         self._session = session
         self.states = tuple(
-            _spec(value.name, value.shape) for value in session.get_inputs() if value.name not in _SIGNALS
+            _spec(value.name, value.shape) for value in session.get_inputs() if value.name not in SIGNALS
         )
 
     def run(self, outputs: Sequence[str], inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """Arrays by name in, the outputs of the names given out."""
         return self._session.run(outputs, inputs)  # type: ignore[return-value]  # no sequences or maps here
-
-
-_SIGNALS = ("audio", "codes", "latents", "scale")
 
 
 def _spec(name: str, shape: Sequence[int | str]) -> StateSpec:
@@ -98,10 +96,8 @@ class Sessions:
     def _make(self, name: str) -> Session:
         graph = self._cache.load(name)
         if graph is not None:
-            try:
+            with suppress(Exception):  # a damaged file, which ONNX Runtime refuses: build it anew
                 return self._start(name, graph)
-            except Exception:  # noqa: BLE001, S110  # a damaged file: build it anew
-                pass
         from .build import build  # needs the package `onnx`, which is slow to import
 
         graph = build(self._config, name).SerializeToString()
@@ -113,17 +109,31 @@ class Sessions:
         options = ort.SessionOptions()
         options.log_severity_level = _ERRORS_ONLY
         options.inter_op_num_threads = 1
+        options.enable_cpu_mem_arena = False  # as fast without, and it never gives memory back
         if self._threads is not None:
             options.intra_op_num_threads = self._threads
-        for part in _PARTS[name.partition(".")[0]]:
-            weights = self._part(part)
-            options.add_external_initializers(list(weights), list(weights.values()))
+        weights = self._weights_of(name)
+        options.add_external_initializers(list(weights), list(weights.values()))
         return Session(ort.InferenceSession(graph, options, providers=self._providers))
+
+    def _weights_of(self, name: str) -> dict[str, ort.OrtValue]:
+        part, _, detail = name.partition(".")
+        match part:
+            case "encoder":
+                return self._part(part)
+            case "decoder":
+                return self._part(part) | {"quantizer.embed": self._part("quantizer")["quantizer.embed"]}
+            case _:
+                books = self._part(part)
+                ends = ("embed", "offset")
+                return {key: books[key] for k in range(int(detail)) for key in (f"quantizer.{k}.{e}" for e in ends)}
 
     def _part(self, part: str) -> dict[str, ort.OrtValue]:
         if part not in self._weights:
             arrays = graph_weights(self._config, self._tensors, part)
             self._weights[part] = {name: ort.OrtValue.ortvalue_from_numpy(array) for name, array in arrays.items()}
+            # The checkpoint's form of them has done its work.
+            self._tensors = {name: t for name, t in self._tensors.items() if not name.startswith(f"{part}.")}
         return self._weights[part]
 
 

@@ -36,9 +36,7 @@ class StreamedNetwork:
         empty: (1, C, 0), what it makes of nothing.
     """
 
-    def __init__(
-        self, sessions: Sessions, part: str, plan: Plan, ends: tuple[str, str], empty: np.ndarray
-    ) -> None:
+    def __init__(self, sessions: Sessions, part: str, plan: Plan, ends: tuple[str, str], empty: np.ndarray) -> None:
         self._sessions = sessions
         self._part = part
         self._plan = plan
@@ -58,7 +56,7 @@ class StreamedNetwork:
         size = x.shape[-1]
         if last:
             return self._finish(x, past), StreamState(x[..., size:], past)
-        units = size // plan.unit - plan.reserve
+        units = size // plan.unit - plan.tail
         if units < (plan.first if past is None else 1):
             return self._nothing(x), StreamState(x, past)
         taken = units * plan.unit
@@ -77,14 +75,13 @@ class StreamedNetwork:
 
     def _run(self, x: np.ndarray, past: tuple[np.ndarray, ...] | None) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
         """Push whole units into a stream that goes on."""
-        step = self._session(Phase.STEP)
-        names = [self._output, *(f"{spec.name}.next" for spec in step.states)]
-        if past is None and not self._plan.from_zeros:
-            y, *past = self._session(Phase.START).run(names, {self._input: x})
-        else:
-            past = past or tuple(spec.zeros(x.shape[0]) for spec in step.states)
-            y, *past = step.run(names, self._feed(step, x, past))
-        return y, tuple(past)
+        states = self._session(Phase.STEP).states
+        if past is None and self._plan.start is Phase.STEP:
+            past = tuple(spec.zeros(x.shape[0]) for spec in states)
+        session = self._session(self._plan.start if past is None else Phase.STEP)
+        names = [self._output, *(f"{spec.name}.next" for spec in states)]
+        y, *after = session.run(names, self._feed(session, x, past or ()))
+        return y, tuple(after)
 
     def _feed(self, session: Session, x: np.ndarray, past: tuple[np.ndarray, ...]) -> dict[str, np.ndarray]:
         feed = {spec.name: array for spec, array in zip(session.states, past, strict=True)}

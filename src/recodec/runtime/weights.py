@@ -21,14 +21,23 @@ def graph_weights(config: EncodecConfig, tensors: Tensors, part: str) -> dict[st
         part: `"encoder"`, `"decoder"` or `"quantizer"`.
     """
     if part == "quantizer":
-        books = [tensors[f"quantizer.layers.{k}.codebook.embed"] for k in range(config.num_quantizers)]
-        return {"quantizer.embed": np.stack(books).astype(np.float32)}
+        return _codebooks(config, tensors)
     layers = arch.encoder_layers(config) if part == "encoder" else arch.decoder_layers(config)
     weights: dict[str, np.ndarray] = {}
     for layer in arch.weighted_layers(layers):
         name = f"{part}.{layer.name}"
         weights |= _lstm(layer, name, tensors) if isinstance(layer, arch.Lstm) else _conv(layer, name, tensors)
     return {name: np.ascontiguousarray(weight, np.float32) for name, weight in weights.items()}
+
+
+def _codebooks(config: EncodecConfig, tensors: Tensors) -> dict[str, np.ndarray]:
+    """All codebooks in one, for looking up, and each alone (in the same memory), for searching."""
+    books = [tensors[f"quantizer.layers.{k}.codebook.embed"] for k in range(config.num_quantizers)]
+    stacked = np.stack(books).astype(np.float32)
+    weights = {"quantizer.embed": stacked.reshape(-1, config.hidden_size)}
+    for k, book in enumerate(stacked):
+        weights |= {f"quantizer.{k}.embed": book, f"quantizer.{k}.offset": np.square(book).sum(axis=1) / -2}
+    return weights
 
 
 def _conv(layer: arch.Conv | arch.TransposedConv, name: str, tensors: Tensors) -> dict[str, np.ndarray]:

@@ -30,6 +30,7 @@ class TrainConfig:
         gain_db: bounds of the random gain.
         learning_rate, betas: of Adam.
         time_weight, mel_weight: shares in the balanced gradient (lambda_t, lambda_f).
+        mel_floor: mel magnitudes below it count as silence (see `MultiScaleMelLoss`).
         commitment_weight: of the commitment loss, outside the balancer.
         codebooks: how they learn.
         seed: of everything random.
@@ -52,6 +53,7 @@ class TrainConfig:
     betas: tuple[float, float] = (0.5, 0.9)
     time_weight: float = 0.1
     mel_weight: float = 1.0
+    mel_floor: float = 3e-4
     commitment_weight: float = 1.0
     codebooks: CodebookLearning = field(default_factory=CodebookLearning)
     seed: int = 0

@@ -46,7 +46,7 @@ class Trainer:
         self.optimizer = torch.optim.Adam(
             self.model.parameters(), lr=config.learning_rate, betas=config.betas, foreach=True
         )
-        self.mel = MultiScaleMelLoss(config.model.sampling_rate).to(self.device)
+        self.mel = MultiScaleMelLoss(config.model.sampling_rate, floor=config.mel_floor).to(self.device)
         self.balancer = Balancer({"time": config.time_weight, "mel": config.mel_weight})
         self.random = torch.Generator().manual_seed(config.seed)
         self.learner = CodebookLearner(self.model.quantizer, config.codebooks, self.random)
@@ -103,7 +103,8 @@ class Trainer:
         wanted = 8 * config.model.codebook_size
         per_batch = config.batch_size * config.model.frames_for(config.crop_samples)
         batches = [
-            self.model.encoder(self.data.batch(config.batch_size).to(self.device)) for _ in range(-(-wanted // per_batch))
+            self.model.encoder(self.data.batch(config.batch_size).to(self.device))
+            for _ in range(-(-wanted // per_batch))
         ]
         vectors = torch.cat(batches).transpose(1, 2).flatten(0, 1)
         self.learner.start(vectors)

@@ -56,8 +56,11 @@ class MultiScaleMelLoss(nn.Module):
     The paper's S_i is applied as Meta's released training code applies it: the L1 term on the linear
     spectrogram, the L2 term on its logarithm, so that quiet bands count too. alpha_i = 1.
 
+    Magnitudes below `floor` (about -70 dB of full scale) count as silence: without it the empty top of
+    band-limited recordings, where two inaudible levels are decades apart, outweighs what is heard.
+
     `forward(reference, estimate)`, both (B, C, T), gives the mean over scales of
-    |S(x) - S(y)|_1 + alpha * rms(log10 S(x) - log10 S(y)).
+    |S(x) - S(y)|_1 + alpha * rms(log10(S(x) + floor) - log10(S(y) + floor)).
     """
 
     def __init__(
@@ -67,7 +70,7 @@ class MultiScaleMelLoss(nn.Module):
         exponents: tuple[int, ...] = (5, 6, 7, 8, 9, 10, 11),
         num_bins: int = 64,
         log_weight: float = 1.0,
-        floor: float = 1e-5,
+        floor: float = 3e-4,
     ) -> None:
         super().__init__()
         self.scales = nn.ModuleList(MelScale(sampling_rate_hz, 2**e, num_bins) for e in exponents)
@@ -82,7 +85,7 @@ class MultiScaleMelLoss(nn.Module):
                 target = scale(reference)
             guess = scale(estimate)
             linear = F.l1_loss(guess, target)
-            ratio = guess.clamp(min=self.floor).log10() - target.clamp(min=self.floor).log10()
+            ratio = (guess + self.floor).log10() - (target + self.floor).log10()
             # Per item, so that a batch is the mean of its items: the L2 norm over bands and frames.
             log_l2 = (ratio.square().mean((1, 2)) + 1e-8).sqrt().mean()
             total = total + linear + self.log_weight * log_l2

@@ -61,8 +61,7 @@ def _append(writer: StreamWriter, events: Iterator[Event], shift: int, header: H
         elif isinstance(event, End):
             num_samples = event.num_samples
         stop = shift + _stop_of(header, event)
-    most = stop * header.tick
-    return stop, most if num_samples is None else min(shift * header.tick + num_samples, most)
+    return stop, _count(header, stop, None if num_samples is None else shift * header.tick + num_samples)
 
 
 def _common_header(headers: Sequence[Header]) -> Header:
@@ -110,9 +109,10 @@ def cut(
 ) -> Cut:
     """Keep the audio from one sample to below another; only the packets in between are read.
 
-    The end is exact. The start moves back to that of its frame; to that of its packet, if that is coded and
-    `coder` is missing; to that of its segment, for a chunked model. A decoder starts the cut stream
-    afresh, so its first moments differ from those of the whole by what the model remembers.
+    The start moves back to that of its frame; to that of its packet, if that is coded and `coder` is missing; to
+    that of its segment, for a chunked model. The end is exact in the first case, and moves likewise in the
+    others. A decoder starts the cut stream afresh, so its first moments differ from those of the whole by
+    what the model remembers.
 
     Args:
         source: seekable.
@@ -148,8 +148,10 @@ def cut(
     stop = reached * header.tick if stop is None else min(stop, reached * header.tick)
     if stop <= start or writer.end_position == 0:
         raise ValueError(f"the stream has nothing from sample {start} on, or all of it is lost")
-    writer.finish(stop - base * header.tick, lost_until=-(-stop // header.tick) - base)
-    return Cut(base * header.tick, stop - base * header.tick)
+    end_tick = max(writer.end_position, -(-stop // header.tick) - base)
+    num_samples = _count(header, end_tick, stop - base * header.tick)
+    writer.finish(num_samples, lost_until=end_tick)
+    return Cut(base * header.tick, num_samples)
 
 
 def _trim(header: Header, packet: Packet, first: int, last: int | None, coder: PayloadCoder | None) -> Packet:
@@ -239,6 +241,12 @@ def _begin(source: IO[bytes], tolerant: bool) -> tuple[Header, Iterator[Event]]:
     first = list(itertools.islice(events, 1))
     assert reader.header is not None  # a reader without one has raised
     return reader.header, itertools.chain(first, events)
+
+
+def _count(header: Header, end_tick: int, wanted: int | None) -> int:
+    """Samples of a stream that ends at a tick: those wanted, if they end in the last frame, else all."""
+    made = end_tick * header.tick
+    return wanted if wanted is not None and made - header.hop < wanted <= made else made
 
 
 def _stop_of(header: Header, event: Event) -> int:

@@ -54,7 +54,7 @@ class End:
 
     Attributes:
         start: where the audio ends, in ticks: the end of the last packet.
-        num_samples: samples per channel; a decoder drops what its last frames make beyond them.
+        num_samples: samples per channel; a decoder drops what its last frame makes beyond them.
         entries: the index: of some packets, in order, (byte offset, start in ticks).
     """
 
@@ -214,7 +214,8 @@ def _parse_end(head: Head, header: Header, payload: bytes) -> End:
     except TruncatedError as error:
         raise CorruptError("the index is cut off") from error
     _check(start <= head.start, "the index points behind the end")
-    _check(num_samples <= head.start * header.tick, "the end claims more samples than its frames make")
+    made = head.start * header.tick
+    _check(made - header.hop < num_samples <= made, "the end claims more samples than its frames make, or too few")
     return End(head.start, num_samples, tuple(entries))
 
 

@@ -22,6 +22,10 @@ _WINDOW_BITS = 48
 _WINDOW = 1 << _WINDOW_BITS
 _LOW_BITS = _WINDOW_BITS - _WORD_BITS
 
+_ZERO = np.uint64(0)
+_WORD = np.uint64(_WORD_BITS)
+_LEAST_WIDTH = np.uint64(1 << _LOW_BITS)
+
 Rows = np.ndarray | slice
 """Some of the packets of a batch: an index array without repetition, or a slice."""
 
@@ -94,7 +98,7 @@ class RangeDecoderBatch:
         self._widths = np.full(len(payloads), _WINDOW, dtype=np.uint64)
         self._values = np.zeros(len(payloads), dtype=np.uint64)  # payload less the interval's low end
         for _ in range(_WINDOW_BITS // _WORD_BITS):
-            self._values = self._values << np.uint64(_WORD_BITS) | self._words[self._next]
+            self._values = self._values << _WORD | self._words[self._next]
             self._next = np.minimum(self._next + 1, self._ends)
 
     def __len__(self) -> int:
@@ -103,6 +107,7 @@ class RangeDecoderBatch:
     def peek(self, rows: Rows = ALL_ROWS) -> np.ndarray:
         """(P,) int64 targets below 2 ** total_bits: the next symbol is the one whose counts hold it."""
         unit = self._widths[rows] >> self._total_bits
+        # The interval may be a little wider than all symbols together; only damaged payloads lie in that rest.
         return np.minimum(self._values[rows] // unit, self._most).astype(np.int64)
 
     def advance(self, starts: np.ndarray, freqs: np.ndarray, rows: Rows = ALL_ROWS) -> None:
@@ -116,12 +121,11 @@ class RangeDecoderBatch:
         unit = self._widths[rows] >> self._total_bits
         width = np.asarray(freqs).astype(np.uint64) * unit
         value = self._values[rows] - np.asarray(starts).astype(np.uint64) * unit
-        value = np.minimum(value, width - np.uint64(1))  # changes damaged payloads only
         position = self._next[rows]
-        short = width < np.uint64(1 << _LOW_BITS)
-        shift = short.astype(np.uint64) * np.uint64(_WORD_BITS)
+        short = width < _LEAST_WIDTH
+        shift = np.where(short, _WORD, _ZERO)
         self._widths[rows] = width << shift
-        self._values[rows] = value << shift | np.where(short, self._words[position], np.uint64(0))
+        self._values[rows] = value << shift | np.where(short, self._words[position], _ZERO)
         self._next[rows] = np.minimum(position + short, self._ends[rows])
 
     def decode(self, cumulative: np.ndarray, rows: Rows = ALL_ROWS) -> np.ndarray:

@@ -43,10 +43,11 @@ Event = Packet | Lost | End
 class PacketReader:
     """Takes bytes and gives packets in order, and what is missing between them.
 
-    A strict reader gives what comes before the first fault, and then raises it. A tolerant one goes on with the next good packet and
-    notes the fault in `damages`; it raises only where there is no header, or where the bytes are made to
-    keep it busy. What comes out does not depend on how the bytes are cut into pieces. It holds no more
-    than one packet and the piece that it was fed last. After an error it only raises it again.
+    A strict reader gives what comes before the first fault, and then raises it. A tolerant one goes on
+    with the next good packet and notes the fault in `damages`; it raises only where there is no header, or
+    where the bytes are made to keep it busy. What comes out does not depend on how the bytes are cut into
+    pieces. A reader holds no more than one packet and the piece that it was fed last. After an error it
+    only raises it again.
 
     Args:
         tolerant: whether to go on after damage.
@@ -194,9 +195,9 @@ class PacketReader:
         found = self._buffer[position : position + len(self._trailer)]
         if len(found) < len(self._trailer):
             raise TruncatedError("the stream ends within the size of its end")
-        if found != self._trailer:
+        wanted, self._trailer = self._trailer, b""
+        if found != wanted:
             raise CorruptError("the size behind the end is wrong")
-        self._trailer = b""
         return len(found)
 
     def _accept(self, found: Packet | End, position: int, size: int) -> list[Event]:

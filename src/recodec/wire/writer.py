@@ -53,15 +53,17 @@ class StreamWriter:
         """Write the end. The file itself stays open.
 
         Args:
-            num_samples: samples per channel of the whole stream.
+            num_samples: samples per channel of the whole stream: all that its frames make, but for a
+                part of the last one.
             lost_until: end of the audio in ticks, if packets are missing behind the last one.
 
         Raises:
-            ValueError: if the frames make fewer samples, or if the header promises another count.
+            ValueError: if the frames make another count, or the header promises one.
         """
         stop = max(self.end_position, lost_until)
-        if not 0 <= num_samples <= stop * self.header.tick:
-            raise ValueError(f"{stop} ticks make {stop * self.header.tick} samples, not {num_samples}")
+        made = stop * self.header.tick
+        if not max(made - self.header.hop, -1) < num_samples <= made:
+            raise ValueError(f"the frames make {made} samples, or up to a frame fewer, not {num_samples}")
         if self.header.num_samples not in (None, num_samples):
             raise ValueError(f"the header promises {self.header.num_samples} samples, not {num_samples}")
         self._put(write_end(End(stop, num_samples, self._index.entries)))

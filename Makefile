@@ -1,0 +1,43 @@
+# Every command that README and CI use. `make help` lists them.
+
+PYTHON ?= python
+# A CPU build lies ready on some machines under this exact version; any torch of pyproject's range does.
+TORCH ?= torch==2.13.0
+# Tests run on one thread each: on two cores, more threads than that wait for each other.
+export OMP_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install format lint test test-slow bench train
+
+help:  ## Show this list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install:  ## Install the package with all that development needs into the current environment.
+	$(PYTHON) -m pip install "$(TORCH)"
+	$(PYTHON) -m pip install -e '.[dev]'
+
+format:  ## Format the code.
+	ruff format .
+	ruff check --fix .
+
+lint:  ## Check format, style, types and who imports whom.
+	ruff format --check .
+	ruff check .
+	pyright
+	lint-imports
+
+test:  ## Run the tests (minutes).
+	$(PYTHON) -m pytest -q -m "not slow"
+
+test-slow:  ## Run what takes longer, too.
+	$(PYTHON) -m pytest -q
+
+bench:  ## Time the model against transformers, and compare padded batches.
+	$(PYTHON) benchmarks/model_speed.py
+	$(PYTHON) benchmarks/ragged_batches.py
+
+results:  ## Score the default model and Opus on a folder of clips: make results CLIPS=folder
+	$(PYTHON) benchmarks/dev_split.py $(CLIPS)
+
+train:  ## Train the default model from shards/ (see recipes/debian_24khz/README.md).
+	recodec train recipes/debian_24khz/recipe.py:starter --out runs/starter

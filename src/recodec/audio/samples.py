@@ -1,0 +1,69 @@
+"""Arrays of samples: what counts as audio, and one channel or two. Shapes are (C, T)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import AudioError
+
+MAX_CHANNELS = 2
+
+Samples = NDArray[np.float32]
+
+
+def check_audio(audio: NDArray[Any], *, name: str = "audio", offset: int = 0) -> Samples:
+    """Audio as float32, after a look at every sample.
+
+    Args:
+        audio: (C, T) of floating point; full scale is 1, and going beyond is allowed.
+        name: what the errors call it.
+        offset: position of the first sample in the recording, for a piece of one.
+
+    Raises:
+        AudioError: for another shape or type, other than 1 or 2 channels, no samples, or a NaN or
+            infinite sample, whose position the message gives.
+    """
+    if audio.ndim != 2:
+        raise AudioError(f"{name} must be (channels, samples), got shape {audio.shape}")
+    if not np.issubdtype(audio.dtype, np.floating):
+        raise AudioError(f"{name} must be of floating point with full scale 1, got {audio.dtype}")
+    check_channels(audio.shape[0], name=name)
+    if audio.shape[1] == 0:
+        raise AudioError(f"{name} holds no samples")
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused below
+        samples = audio.astype(np.float32, copy=False)
+    finite = np.isfinite(samples)
+    if not finite.all():
+        position = int((~finite).any(axis=0).argmax())
+        channel = int((~finite[:, position]).argmax())
+        value = "NaN" if np.isnan(samples[channel, position]) else "infinite"
+        raise AudioError(f"sample {offset + position} of channel {channel} of {name} is {value}")
+    return samples
+
+
+def check_channels(channels: int, *, name: str = "audio") -> None:
+    """Refuse a number of channels that no model takes.
+
+    Raises:
+        AudioError: for other than 1 or 2 channels; the message says how many there are.
+    """
+    if not 1 <= channels <= MAX_CHANNELS:
+        raise AudioError(f"{name} has {channels} channels; only mono (1) and stereo (2) are supported")
+
+
+def convert_channels(audio: Samples, channels: int) -> Samples:
+    """(C, T) to (channels, T): the mean of stereo for mono, two copies of mono for stereo.
+
+    Raises:
+        AudioError: if either number of channels is not 1 or 2.
+    """
+    check_channels(audio.shape[0])
+    check_channels(channels)
+    if channels == audio.shape[0]:
+        return audio
+    if channels == 1:
+        return audio.mean(axis=0, keepdims=True, dtype=np.float32)
+    return np.repeat(audio, 2, axis=0)

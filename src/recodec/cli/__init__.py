@@ -1,0 +1,94 @@
+"""The command `recodec`. One file a verb; a verb's file, and what it imports, is loaded when it runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from .. import __version__
+
+# Verb: (module, function, help line). The lines stand here so that `--help` need not import the verbs.
+VERBS = {
+    "compress": ("compress", "compress", "Audio file to .ecdc file."),
+    "decompress": ("decompress", "decompress", ".ecdc file to audio file."),
+    "info": ("info", "info", "What an .ecdc file holds."),
+    "verify": ("verify", "verify", "Are .ecdc files whole?"),
+    "cut": ("cut", "cut", "A stretch of an .ecdc file, without the model."),
+    "concat": ("concat", "concat", "Join .ecdc files, without the model."),
+    "transcode": ("transcode", "transcode", "Lower the bandwidth of an .ecdc file, without the model."),
+    "export": ("export", "export", "A model as ONNX files, for use elsewhere."),
+    "compare": ("compare", "compare", "Metrics and a picture of two audio files."),
+    "evaluate": ("evaluate", "evaluate", "Codecs on many files: metrics, tables, a report."),
+    "listening-test": ("listening_test", "listening_test", "Make and score a listening test."),
+    "train": ("train", "train", "Train a model by a recipe."),
+}
+
+
+class _Verbs(click.Group):
+    """Loads a verb when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        module, function, _ = VERBS[cmd_name]
+        return getattr(import_module(f".{module}", __name__), function)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl([(name, line) for name, (_, _, line) in VERBS.items()])
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="recodec")
+def cli() -> None:
+    """The neural audio codec EnCodec: compress, decompress, inspect and train.
+
+    `recodec VERB --help` says more of a verb.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command: exit code 0 if all went well, 2 for bad usage, 1 for bad data.
+
+    Args:
+        arguments: those of the process by default.
+    """
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """As `main`, returning the exit code."""
+    from ..errors import ConfigError, RecodecError
+
+    try:
+        code = cli.main(arguments, prog_name="recodec", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.UsageError as error:
+        hint = f"\nTry '{error.ctx.command_path} --help'." if error.ctx else ""
+        return _fail(2, error.format_message() + hint)
+    except click.ClickException as error:
+        return _fail(error.exit_code, error.format_message())
+    except click.Abort:
+        return _fail(130, "interrupted")
+    except ConfigError as error:
+        return _fail(2, str(error))
+    except RecodecError as error:
+        return _fail(1, str(error))
+    except BrokenPipeError:
+        # Whoever read our output has left. Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        return _fail(1, f"{error.filename}: {error.strerror}" if error.filename else str(error))
+
+
+def _fail(code: int, message: str) -> int:
+    click.echo(f"recodec: error: {message}", err=True)
+    return code

@@ -1,0 +1,75 @@
+"""`recodec evaluate`: how good codecs are on recordings, in figures, curves and players."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path(), metavar="[FILE|FOLDER]...")
+@click.option("-m", "--manifest", "manifests", multiple=True, type=click.Path(exists=True, dir_okay=False),
+              help="CSV or TSV with the columns file and kind.")  # fmt: skip
+@click.option("-c", "--codec", "codecs", multiple=True, metavar="NAME[:MODEL][@KBPS,...]",
+              help="Codec and its bandwidths; may be repeated. Default: recodec@6 and opus@6,9,12.")  # fmt: skip
+@click.option("-b", "--bandwidth", "bandwidths", multiple=True, type=float, metavar="KBPS",
+              help="For codecs named without bandwidths; may be repeated.")  # fmt: skip
+@click.option("-k", "--kind", type=click.Choice(["speech", "music", "other"]), default="other", show_default=True,
+              help="What the files are; it chooses the metrics.")  # fmt: skip
+@click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Metrics to take; all by default.")
+@click.option("-o", "--out", default="evaluation", show_default=True, type=click.Path(file_okay=False),
+              help="Folder for results and report. A run there that was interrupted goes on.")  # fmt: skip
+@click.option("--format", "table", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True,
+              help="Of the table with one row a file, codec and metric.")  # fmt: skip
+@click.option("-j", "--workers", type=click.IntRange(min=1), help="Processes; one a core by default.")
+@click.option("--players", type=click.IntRange(min=0), default=2, show_default=True,
+              help="Clips of each kind to hear in the report.")  # fmt: skip
+@click.option("--report/--no-report", default=True, show_default=True, help="Write report.html.")
+@click.option("--title", default="Codec evaluation", help="Of the report.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
+def evaluate(paths: tuple[str, ...], manifests: tuple[str, ...], codecs: tuple[str, ...],
+             bandwidths: tuple[float, ...], kind: str, metrics: tuple[str, ...], out: str, table: str,
+             workers: int | None, players: int, report: bool, title: str, quiet: bool) -> None:  # fmt: skip
+    """Send recordings through codecs and measure what comes back.
+
+    Codecs are recodec and recodec-torch (the engines), opus, mp3, encodec, transformers, dac, snac,
+    reference and lowpass, as in `-c recodec@6,12 -c opus@6,9,12 -c recodec:runs/a@6 -c lowpass`.
+
+    OUT gets results.csv (or .parquet), codebooks.csv, report.html and a journal. The exit code is 1
+    if any file could not be evaluated.
+    """
+    from ..errors import RecodecError
+    from ..evaluation.campaign import Campaign, gather_clips
+    from ..evaluation.campaign import evaluate as run
+    from ..evaluation.codecs import parse_codecs
+    from ..evaluation.metrics import PAIR_METRICS
+    from ..evaluation.summary import summarize, text_table, time_table
+
+    try:
+        campaign = Campaign(
+            gather_clips(paths, manifests=manifests, kind=kind),
+            parse_codecs(codecs or ("recodec@6", "opus@6,9,12"), bandwidths),
+            metrics or tuple(PAIR_METRICS),
+            players,
+            title,
+        )
+    except RecodecError as error:
+        raise click.UsageError(str(error)) from error
+    watch = None if quiet or not sys.stderr.isatty() else _progress
+    outcomes = run(campaign, out, workers=workers, table=f"results.{table}", report=report, watch=watch)
+    click.echo(text_table(summarize(outcomes), ["kbps", "kbps_entropy", *campaign.metrics]))
+    click.echo(f"\nWhat took the time, over all processes:\n{time_table(outcomes)}\n")
+    click.echo(f"Written to {out}: results.{table}" + (", report.html" if report else ""))
+    failures = [outcome for outcome in outcomes if outcome.error is not None]
+    for outcome in failures:
+        click.echo(f"Failed: {outcome.clip} with {outcome.label}: {outcome.error}", err=True)
+    if failures:
+        raise SystemExit(1)
+
+
+def _progress(outcomes: Any, total: int) -> Any:
+    from tqdm import tqdm
+
+    return tqdm(outcomes, total=total, unit="clip", desc="evaluate")

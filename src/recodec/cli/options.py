@@ -1,0 +1,63 @@
+"""What several verbs share: options, the names of files, progress."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def model_options(function: F) -> F:
+    """`--model`, `--engine` and `--threads`."""
+    for option in (
+        click.option("--threads", type=click.IntRange(min=1), help="CPU threads; the engine's choice by default."),
+        click.option("--engine", type=click.Choice(["auto", "onnx", "torch"]), default="auto", show_default=True,
+                     help="What runs the model."),
+        click.option("--model", metavar="NAME_OR_PATH", help="A folder or a hub id; the shipped model by default."),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def output_options(function: F) -> F:
+    """`--force` and `--quiet`."""
+    function = click.option("-q", "--quiet", is_flag=True, help="No progress bar.")(function)
+    return click.option("-f", "--force", is_flag=True, help="Replace the output if it is there already.")(function)
+
+
+def choose_output(source: Path, target: Path | None, suffix: str, force: bool) -> Path:
+    """The output's name: as given, or that of the input with another suffix.
+
+    Raises:
+        click.UsageError: if the file is there and may not be replaced, is the input itself, or has no folder.
+    """
+    target = source.with_suffix(suffix) if target is None else target
+    if target.is_dir():
+        raise click.UsageError(f"{target} is a folder")
+    if not target.parent.is_dir():
+        raise click.UsageError(f"there is no folder {target.parent}")
+    if target.exists():
+        if target.samefile(source):
+            raise click.UsageError("input and output are the same file")
+        if not force:
+            raise click.UsageError(f"{target} exists already; use --force to replace it")
+    return target
+
+
+@contextmanager
+def progress(total_s: float | None, what: str, quiet: bool) -> Iterator[Callable[[float], object]]:
+    """A bar over seconds of audio, on a terminal only. Gives a function that takes the seconds done."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda seconds: None
+        return
+    from tqdm import tqdm
+
+    form = "{desc} {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of audio [{elapsed}<{remaining}, {rate_fmt}]"
+    with tqdm(total=total_s, desc=what, unit="s", bar_format=form if total_s else None, leave=False) as bar:
+        yield bar.update

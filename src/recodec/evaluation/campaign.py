@@ -1,0 +1,135 @@
+"""A whole evaluation: clips times codecs, results and report in one folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..atomic import write_text
+from ..errors import AudioError, ConfigError
+from .clips import Clip, read_manifest
+from .codebooks import codebook_use
+from .codecs import CodecSpec
+from .jobs import Job, Outcome
+from .metrics import PAIR_METRICS
+from .results import write_codebooks, write_results
+from .runner import run
+
+AUDIO_ENDINGS = (".aif", ".aiff", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav")
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """What to evaluate.
+
+    Attributes:
+        clips: recordings.
+        codecs: codecs at their settings.
+        metrics: keys of `PAIR_METRICS`; all by default. Bitrates and speeds are always taken.
+        players: clips of each kind that the report lets one hear, the first ones.
+        title: of the report.
+    """
+
+    clips: Sequence[Clip]
+    codecs: Sequence[CodecSpec]
+    metrics: Sequence[str] = field(default_factory=lambda: tuple(PAIR_METRICS))
+    players: int = 2
+    title: str = "Codec evaluation"
+
+    def __post_init__(self) -> None:
+        if not self.clips:
+            raise AudioError("there is nothing to evaluate: name files, a folder or a manifest")
+        if not self.codecs:
+            raise ConfigError("name at least one codec")
+        unknown = [key for key in self.metrics if key not in PAIR_METRICS]
+        if unknown:
+            raise ConfigError(f"unknown metric {unknown[0]!r}; known are {', '.join(PAIR_METRICS)}")
+
+    def jobs(self, folder: str | Path) -> list[Job]:
+        """Jobs clip by clip, the same clip's codecs next to each other."""
+        audible: dict[str, int] = {}
+        jobs = []
+        for clip in self.clips:
+            audible[clip.kind] = audible.get(clip.kind, 0) + 1
+            keep = str(Path(folder) / "audio") if audible[clip.kind] <= self.players else None
+            jobs += [Job(clip, codec, tuple(self.metrics), keep) for codec in self.codecs]
+        return jobs
+
+
+def evaluate(
+    campaign: Campaign,
+    folder: str | Path,
+    *,
+    workers: int | None = None,
+    table: str = "results.csv",
+    report: bool = True,
+    watch: Callable[[Iterable[Outcome], int], Iterable[Outcome]] | None = None,
+) -> list[Outcome]:
+    """Do all jobs of a campaign and write what came of them into a folder.
+
+    Written are `journal.jsonl` (as work goes on; a run that was interrupted is resumed from it), the
+    tidy table, `codebooks.csv` if a codec has codebooks, and `report.html`.
+
+    Args:
+        campaign: what to evaluate.
+        folder: made if it is not there.
+        workers: processes; one a core by default.
+        table: name of the tidy table, with the ending `.csv` or `.parquet`.
+        report: whether to write the page.
+        watch: wraps the stream of outcomes, which is `watch(outcomes, total)`, for a progress bar.
+
+    Returns:
+        the outcomes in the order of the jobs.
+
+    Raises:
+        ConfigError: for a table of another ending.
+    """
+    if Path(table).suffix not in (".csv", ".parquet"):
+        raise ConfigError(f"results are written as .csv or .parquet, not as {table!r}")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    jobs = campaign.jobs(folder)
+    stream: Iterable[Outcome] = run(jobs, workers=workers, folder=folder)
+    found = {outcome.key: outcome for outcome in (watch(stream, len(jobs)) if watch else stream)}
+    outcomes = [found[job.key] for job in jobs]
+    write_results(folder / table, outcomes)
+    levels = codebook_use(outcomes)
+    if levels:
+        write_codebooks(folder / "codebooks.csv", levels)
+    if report:
+        from .report import report_page
+
+        write_text(folder / "report.html", report_page(outcomes, title=campaign.title))
+    return outcomes
+
+
+def gather_clips(
+    paths: Iterable[str | Path], *, manifests: Iterable[str | Path] = (), kind: str = "other"
+) -> list[Clip]:
+    """Clips of files, of folders (everything with a sound file's ending, at any depth) and of manifests.
+
+    Args:
+        paths: files and folders.
+        manifests: see `read_manifest`; they know the kinds of their clips.
+        kind: of the files of `paths`.
+
+    Raises:
+        AudioError: for a path that is not there, or a folder without sound.
+    """
+    clips: dict[str, Clip] = {}
+    for path in map(Path, paths):
+        if not path.exists():
+            raise AudioError(f"{path} does not exist")
+        files = [path]
+        if path.is_dir():
+            files = sorted(p for p in path.rglob("*") if p.suffix.lower() in AUDIO_ENDINGS and p.is_file())
+            if not files:
+                raise AudioError(f"{path} holds no sound files ({', '.join(AUDIO_ENDINGS)})")
+        for file in files:
+            name = str(file.relative_to(path)) if path.is_dir() else file.name
+            clips.setdefault(str(file), Clip(str(file), kind, name))
+    for manifest in manifests:
+        for clip in read_manifest(manifest):
+            clips[clip.path] = clip
+    return list(clips.values())

@@ -1,0 +1,181 @@
+"""One job: a clip through a codec, and every metric of the result. Runs in a worker process."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import time
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..atomic import write_bytes
+from ..errors import RecodecError
+from .clips import Clip
+from .codecs import AudioCodec, CodecSpec, Coded, transcode
+from .metrics import PAIR_METRICS, STREAM_METRICS, Pair, UndefinedMetricError
+
+
+@dataclass(frozen=True)
+class Job:
+    """A clip, a codec, the pair metrics to take, and where to keep the decoded audio, if at all."""
+
+    clip: Clip
+    codec: CodecSpec
+    metrics: tuple[str, ...]
+    keep_in: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Identifies the job and the state of the files it reads, so that finished work is known again."""
+        parts = [repr(self), _stamp(self.clip.path)]
+        if self.codec.model:
+            parts += [_stamp(path) for path in _weight_files(self.codec.model)]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
+
+    @property
+    def audio_path(self) -> str | None:
+        """Where the decoded audio goes, if it is kept."""
+        if self.keep_in is None:
+            return None
+        name = hashlib.sha256(f"{self.clip.path}\n{self.codec}".encode()).hexdigest()[:16]
+        return str(Path(self.keep_in) / f"{name}.flac")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a job.
+
+    Attributes:
+        key: of the job.
+        clip, kind, codec, family, bandwidth_kbps: whose it is.
+        values: metric to value.
+        undefined: metric to the reason why it has none.
+        seconds: step (`load`, which includes checkpoints, `encode`, `decode`, a metric) to the time it took.
+        error: why the job failed as a whole, or `None`.
+        code_counts: for each level a map from code to how often it came; empty without codebooks.
+        codebook_size: entries of a codebook, or `None`.
+        duration_s: of the clip.
+        audio: where the decoded audio lies, if it was kept.
+    """
+
+    key: str
+    clip: str
+    path: str
+    kind: str
+    codec: str
+    family: str
+    label: str
+    bandwidth_kbps: float | None
+    values: dict[str, float] = field(default_factory=dict)
+    undefined: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    error: str | None = None
+    code_counts: list[dict[str, int]] = field(default_factory=list)
+    codebook_size: int | None = None
+    duration_s: float = 0.0
+    audio: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+def failed(job: Job, reason: str) -> Outcome:
+    """The outcome of a job that could not be done."""
+    return Outcome(error=reason, **_whose(job))
+
+
+def run_job(job: Job) -> Outcome:
+    """Do a job. A file or a codec that fails gives an outcome with `error`; nothing is raised for them."""
+    start = time.perf_counter()
+    try:
+        audio, rate_hz = job.clip.read()
+        codec = _codec(job.codec)
+        load_s = time.perf_counter() - start
+        coded = transcode(codec, audio, rate_hz)
+        pair = Pair(audio, coded.audio, rate_hz, job.clip.kind)
+    except (RecodecError, OSError, ImportError) as error:
+        return failed(job, str(error) or type(error).__name__)
+    except Exception as error:  # a peer's or a library's own error must not end a long run
+        return failed(job, f"{type(error).__name__}: {error}")
+    if job.audio_path is not None:
+        _keep(job.audio_path, coded.audio, rate_hz)
+    return _measure(job, coded, pair, load_s)
+
+
+def _measure(job: Job, coded: Coded, pair: Pair, load_s: float) -> Outcome:
+    values: dict[str, float] = {}
+    undefined: dict[str, str] = {}
+    seconds = {"load": load_s, "encode": coded.encode_s, "decode": coded.decode_s}
+    for key, metric in STREAM_METRICS.items():
+        try:
+            values[key] = metric.measure(coded)
+        except UndefinedMetricError as error:
+            undefined[key] = str(error)
+    for key in job.metrics:
+        metric = PAIR_METRICS[key]
+        if pair.kind not in metric.kinds:
+            continue
+        start = time.perf_counter()
+        try:
+            values[key] = metric.measure(pair)
+        except UndefinedMetricError as error:
+            undefined[key] = str(error)
+        except Exception as error:  # as above: a fault in one library costs one value
+            undefined[key] = f"{type(error).__name__}: {error}"
+        seconds[key] = time.perf_counter() - start
+    encoded = coded.encoded
+    counts = [] if encoded.codes is None else [_counts(level) for level in encoded.codes]
+    return Outcome(
+        values=values, undefined=undefined, seconds=seconds, code_counts=counts,
+        codebook_size=encoded.codebook_size, duration_s=pair.seconds, audio=job.audio_path, **_whose(job),
+    )  # fmt: skip
+
+
+def _whose(job: Job) -> dict[str, Any]:
+    clip, codec = job.clip, job.codec
+    return {
+        "key": job.key, "clip": clip.name, "path": clip.path, "kind": clip.kind, "codec": str(codec),
+        "family": codec.family, "label": codec.label, "bandwidth_kbps": codec.bandwidth_kbps,
+    }  # fmt: skip
+
+
+@lru_cache(maxsize=16)
+def _codec(spec: CodecSpec) -> AudioCodec:
+    return spec.build()
+
+
+def _counts(level: np.ndarray) -> dict[str, int]:
+    codes, counts = np.unique(level, return_counts=True)
+    return {str(code): int(count) for code, count in zip(codes, counts, strict=True)}
+
+
+def flac_bytes(audio: np.ndarray, rate_hz: int) -> bytes:
+    """(C, T) as a 16-bit FLAC file; what lies beyond full scale is clipped."""
+    import soundfile
+
+    file = io.BytesIO()
+    soundfile.write(file, np.clip(audio.T, -1.0, 1.0 - 2**-15), rate_hz, format="FLAC", subtype="PCM_16")
+    return file.getvalue()
+
+
+def _keep(path: str, audio: np.ndarray, rate_hz: int) -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, flac_bytes(audio, rate_hz))
+
+
+def _weight_files(model: str) -> list[str]:
+    folder = Path(model)
+    return sorted(str(p) for p in folder.iterdir() if p.is_file()) if folder.is_dir() else [model]
+
+
+def _stamp(path: str) -> str:
+    try:
+        stat = Path(path).stat()
+    except OSError:
+        return "absent"
+    return f"{stat.st_size} {stat.st_mtime_ns}"

@@ -1,0 +1,150 @@
+"""The verbs that work on files without a model: verify, cut, concat, transcode."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from recodec.cli.concat import concat
+from recodec.cli.cut import cut
+from recodec.cli.transcode import transcode
+from recodec.cli.verify import verify
+from recodec.errors import BitstreamError, ModelMismatchError
+from recodec.wire.header import Header
+from recodec.wire.payload import make_packets
+from recodec.wire.report import Report, inspect
+from recodec.wire.writer import StreamWriter
+
+
+def stream(codebooks: int = 8, hop: int = 320) -> bytes:
+    """10 s of any codes in packets of 1 s."""
+    header = Header(24_000, 1, hop, codebooks, 10, 75)
+    codes = np.arange(8 * 750).reshape(750, 8).T[:codebooks] % 1024
+    file = io.BytesIO()
+    writer = StreamWriter(file, header)
+    for packet in make_packets(header, 0, np.split(codes, 10, axis=1)):
+        writer.write(packet)
+    writer.finish(240_000 - 100 if hop == 320 else writer.end_position * hop)
+    return file.getvalue()
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    path = tmp_path / "good.ecdc"
+    path.write_bytes(stream())
+    return path
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> Path:
+    data = bytearray(stream())
+    data[len(data) // 2] ^= 1
+    path = tmp_path / "bad.ecdc"
+    path.write_bytes(data)
+    return path
+
+
+def run(command, *args: object) -> Result:
+    return CliRunner().invoke(command, [str(a) for a in args])
+
+
+def report_of(path: Path) -> Report:
+    with open(path, "rb") as file:
+        return inspect(file)
+
+
+def test_verify_tells_good_from_bad(good, bad, tmp_path):
+    result = run(verify, good)
+    assert (result.exit_code, result.output) == (0, f"{good}: good, 10 packets, 10.00 s\n")
+    assert run(verify, "-q", good).output == ""
+    result = run(verify, "-q", good, bad)
+    assert result.exit_code == 1
+    assert f"{bad}: damaged; 1.000 s of 10.00 s are lost" in result.output
+    assert "lost: 4.000 s to 5.000 s" in result.output
+    assert "a packet is damaged: its checksum is wrong" in result.output
+    text = tmp_path / "text.ecdc"
+    text.write_text("no stream at all")
+    result = run(verify, text)
+    assert result.exit_code == 1
+    assert "there is no .ecdc header in these 16 bytes" in result.output
+
+
+def test_verify_of_much_damage_is_brief(tmp_path):
+    data = bytearray(stream())
+    data[100::50] = bytes(len(data[100::50]))
+    path = tmp_path / "worse.ecdc"
+    path.write_bytes(data[:-30])
+    result = run(verify, path)
+    assert result.exit_code == 1
+    assert len(result.output.splitlines()) < 25
+
+
+def test_cut_takes_times_of_all_forms(good, tmp_path):
+    out = tmp_path / "out.ecdc"
+    result = run(cut, good, out, "--start", "2.5", "--stop", "0:00:07")
+    assert (result.exit_code, result.output) == (0, f"{out}: 2.493 s to 7.000 s\n")
+    assert report_of(out).intact
+    assert report_of(out).num_samples == 7 * 24_000 - 187 * 320
+    assert run(cut, good, out, "--start", ".5", "-f").output.endswith("0.493 s to 9.996 s\n")
+    for wrong in ("x", "1:2:3:4", "-1", "1e3", ""):
+        assert run(cut, good, out, "-f", f"--start={wrong}").exit_code == 2
+
+
+def test_a_cut_of_nothing_leaves_nothing(good, tmp_path):
+    out = tmp_path / "out.ecdc"
+    for options in (["--start", "11"], ["--start", "3", "--stop", "2"]):
+        result = run(cut, good, out, *options)
+        assert result.exit_code == 2
+        assert "nothing" in result.output
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["good.ecdc"]
+
+
+def test_concat(good, tmp_path):
+    out = tmp_path / "out.ecdc"
+    assert run(concat, good, good, good, "-o", out).exit_code == 0
+    report = report_of(out)
+    assert report.intact
+    assert (report.num_sections, report.num_samples) == (3, 720_000 - 100)
+
+
+def test_streams_of_other_models_are_not_joined(good, tmp_path):
+    other = tmp_path / "other.ecdc"
+    other.write_bytes(stream(hop=640))
+    result = run(concat, good, other, "-o", tmp_path / "out.ecdc")
+    assert isinstance(result.exception, ModelMismatchError)
+    assert not (tmp_path / "out.ecdc").exists()
+
+
+def test_transcode_gives_what_fewer_codebooks_give(good, tmp_path):
+    out = tmp_path / "out.ecdc"
+    assert run(transcode, good, out, "-b", 1.5).exit_code == 0
+    assert out.read_bytes() == stream(codebooks=2)
+    result = run(transcode, good, out, "-f", "-b", 0.5)
+    assert result.exit_code == 2
+    assert "one codebook takes 0.75 kbps" in result.output
+
+
+VERBS = [
+    (cut, lambda source, out: [source, out]),
+    (concat, lambda source, out: [source, "-o", out]),
+    (transcode, lambda source, out: [source, out, "-b", 3]),
+]
+
+
+@pytest.mark.parametrize(("verb", "arguments"), VERBS, ids=["cut", "concat", "transcode"])
+def test_nothing_is_overwritten_and_damage_stops_unless_it_is_asked_for(verb, arguments, good, bad, tmp_path):
+    out = tmp_path / "out.ecdc"
+    out.write_text("precious")
+    result = run(verb, *arguments(good, out))
+    assert result.exit_code == 2
+    assert "--force" in result.output
+    result = run(verb, *arguments(bad, out), "--force")
+    assert isinstance(result.exception, BitstreamError)
+    assert out.read_text() == "precious"
+    assert run(verb, *arguments(bad, out), "--force", "--damaged").exit_code == 0
+    report = report_of(out)
+    assert (report.lost_ticks, report.num_damages, report.complete) == (75, 0, True)

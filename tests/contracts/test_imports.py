@@ -1,0 +1,77 @@
+"""What is loaded when: each test looks at `sys.modules` of a fresh interpreter.
+
+import-linter (`make lint`) knows which file names which; only a running interpreter knows what an
+import loads.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import recodec
+
+PACKAGE = Path(recodec.__file__).parent
+TORCH_ROOMS = ("nn", "model", "training", "bridges", "codec/torch_engine.py")
+HEAVY = {"huggingface_hub", "numpy", "onnx", "onnxruntime", "safetensors", "soundfile", "torch", "transformers"}
+
+
+def loaded_by(code: str) -> set[str]:
+    """Top-level packages, and modules of ours, that are loaded after running `code` in a new interpreter."""
+    code += "\nimport sys, json; print(json.dumps([m for m in sys.modules if '.' not in m or m.startswith('recodec')]))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def runtime_modules() -> list[str]:
+    """All modules of the tier that works without torch."""
+    names = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        place = path.relative_to(PACKAGE).as_posix()
+        if not place.startswith(TORCH_ROOMS) and path.name != "__main__.py":
+            names.append("recodec." + place.removesuffix(".py").removesuffix("__init__").replace("/", ".").rstrip("."))
+    return [name.rstrip(".") for name in names]
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    loaded = loaded_by("import recodec; recodec.RecodecError; recodec.__version__; dir(recodec)")
+    assert "recodec.errors" in loaded
+    assert not loaded & HEAVY
+
+
+def test_a_configuration_needs_nothing_heavy() -> None:
+    assert not loaded_by("import recodec; recodec.EncodecConfig(); import recodec.presets") & HEAVY
+
+
+def test_no_module_of_the_runtime_tier_loads_torch() -> None:
+    modules = runtime_modules()
+    assert {"recodec", "recodec.checkpoint", "recodec.config"} <= set(modules)
+    loaded = loaded_by("".join(f"import {module}\n" for module in modules))
+    assert set(modules) <= loaded
+    assert not loaded & {"torch", "transformers", "encodec"}
+
+
+def test_training_is_loaded_by_its_verb_alone() -> None:
+    others = [f"recodec.{place}" for place in ("model.encodec", "model.pretrained", "nn")]
+    loaded = loaded_by("".join(f"import {module}\n" for module in [*runtime_modules(), *others]))
+    assert "torch" in loaded
+    assert not [module for module in loaded if module.startswith("recodec.training.")]
+
+
+def test_the_public_names_are_those_that_dir_shows() -> None:
+    assert dir(recodec) == sorted(recodec.__all__)
+    for name in recodec.__all__:
+        assert getattr(recodec, name) is getattr(recodec, name)
+    with pytest.raises(AttributeError, match="no attribute 'Nonsense'"):
+        recodec.Nonsense  # noqa: B018
+
+
+def test_without_torch_its_names_say_what_to_install() -> None:
+    code = "import sys; sys.modules['torch'] = None\nimport recodec\nrecodec.EncodecConfig\n"
+    code += "try: recodec.EncodecModel\nexcept ModuleNotFoundError as error: print(error)\n"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "EncodecModel needs torch: pip install 'recodec[torch]'"
