@@ -15,6 +15,8 @@ help:  ## Show this list.
 install:  ## Install the package with all that development needs into the current environment.
 	$(PYTHON) -m pip install "$(TORCH)"
 	$(PYTHON) -m pip install -e '.[dev]'
+	# A peer for tests. It names torchaudio, which it needs for resampling alone; the tests do without.
+	$(PYTHON) -m pip install --no-deps encodec==0.1.1
 
 format:  ## Format the code.
 	ruff format .

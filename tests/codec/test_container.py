@@ -28,7 +28,6 @@ from recodec.wire.writer import StreamWriter
 from .conftest import CONFIGS, FINGERPRINT, music
 
 KINDS = tuple(CONFIGS)
-FINGER = FINGERPRINT[:16]
 
 
 class Pipe(io.RawIOBase):
@@ -115,7 +114,7 @@ def test_packets_leave_and_play_while_audio_comes(engines):
     for piece in open_decompressor(feed).pieces(engine, 1):
         samples += piece.shape[1]
         complete = sum(feed.given > start for start in starts[2:])
-        assert samples >= (complete - 1) * hop
+        assert samples > (complete - 1) * hop
     assert samples == 10 * hop
 
 
@@ -218,7 +217,8 @@ def test_a_stream_may_end_anywhere_in_its_last_frame(engines):
     for num_samples in (8 * 320 + 1, 8 * 320 + 100, 9 * 320):
         data = stream_of(codes, num_samples)
         assert heard(engine, io.BytesIO(data)).shape == (1, num_samples)
-        assert np.array_equal(heard(engine, Pipe(data, 9)), heard(engine, io.BytesIO(data)))
+        for grid in (1, 75):
+            assert np.array_equal(heard(engine, Pipe(data, 9), grid), heard(engine, io.BytesIO(data), grid))
 
 
 def test_a_section_starts_the_decoder_afresh(engines):

@@ -19,6 +19,7 @@ from .. import architecture as arch
 from ..checkpoint import fold_weight
 from ..config import EncodecConfig
 from ..errors import ConfigError
+from .lstm import LstmStack
 from .padding import mask_behind, pad, pad_ragged
 from .streamable import State
 
@@ -165,13 +166,13 @@ class Lstm(Layer):
 
     def __init__(self, spec: arch.Lstm) -> None:
         super().__init__()
-        self.lstm = nn.LSTM(spec.size, spec.size, spec.num_layers)
+        self.lstm = LstmStack(spec.size, spec.num_layers)
 
     def step(self, x: torch.Tensor, state: State, *, last: bool = False) -> tuple[torch.Tensor, State]:
         if x.shape[-1] == 0:
             return x, state
         frames = x.permute(2, 0, 1)
-        y, state = self.lstm(frames, state)
+        y, state = self.lstm(frames, self.lstm.init_state(frames) if state is None else state)
         return (y + frames).permute(1, 2, 0), state
 
     def ragged(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
