@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .endpoints import open_audio_target, open_source
+from .endpoints import has_audio_suffix, open_audio_target, open_source
 from .options import choose_output, endpoints, model_options, output_options, progress, raw_option
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ def decompress(
     --raw; a stream is played while it comes.
     """
     target = choose_output(source, target, ".raw" if raw else ".wav", force)
+    if raw is not None and has_audio_suffix(target):
+        raise click.UsageError(f"--raw writes samples without a header: {target} would be no {target.suffix[1:]}")
 
     from ..codec.blocks import FILE_GRID_FRAMES
     from ..codec.codec import Codec

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..audio.pcm import Pcm
 
 STANDARD = Path("-")
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg")
 
 
 class RawType(click.ParamType):
@@ -43,6 +44,11 @@ class AudioSink(Protocol):
 def is_plain(path: Path) -> bool:
     """Whether a name is, or would be, that of a file: neither `-` nor a pipe nor a device."""
     return path != STANDARD and (path.is_file() or not path.exists())
+
+
+def has_audio_suffix(path: Path) -> bool:
+    """Whether a name says that its file has a header which tells what its samples are."""
+    return path.suffix.lower() in AUDIO_SUFFIXES
 
 
 def label(path: Path, standard: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .endpoints import open_audio_target, open_recording
+from .endpoints import has_audio_suffix, open_audio_target, open_recording
 from .options import choose_output, endpoints, model_options, output_options, raw_option
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ REMEMBERED = 4500  # blocks: a minute of single frames
 @click.option("--grid", "grid_frames", type=click.IntRange(min=1), default=1, show_default=True, metavar="FRAMES",
               help="Frames that are coded at once: more are faster and wait longer.")  # fmt: skip
 @click.option("--pace", is_flag=True, help="Take the samples of a file at the speed at which they sound.")
-@raw_option("INPUT and OUTPUT are")
+@raw_option("INPUT, and an OUTPUT that is no .wav, .flac or .ogg, is")
 @model_options
 @output_options
 def stream(
@@ -70,7 +70,8 @@ def stream(
         blocks = reader.blocks(loop.block_samples)
         sink = None
         if target is not None:
-            sink = stack.enter_context(open_audio_target(target, raw, rate, channels, None, force))
+            form = None if has_audio_suffix(target) else raw
+            sink = stack.enter_context(open_audio_target(target, form, rate, channels, None, force))
         for audio in loop.run(_paced(blocks, rate) if pace else blocks):
             if sink is not None:
                 sink.write(audio)
