@@ -25,7 +25,7 @@ from recodec.wire.payload import make_packets
 from recodec.wire.reader import PacketReader
 from recodec.wire.writer import StreamWriter
 
-from .conftest import CONFIGS, FINGERPRINT, music
+from .conftest import CONFIGS, music
 
 KINDS = tuple(CONFIGS)
 
