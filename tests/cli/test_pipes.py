@@ -26,7 +26,13 @@ def samples(seconds: float, seed: int = 0) -> np.ndarray:
 
 def start(*arguments: object, **options: object) -> subprocess.Popen:
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    return subprocess.Popen([*COMMAND, *map(str, arguments)], **pipes)
+    return subprocess.Popen([*COMMAND, *map(str, arguments)], preexec_fn=_usual_signals, **pipes)
+
+
+def _usual_signals() -> None:
+    """A test run in the background (nohup, `&` of a script) ignores these, and so would its children."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def run(*arguments: object, data: bytes = b"") -> subprocess.CompletedProcess:
