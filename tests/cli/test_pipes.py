@@ -25,8 +25,14 @@ def samples(seconds: float, seed: int = 0) -> np.ndarray:
 
 
 def start(*arguments: object, **options: object) -> subprocess.Popen:
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    return subprocess.Popen([*COMMAND, *map(str, arguments)], preexec_fn=_usual_signals, **pipes)
+    pipes = {
+        "stdin": subprocess.PIPE,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+        "preexec_fn": _usual_signals,
+    }
+    pipes.update(options)
+    return subprocess.Popen([*COMMAND, *map(str, arguments)], **pipes)
 
 
 def _usual_signals() -> None:
