@@ -7,7 +7,7 @@ TORCH ?= torch==2.13.0
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install format lint test test-slow bench train
+.PHONY: help install format lint test test-slow bench results train
 
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,6 +15,8 @@ help:  ## Show this list.
 install:  ## Install the package with all that development needs into the current environment.
 	$(PYTHON) -m pip install "$(TORCH)"
 	$(PYTHON) -m pip install -e '.[dev]'
+	# A peer for tests. It names torchaudio, which it needs for resampling alone; the tests do without.
+	$(PYTHON) -m pip install --no-deps encodec==0.1.1
 
 format:  ## Format the code.
 	ruff format .
@@ -36,8 +38,8 @@ bench:  ## Time the model against transformers, and compare padded batches.
 	$(PYTHON) benchmarks/model_speed.py
 	$(PYTHON) benchmarks/ragged_batches.py
 
-results:  ## Score the default model and Opus on a folder of clips: make results CLIPS=folder
-	$(PYTHON) benchmarks/dev_split.py $(CLIPS)
+results:  ## Make docs/results.md, the default model against Opus: make results MANIFEST=dev.tsv
+	$(PYTHON) benchmarks/results.py $(MANIFEST)
 
 train:  ## Train the default model from shards/ (see recipes/debian_24khz/README.md).
 	recodec train recipes/debian_24khz/recipe.py:starter --out runs/starter

@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--journal", help="folder to remember finished work in")
     options = parser.parse_args()
 
-    texts = [f"recodec-torch:{model}@{rate:g}" for model in options.model for rate in options.bandwidth]
+    texts = [f"recodec:{model}@{rate:g}" for model in options.model for rate in options.bandwidth]
     codecs = parse_codecs(texts + [f"opus@{rate:g}" for rate in options.opus])
     clips = []
     for clip in read_manifest(options.manifest):

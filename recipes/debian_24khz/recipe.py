@@ -19,9 +19,9 @@ def starter() -> TrainConfig:
         model=presets.recodec_24khz(),
         data="shards",
         batch_size=4,
-        updates=8000,
+        updates=5500,
         quantizer_start=500,
-        cooldown_updates=1500,
+        cooldown_updates=1200,
         learning_rate=6e-4,
         time_weight=0.5,
     )

@@ -1,6 +1,6 @@
 """Turn a finished run into the default model: half-precision weights, configurations, model card.
 
-    python recipes/debian_24khz/ship.py runs/starter/model src/recodec/weights
+python recipes/debian_24khz/ship.py runs/starter/model src/recodec/weights
 """
 
 from __future__ import annotations

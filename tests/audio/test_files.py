@@ -169,13 +169,29 @@ class Failing(io.BytesIO):
 class Shrinking(io.BytesIO):
     """A file that another program cuts while it is read."""
 
+    end = 20_000
+
     def read(self, size: int | None = -1) -> bytes:
-        return b"" if self.tell() > 20_000 else super().read(size)
+        return b"" if self.tell() > self.end else super().read(size)
 
 
 def test_a_missing_end_is_named() -> None:
     with pytest.raises(AudioError, match=r"the input ends after \d+ of 50000 samples"):
         read_audio(Shrinking(wav_bytes(noise(1, 50_000))))
+
+
+def test_a_file_cut_to_nothing_is_named() -> None:
+    file = Shrinking(wav_bytes(noise(1, 50_000)))
+    with AudioReader(file) as reader:
+        file.end = -1
+        with pytest.raises(AudioError, match="the input holds no samples"):
+            next(reader.blocks(10))
+
+
+def test_too_few_samples_for_one_are_refused() -> None:
+    with pytest.raises(AudioError, match="too few to make one at 24000 Hz"):
+        read_audio(io.BytesIO(wav_bytes(noise(1, 1), 96_000)), rate_hz=24_000)
+    assert read_audio(io.BytesIO(wav_bytes(noise(1, 2), 96_000)), rate_hz=24_000)[0].shape == (1, 1)
 
 
 def test_a_late_bad_sample_is_named_by_its_place_in_the_file() -> None:

@@ -243,7 +243,7 @@ def test_a_checkpoint_with_a_missing_tensor_names_it(recodec: Callable, model: P
 
 
 def test_a_model_that_is_not_there(recodec: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     source = _write(tmp_path / "in.wav", _noise(500))
     failed = recodec("compress", source, "--model", "nobody/nothing")
     assert failed.code in (1, 2)

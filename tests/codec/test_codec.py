@@ -22,7 +22,19 @@ def codecs(engines):
 
 def lengths(config):
     hop, segment = config.hop_length, config.chunk_length or 10 * config.hop_length
-    return [1, 2, hop - 1, hop, hop + 1, 3 * hop + 5, segment - 1, segment, segment + 1, 2 * segment + hop + 3]
+    return [
+        1,
+        2,
+        hop - 1,
+        hop,
+        hop + 1,
+        3 * hop + 5,
+        segment - 10,
+        segment - 1,
+        segment,
+        segment + 1,
+        2 * segment + hop + 3,
+    ]
 
 
 @pytest.mark.parametrize("kind", KINDS)

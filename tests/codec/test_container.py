@@ -25,10 +25,9 @@ from recodec.wire.payload import make_packets
 from recodec.wire.reader import PacketReader
 from recodec.wire.writer import StreamWriter
 
-from .conftest import CONFIGS, FINGERPRINT, music
+from .conftest import CONFIGS, music
 
 KINDS = tuple(CONFIGS)
-FINGER = FINGERPRINT[:16]
 
 
 class Pipe(io.RawIOBase):
@@ -90,6 +89,7 @@ def test_packets_leave_and_play_while_audio_comes(engines):
     file = io.BytesIO()
     compressor = open_compressor(file, engine, 2, packet_s=1 / 75)
     reader, frames = PacketReader(), 0
+    reader.feed(file.getvalue())  # the header is there from the start
     audio = music(engine.config, 10 * hop)
     for i in range(10):
         before = file.tell()
@@ -114,7 +114,7 @@ def test_packets_leave_and_play_while_audio_comes(engines):
     for piece in open_decompressor(feed).pieces(engine, 1):
         samples += piece.shape[1]
         complete = sum(feed.given > start for start in starts[2:])
-        assert samples >= (complete - 1) * hop
+        assert samples > (complete - 1) * hop
     assert samples == 10 * hop
 
 
@@ -180,7 +180,7 @@ HEADER = Header(24_000, 1, 320, 4, 6, 150)
 
 
 @pytest.mark.parametrize("changes", [
-    {"sampling_rate": 32_000}, {"channels": 2}, {"hop": 160}, {"codebooks": 5}, {"code_bits": 7}, {"scaled": True},
+    {"sampling_rate": 32_000}, {"channels": 2}, {"hop": 160}, {"codebooks": 9}, {"code_bits": 7}, {"scaled": True},
     {"segment_length": 960, "segment_stride": 640},
 ])  # fmt: skip
 def test_a_stream_without_fingerprint_must_have_the_geometry(engines, changes):
@@ -211,17 +211,14 @@ def stream_of(codes, num_samples, restart=()):
     return file.getvalue()
 
 
-def test_a_stream_may_end_anywhere_in_its_last_packet(engines):
+def test_a_stream_may_end_anywhere_in_its_last_frame(engines):
     engine, rng = engines["constant"], np.random.default_rng(0)
     codes = [rng.integers(0, 64, (2, frames)) for frames in (5, 4)]
-    for num_samples in (5 * 320 + 1, 7 * 320, 9 * 320):
+    for num_samples in (8 * 320 + 1, 8 * 320 + 100, 9 * 320):
         data = stream_of(codes, num_samples)
         assert heard(engine, io.BytesIO(data)).shape == (1, num_samples)
-        assert np.array_equal(heard(engine, Pipe(data, 9)), heard(engine, io.BytesIO(data)))
-    short = stream_of(codes, 320)
-    assert heard(engine, io.BytesIO(short)).shape == (1, 320)
-    with pytest.raises(CorruptError, match="came before"):
-        heard(engine, Pipe(short, 9), grid_frames=1)
+        for grid in (1, 75):
+            assert np.array_equal(heard(engine, Pipe(data, 9), grid), heard(engine, io.BytesIO(data), grid))
 
 
 def test_a_section_starts_the_decoder_afresh(engines):

@@ -305,3 +305,5 @@ def test_pack_refuses_another_rate_and_missing_clips(tmp_path: Path) -> None:
         pack.pack(index, tars, tmp_path / "a")
     with pytest.raises(ValueError, match=r"0\.flac is not in tar number 0"):
         pack.pack(index, tars[::-1], tmp_path / "b")
+    with pytest.raises(ValueError, match=r"0\.flac is not in tar number 0"):
+        pack.pack(index, [], tmp_path / "c")

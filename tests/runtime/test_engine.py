@@ -175,6 +175,18 @@ def test_a_state_can_be_gone_back_to(name: str) -> None:
 
 
 @causal
+def test_a_state_holds_no_array_of_the_caller(name: str) -> None:
+    engine = support.onnx_engine(name)
+    codes, buffer = support.codes(engine.config, 12), support.codes(engine.config, 1)
+    state, parts = engine.decoder_state(1), []
+    for frame in range(12):
+        buffer[...] = codes[..., frame : frame + 1]
+        audio, state = engine.decode_step(buffer, state, last=frame == 11)
+        parts.append(audio)
+    support.assert_near(np.concatenate(parts, -1), engine.decode_segment(codes, None), PARTITIONED)
+
+
+@causal
 @pytest.mark.parametrize("before", [5, 123])  # before the first output of a mirrored start, and behind it
 def test_streams_of_a_batch_can_part_and_meet(name: str, before: int) -> None:
     engine = support.onnx_engine(name)
@@ -226,11 +238,27 @@ def test_the_number_of_codebooks_may_change_in_a_stream_that_has_begun() -> None
         support.decode_stream(engine, [codes[..., :3], codes[:, :2, 3:]])
 
 
-def test_a_model_that_is_not_causal_has_no_streams() -> None:
-    engine = support.onnx_engine("non-causal weight norm")
+@pytest.mark.parametrize(
+    "config",
+    [support.NON_CAUSAL["weight norm"], peers.variant(support.TINY, normalize=True),
+     peers.variant(support.TINY, chunk_length_s=1.0)],
+    ids=["not causal", "normalizes", "has segments"],
+)  # fmt: skip
+def test_a_model_of_whole_segments_has_no_streams(config: EncodecConfig) -> None:
+    engine = support.engine_of(peers.random_model(config))
     for begin in (engine.encoder_state, engine.decoder_state):
-        with pytest.raises(ConfigError, match="not causal"):
+        with pytest.raises(ConfigError, match="whole segments only"):
             begin(1)
+
+
+def test_cuda_without_a_device_is_refused_and_auto_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CUDAExecutionProvider"])
+    model, x = support.torch_model("reflect"), support.audio(support.TINY, 700)
+    tensors = peers.to_arrays(model.state_dict())
+    with pytest.raises(ConfigError, match="no CUDA device"), pytest.warns(UserWarning, match="CUDA"):
+        OnnxEngine(model.config, tensors, device="cuda").encode_segment(x, 2)
+    with pytest.warns(UserWarning, match="CUDA"):
+        assert OnnxEngine(model.config, tensors, device="auto").encode_segment(x, 2)[0].shape == (1, 2, 3)
 
 
 @pytest.mark.parametrize(

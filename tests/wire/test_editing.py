@@ -14,7 +14,7 @@ from streams import CODED_MONO, MONO, STEREO, ToyCoder, packets_of, read, spans_
 from recodec.errors import BitstreamError, CorruptError, ModelMismatchError
 from recodec.wire.editing import Cut, concatenate, cut, peel
 from recodec.wire.header import Header, write_header
-from recodec.wire.packets import CODED, PLAIN, Packet
+from recodec.wire.packets import CODED, PLAIN, Packet, write_packet
 from recodec.wire.payload import make_packets, read_codes
 from recodec.wire.report import inspect
 
@@ -252,6 +252,14 @@ def test_a_damaged_stream_is_peeled_on_demand():
     result = peeled(cut_off, 2, tolerant=True)
     report = inspect(io.BytesIO(result))
     assert (report.complete, report.num_samples, report.lost_ticks) == (True, 3000, 5)
+
+
+def test_a_promise_that_a_damaged_stream_breaks_is_not_made_again():
+    promising = dataclasses.replace(MONO, num_samples=1 << 50)
+    data = write_header(promising) + b"".join(write_packet(promising, p) for p in packets_of(MONO, [(8, 5)] * 2))
+    result = peeled(data, 2, tolerant=True)
+    assert inspect(io.BytesIO(result)).intact
+    assert end_of_stream(result).num_samples == 10 * 320
 
 
 def test_a_packet_keeps_at_least_one_codebook():

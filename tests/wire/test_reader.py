@@ -216,6 +216,16 @@ def test_all_undamaged_packets_are_recovered_alike_in_any_partition(stream, muta
     assert (again, other.damages) == (events, reader.damages)
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 7])
+def test_a_front_that_is_cut_by_a_piece_is_found_behind_junk(size):
+    packets = packets_of(MONO, [(2, 3), (1, 1)])
+    data = write_header(MONO) + b"junk" * 5 + write_header(MONO) + b"junk" * 3 + write_packet(MONO, packets[0])
+    data += b"EC\xec" * 7 + write_packet(MONO, packets[1])
+    events, reader = feed_in_pieces(data, list(range(0, len(data), size)), tolerant=True)
+    assert events == packets
+    assert [d.size for d in reader.damages] == [20, 12, 21, 0]
+
+
 def test_a_packet_hidden_in_a_damaged_one_is_found():
     """The length of the first packet is damaged and spans all that follow."""
     packets = packets_of(MONO, [(8, 150), (1, 2), (1, 3)])

@@ -73,12 +73,15 @@ def test_the_end_is_read_from_the_back():
     [
         ((1 << 60, 10),),  # beyond the file
         ((60, 10),),  # not at a packet
+        (((1 << 63) - 1, 5), ((1 << 64) - 2, 6)),  # beyond any file
         ((len(write_header(MONO)), 10),),  # at a packet of another position
+        ((spans_of(WRITTEN)[50][0], 10),),
         tuple((len(write_header(MONO)) + i, i) for i in range(1, 100)),
     ],
 )
 def test_an_index_that_lies_costs_time_but_misleads_nobody(entries):
-    data = ENDLESS + write_end(End(PACKETS[-1].start + PACKETS[-1].frames, 1000, entries))
+    stop = PACKETS[-1].start + PACKETS[-1].frames
+    data = ENDLESS + write_end(End(stop, stop * 320, entries))
     for sample in (0, 20 * 320, 300 * 320):
         assert seek(io.BytesIO(data), sample).start == packet_before(sample // 320).start
 

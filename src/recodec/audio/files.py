@@ -89,8 +89,8 @@ class AudioReader:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        AudioError: if it is a folder, cannot be read, is empty or no audio, has no samples, other
-            than 1 or 2 channels, or a rate outside 1 to 768 kHz.
+        AudioError: if it is a folder, cannot be read, is empty or no audio, has no samples (or too few
+            to make one at `rate_hz`), other than 1 or 2 channels, or a rate outside 1 to 768 kHz.
     """
 
     def __init__(
@@ -108,8 +108,8 @@ class AudioReader:
             check_channels(self.channels, name="the output")
             check_rate(self.source_rate_hz, name=self.name)
             check_rate(self.rate_hz, name="the output")
-            if self._sound.frames == 0:
-                raise AudioError(f"{self.name} holds no samples")
+            if self.num_samples == 0:
+                raise AudioError(f"{self.name} holds no samples, or too few to make one at {self.rate_hz} Hz")
             self._stack = stack.pop_all()
 
     @property
@@ -150,6 +150,8 @@ class AudioReader:
             raise AudioError(f"{self.name} is damaged after {position} samples ({reason})") from error
         if self._file.error is not None:
             raise AudioError(f"{self.name} cannot be read beyond {position} samples") from self._file.error
+        if position == 0:
+            raise AudioError(f"{self.name} holds no samples")
         promised = self._sound.frames
         if position < promised < 2**62 and self._sound.format != "MP3":
             raise AudioError(f"{self.name} ends after {position} of {promised} samples")

@@ -20,7 +20,7 @@ from .files import (
     write_safetensors,
 )
 from .fingerprint import fingerprint
-from .layouts import conform, expected_tensors, guess_config, rename
+from .layouts import conform, expected_tensors, guess_config
 from .weight_norm import DIRECTION, GAIN, fold, fold_weight, unfold, unfold_weight, weight_normed
 
 __all__ = [
@@ -38,7 +38,6 @@ __all__ = [
     "guess_config",
     "read_model",
     "read_safetensors",
-    "rename",
     "resolve_file",
     "resolve_weights",
     "unfold",

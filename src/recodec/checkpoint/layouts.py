@@ -70,17 +70,8 @@ def _layer_tensors(layer: arch.Conv | arch.TransposedConv | arch.Lstm) -> dict[s
     return {"conv.bias": bias, "conv.weight": weight, "norm.weight": bias, "norm.bias": bias}
 
 
-def rename(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Give tensors of any known layout the names of ours. Unknown names stay as they are.
-
-    Raises:
-        CheckpointError: if two names mean the same tensor.
-    """
-    return {name: tensors[source] for name, source in _sources(tensors).items()}
-
-
 def _sources(tensors: Mapping[str, np.ndarray]) -> dict[str, str]:
-    """Our name of each tensor to the name that the file gave it."""
+    """Our name of each tensor to the name that the file gave it. Unknown names stay as they are."""
     sources: dict[str, str] = {}
     for source in tensors:
         name = source
@@ -108,7 +99,8 @@ def conform(tensors: Mapping[str, np.ndarray], config: EncodecConfig, *, strict:
 
     Raises:
         CheckpointError: naming what is missing, unexpected, misshapen, of a type that is not floating
-            point, or not finite; at most ten of them, then their number.
+            point, or not finite; at most ten of them, then their number. Also if two names mean the same
+            tensor.
     """
     sources = _sources(tensors)
     expected = _expected_as_stored(sources, config)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 import click
 
@@ -15,11 +16,16 @@ from .. import __version__
 VERBS = {
     "compress": ("compress", "compress", "Audio file to .ecdc file."),
     "decompress": ("decompress", "decompress", ".ecdc file to audio file."),
+    "stream": ("stream", "stream", "A live loop through the codec, with its delay and load."),
     "info": ("info", "info", "What an .ecdc file holds."),
     "verify": ("verify", "verify", "Are .ecdc files whole?"),
     "cut": ("cut", "cut", "A stretch of an .ecdc file, without the model."),
     "concat": ("concat", "concat", "Join .ecdc files, without the model."),
     "transcode": ("transcode", "transcode", "Lower the bandwidth of an .ecdc file, without the model."),
+    "export": ("export", "export", "A model as ONNX files, for use elsewhere."),
+    "compare": ("compare", "compare", "Metrics and a picture of two audio files."),
+    "evaluate": ("evaluate", "evaluate", "Codecs on many files: metrics, tables, a report."),
+    "listening-test": ("listening_test", "listening_test", "Make and score a listening test."),
     "train": ("train", "train", "Train a model by a recipe."),
 }
 
@@ -56,12 +62,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: those of the process by default.
     """
+    numbers = [signal.SIGTERM] if sys.platform == "win32" else [signal.SIGTERM, signal.SIGHUP]
+    for number in numbers:
+        if signal.getsignal(number) == signal.SIG_DFL:  # not under nohup
+            signal.signal(number, _stop)
     sys.exit(run(arguments))
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """As `main`, returning the exit code."""
     from ..errors import ConfigError, RecodecError
+    from .endpoints import silence_output
 
     try:
         code = cli.main(arguments, prog_name="recodec", standalone_mode=False)
@@ -78,11 +89,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except RecodecError as error:
         return _fail(1, str(error))
     except BrokenPipeError:
-        # Whoever read our output has left. Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence_output()
         return 1
     except OSError as error:
         return _fail(1, f"{error.filename}: {error.strerror}" if error.filename else str(error))
+
+
+def _stop(number: int, _: object) -> NoReturn:
+    """Leave by an exception, so that files which are not whole yet are taken away."""
+    sys.exit(128 + number)
 
 
 def _fail(code: int, message: str) -> int:

@@ -1,23 +1,30 @@
-"""`recodec compress`: audio file to `.ecdc` file."""
+"""`recodec compress`: audio to `.ecdc`, file or stream."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from .options import choose_output, model_options, output_options, progress
+from .endpoints import open_recording, open_target
+from .options import choose_output, endpoints, model_options, output_options, progress, raw_option
+
+if TYPE_CHECKING:
+    from ..audio.pcm import Pcm
 
 BLOCK_S = 1.0
 
 
 @click.command()
-@click.argument("source", metavar="INPUT", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.argument("target", metavar="[OUTPUT]", required=False, type=click.Path(path_type=Path))
+@endpoints
 @click.option("-b", "--bandwidth", type=float, metavar="KBPS",
               help="One of the model's bandwidths; its highest up to 6 by default.")  # fmt: skip
 @click.option("--format", "version", type=click.Choice(["0", "1"]), default="1", show_default=True,
               help="Version of the file format; 0 is that of Meta's tool.")  # fmt: skip
+@click.option("--packet", "packet_s", type=float, default=2.0, show_default=True, metavar="SECONDS",
+              help="Length of a packet. A live stream waits for one; short ones cost bytes.")  # fmt: skip
+@raw_option("INPUT is")
 @model_options
 @output_options
 def compress(
@@ -25,6 +32,8 @@ def compress(
     target: Path | None,
     bandwidth: float | None,
     version: str,
+    packet_s: float,
+    raw: Pcm | None,
     model: str | None,
     engine: str,
     threads: int | None,
@@ -33,12 +42,11 @@ def compress(
 ) -> None:
     """Compress INPUT, any audio file that libsndfile reads, to OUTPUT (INPUT with the suffix .ecdc by default).
 
-    The audio is resampled and mixed to what the model takes.
+    The audio is resampled and mixed to what the model takes. `-` is standard input or output; audio that
+    comes in as a WAV or with --raw is compressed while it comes.
     """
     target = choose_output(source, target, ".ecdc", force)
 
-    from ..atomic import atomic_write
-    from ..audio.files import AudioReader
     from ..codec.checks import choose_quantizers
     from ..codec.codec import Codec
     from ..codec.container import open_compressor
@@ -46,11 +54,11 @@ def compress(
     codec = Codec.from_pretrained(model, engine=engine, threads=threads)
     rate, channels = codec.sampling_rate, codec.config.audio_channels
     count = choose_quantizers(codec.config, bandwidth, None)
-    with AudioReader(source, rate_hz=rate, channels=channels) as reader:
+    with open_recording(source, raw, rate, channels) as reader:
         total_s = None if reader.num_samples is None else reader.num_samples / rate
-        with atomic_write(target, overwrite=force) as file, progress(total_s, "compress", quiet) as advance:
+        with open_target(target, force) as file, progress(total_s, "compress", quiet) as advance:
             # The reader's length is a promise of the file's header: what counts is what comes.
-            compressor = open_compressor(file, codec.engine, count, version=int(version))
+            compressor = open_compressor(file, codec.engine, count, version=int(version), packet_s=packet_s)
             for block in reader.blocks(round(BLOCK_S * rate)):
                 compressor.push(block)
                 advance(block.shape[1] / rate)

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import click
 
+from .options import choose_output
+
 
 @click.command()
 @click.argument("sources", nargs=-1, required=True, metavar="IN...",
                 type=click.Path(exists=True, dir_okay=False, path_type=Path))  # fmt: skip
-@click.option("-o", "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The joined file.")
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The joined file.")
 @click.option("--damaged", is_flag=True, help="Go on after damage; what is lost stays lost.")
 @click.option("-f", "--force", is_flag=True, help="Replace OUT if it is there already.")
 def concat(sources: tuple[Path, ...], out: Path, damaged: bool, force: bool) -> None:
@@ -19,12 +21,11 @@ def concat(sources: tuple[Path, ...], out: Path, damaged: bool, force: bool) -> 
 
     Each sounds in the joined file as it did alone. Their bandwidths may differ.
     """
+    choose_output(sources[0], out, ".ecdc", force)
+
     from ..atomic import atomic_write
     from ..wire.editing import concatenate
 
-    try:
-        with ExitStack() as stack:
-            files = [stack.enter_context(open(source, "rb")) for source in sources]
-            concatenate(files, stack.enter_context(atomic_write(out, overwrite=force)), tolerant=damaged)
-    except FileExistsError as error:
-        raise click.UsageError(f"{error}; use --force to replace it") from error
+    with ExitStack() as stack:
+        files = [stack.enter_context(open(source, "rb")) for source in sources]
+        concatenate(files, stack.enter_context(atomic_write(out, overwrite=force)), tolerant=damaged)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from .options import choose_output
+
 
 class Time(click.ParamType):
     """Seconds, minutes:seconds or hours:minutes:seconds; to seconds."""
@@ -26,7 +28,7 @@ class Time(click.ParamType):
 
 @click.command()
 @click.argument("source", metavar="IN", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.argument("out", metavar="OUT", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
 @click.option("--start", type=Time(), default=0.0, help="90, 1:30 or 0:01:30.5; the beginning if not given.")
 @click.option("--stop", type=Time(), help="Likewise; the end if not given.")
 @click.option("--damaged", is_flag=True, help="Go on after damage; what is lost stays lost.")
@@ -37,6 +39,8 @@ def cut(source: Path, out: Path, start: float, stop: float | None, damaged: bool
     It is cut at frames where the codes are stored plainly; packets that are coded with a language model, and
     segments of models that have them, are kept whole. What was kept is printed.
     """
+    choose_output(source, out, ".ecdc", force)
+
     from ..atomic import atomic_write
     from ..errors import BitstreamError
     from ..wire import editing
@@ -48,8 +52,6 @@ def cut(source: Path, out: Path, start: float, stop: float | None, damaged: bool
             kept = editing.cut(
                 file, target, round(start * rate), None if stop is None else round(stop * rate), tolerant=damaged
             )
-    except FileExistsError as error:
-        raise click.UsageError(f"{error}; use --force to replace it") from error
     except BitstreamError:
         raise
     except ValueError as error:

@@ -66,7 +66,7 @@ def evaluate(paths: tuple[str, ...], manifests: tuple[str, ...], codecs: tuple[s
     for outcome in failures:
         click.echo(f"Failed: {outcome.clip} with {outcome.label}: {outcome.error}", err=True)
     if failures:
-        raise SystemExit(1)
+        click.get_current_context().exit(1)
 
 
 def _progress(outcomes: Any, total: int) -> Any:

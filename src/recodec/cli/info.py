@@ -19,7 +19,12 @@ def info(source: Path) -> None:
         file.seek(0)
         rows = _rows0(file) if version == 0 else _rows1(file)
     size = source.stat().st_size
-    for name, value in [("file", str(source)), ("format", f".ecdc version {version}"), ("size", f"{size:,} bytes"), *rows]:
+    for name, value in [
+        ("file", str(source)),
+        ("format", f".ecdc version {version}"),
+        ("size", f"{size:,} bytes"),
+        *rows,
+    ]:
         click.echo(f"{name:<12} {value}")
 
 

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
+from .endpoints import STANDARD, RawType, is_plain
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -25,6 +27,20 @@ def model_options(function: F) -> F:
     return function
 
 
+def endpoints(function: F) -> F:
+    """`INPUT` and `[OUTPUT]`, files or `-`."""
+    place = click.Path(path_type=Path, allow_dash=True)
+    function = click.argument("target", metavar="[OUTPUT]", required=False, type=place)(function)
+    place = click.Path(exists=True, dir_okay=False, path_type=Path, allow_dash=True)
+    return click.argument("source", metavar="INPUT", type=place)(function)
+
+
+def raw_option(meaning: str) -> Callable[[F], F]:
+    """`--raw`, of the input, the output or both."""
+    text = f"{meaning} samples without a header, for example 48000:2:s16le or 24000:1:f32le."
+    return click.option("--raw", type=RawType(), metavar="RATE:CHANNELS:FORMAT", help=text)
+
+
 def output_options(function: F) -> F:
     """`--force` and `--quiet`."""
     function = click.option("-q", "--quiet", is_flag=True, help="No progress bar.")(function)
@@ -32,18 +48,19 @@ def output_options(function: F) -> F:
 
 
 def choose_output(source: Path, target: Path | None, suffix: str, force: bool) -> Path:
-    """The output's name: as given, or that of the input with another suffix.
+    """The output's name: as given, or that of the input with another suffix, or `-` where the input is a pipe.
 
     Raises:
         click.UsageError: if the file is there and may not be replaced, is the input itself, or has no folder.
     """
-    target = source.with_suffix(suffix) if target is None else target
+    if target is None:
+        target = source.with_suffix(suffix) if is_plain(source) else STANDARD
     if target.is_dir():
         raise click.UsageError(f"{target} is a folder")
     if not target.parent.is_dir():
         raise click.UsageError(f"there is no folder {target.parent}")
-    if target.exists():
-        if target.samefile(source):
+    if is_plain(target) and target.exists():
+        if is_plain(source) and target.samefile(source):
             raise click.UsageError("input and output are the same file")
         if not force:
             raise click.UsageError(f"{target} exists already; use --force to replace it")
@@ -53,7 +70,7 @@ def choose_output(source: Path, target: Path | None, suffix: str, force: bool) -
 @contextmanager
 def progress(total_s: float | None, what: str, quiet: bool) -> Iterator[Callable[[float], object]]:
     """A bar over seconds of audio, on a terminal only. Gives a function that takes the seconds done."""
-    if quiet or not sys.stderr.isatty():
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield lambda seconds: None
         return
     from tqdm import tqdm

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import click
 
+from .options import choose_output
+
 
 @click.command()
 @click.argument("source", metavar="IN", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.argument("out", metavar="OUT", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
 @click.option("-b", "--bandwidth", required=True, type=click.FloatRange(min=0, min_open=True), metavar="KBPS",
               help="Before entropy coding, as for compress.")  # fmt: skip
 @click.option("--damaged", is_flag=True, help="Go on after damage; what is lost stays lost.")
@@ -19,17 +21,16 @@ def transcode(source: Path, out: Path, bandwidth: float, damaged: bool, force: b
 
     The result is what compress would have written at that bandwidth.
     """
+    choose_output(source, out, ".ecdc", force)
+
     from ..atomic import atomic_write
     from ..wire.editing import peel
     from ..wire.index import seek
 
-    try:
-        with open(source, "rb") as file, atomic_write(out, overwrite=force) as target:
-            header = seek(file, 0).header
-            least = header.frame_rate * header.code_bits / 1000
-            if bandwidth < least:
-                raise click.UsageError(f"one codebook takes {least:g} kbps, more than {bandwidth:g}")
-            file.seek(0)
-            peel(file, target, header.codebooks_for(bandwidth), tolerant=damaged)
-    except FileExistsError as error:
-        raise click.UsageError(f"{error}; use --force to replace it") from error
+    with open(source, "rb") as file, atomic_write(out, overwrite=force) as target:
+        header = seek(file, 0).header
+        least = header.frame_rate * header.code_bits / 1000
+        if bandwidth < least:
+            raise click.UsageError(f"one codebook takes {least:g} kbps, more than {bandwidth:g}")
+        file.seek(0)
+        peel(file, target, header.codebooks_for(bandwidth), tolerant=damaged)

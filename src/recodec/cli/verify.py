@@ -39,7 +39,7 @@ def verify(files: tuple[str, ...], quiet: bool) -> None:
         elif not quiet:
             click.echo(f"{path}: good, {report.num_packets} packets, {report.duration_s:.2f} s")
     if failed:
-        raise SystemExit(1)
+        click.get_current_context().exit(1)
 
 
 def _print_faults(report: Report) -> None:

@@ -28,7 +28,7 @@ class Block:
 
     Attributes:
         codes: (K, F) int64, F >= 1.
-        scale: of a segment, or of a recording, of a model that normalizes; else `None`.
+        scale: of a segment, or of a recording, if and only if the model normalizes.
     """
 
     codes: np.ndarray
@@ -191,9 +191,6 @@ class _WholeDecoder:
 
 def _decode(engine: Engine, codes: np.ndarray, scale: float | None) -> np.ndarray:
     """One segment (K, F) to (C, F * hop)."""
-    if (scale is not None) != engine.config.normalize:
-        raise CorruptError("the model normalizes, and a scale is missing" if scale is None else
-                           "there is a scale, and the model does not normalize")  # fmt: skip
     codes = check_codes(codes, engine.config)
     scales = None if scale is None else np.array([scale], np.float32)
     return engine.decode_segment(codes[None], scales)[0]

@@ -9,6 +9,7 @@ from typing import IO, Protocol, cast
 import numpy as np
 
 from ..errors import ConfigError, CorruptError, TruncatedError, UnsupportedError
+from ..pipes import Unread, read_up_to
 from ..wire.header import DEFAULT_PACKET_S, MAGIC
 from .blocks import FILE_GRID_FRAMES
 from .engine import Engine
@@ -114,9 +115,7 @@ def open_decompressor(file: IO[bytes]) -> Decompressor:
     Raises:
         BitstreamError: if it is no recording of ours.
     """
-    front = b""
-    while len(front) <= len(MAGIC) and (data := file.read(len(MAGIC) + 1 - len(front))):
-        front += data
+    front = read_up_to(file, len(MAGIC) + 1)
     if front[: len(MAGIC)] != MAGIC[: len(front)]:
         raise CorruptError("this is no .ecdc file: it does not begin with ECDC")
     if len(front) <= len(MAGIC):
@@ -124,23 +123,7 @@ def open_decompressor(file: IO[bytes]) -> Decompressor:
     version = front[len(MAGIC)]
     if version not in VERSIONS:
         raise UnsupportedError(f"this reader knows versions 0 and 1 of .ecdc, the file has version {version}")
-    whole = _Unread(front, file) if not file.seekable() else file
+    whole = file if file.seekable() else Unread(front, file)
     if file.seekable():
         file.seek(-len(front), io.SEEK_CUR)
     return (Decompressor0 if version == 0 else Decompressor1)(cast(IO[bytes], whole))
-
-
-class _Unread:
-    """A pipe of which some bytes were read already."""
-
-    def __init__(self, front: bytes, file: IO[bytes]) -> None:
-        self._front, self._file = front, file
-
-    def seekable(self) -> bool:
-        return False
-
-    def read(self, size: int) -> bytes:
-        if self._front:
-            data, self._front = self._front[:size], self._front[size:]
-            return data
-        return self._file.read(size)

@@ -38,16 +38,14 @@ def latency(config: EncodecConfig, grid_frames: int = 1) -> Latency:
     block = grid_frames * config.hop_length
     encoder, decoder = arch.encoder_layers(config), arch.decoder_layers(config)
     encoder_state, decoder_state = _fresh(encoder), _fresh(decoder)
-    pushed, coded, out, start_up, steady, settled = 0, 0, 0, 0, 0, 0
+    pushed, out, start_up, steady, settled = 0, 0, 0, 0, 0
     while settled < _STEADY_FRAMES:
         pushed += block
         before = out
         frames, encoder_state = _chain(encoder, block, encoder_state)
-        coded += frames
-        for _ in range(coded // grid_frames):
+        for _ in range(frames // grid_frames):  # all blocks so far, or none: a conv gives floor(T / stride)
             samples, decoder_state = _chain(decoder, grid_frames, decoder_state)
             out += samples
-        coded %= grid_frames
         if not before and out:
             start_up = pushed
         elif before:

@@ -11,6 +11,7 @@ from .engine import Engine
 
 ENGINES = ("auto", "onnx", "torch")
 DEFAULT_MODEL = "recodec_24khz"
+HUB_MODELS = {name: f"facebook/{name}" for name in ("encodec_24khz", "encodec_48khz", "encodec_32khz")}
 
 
 def load_engine(name_or_path: str | Path | None, engine: str, threads: int | None) -> Engine:
@@ -46,6 +47,11 @@ def model_name(name_or_path: str | Path | None) -> str:
     if path.is_dir():
         path = path.resolve()
     return path.stem if path.is_file() else path.name
+
+
+def model_called(name: str) -> str | None:
+    """Where a model that a file names is found, as `load_engine` takes it; the default model for unknown names."""
+    return HUB_MODELS.get(name)
 
 
 def _torch_engine(name_or_path: str | Path | None, threads: int | None) -> Engine:

@@ -20,6 +20,7 @@ from .engine import Engine
 from .regrid import Regrid
 
 _PIECE_BYTES = 1 << 16
+_GRANULE_FRAMES = 25
 _GEOMETRY = ("sampling_rate", "channels", "hop", "codebooks", "code_bits", "segment_length", "segment_stride", "scaled")
 
 
@@ -31,7 +32,7 @@ class Compressor1:
         engine: the model.
         num_quantizers: codebooks K to use.
         num_samples: length of the recording, if known: it helps readers of a file that was cut off.
-        grid_frames: frames that a causal model takes at once, at most those of a packet.
+        grid_frames: the most frames that a causal model takes at once; a packet is a number of such blocks.
         packet_s: length of a packet in seconds; models with segments have one segment in each.
 
     Raises:
@@ -44,7 +45,7 @@ class Compressor1:
     ) -> None:  # fmt: skip
         frames = packet_frames(engine.config, packet_s)
         self._file = file
-        self._encoder = block_encoder(engine, num_quantizers, min(grid_frames, frames))
+        self._encoder = block_encoder(engine, num_quantizers, _grid_within(frames, grid_frames))
         self._grid = None if engine.config.chunk_length is not None else Regrid(frames)
         self._writer = StreamWriter(file, header_of(engine, num_quantizers, num_samples, frames))
         self._scale: float | None = None
@@ -118,6 +119,7 @@ class Decompressor1:
 
     def pieces(self, engine: Engine, grid_frames: int) -> Iterator[np.ndarray]:
         check_model(self.header, engine)
+        grid_frames = _grid_within(self.header.max_packet_frames, grid_frames)
         decoder = block_decoder(engine, grid_frames)
         held = np.zeros((self.header.channels, 0), np.float32)
         given, total, surplus = 0, self.num_samples, 0
@@ -131,14 +133,12 @@ class Decompressor1:
                     parts.append(decoder.flush())
                     decoder = block_decoder(engine, grid_frames)
                 parts.append(decoder.push(Block(self._codes(event), event.scale)))
-                # The end may count as few as one sample of the last packet, so one packet is held back.
-                surplus = event.frames * self.header.hop - 1 if total is None else 0
+                # The end may count as few as one sample of the last frame, so the others are held back.
+                surplus = self.header.hop - 1 if total is None else 0
             audio = np.concatenate(parts, axis=1)
             ready = max(0, audio.shape[1] - surplus)
             audio, held = audio[:, :ready], audio[:, ready:]
             if total is not None:
-                if given > total:
-                    raise CorruptError(f"the end counts {total} samples, {given} came before it")
                 audio = audio[:, : total - given]
             given += audio.shape[1]
             yield audio
@@ -157,6 +157,8 @@ class Decompressor1:
 def packet_frames(config: EncodecConfig, packet_s: float) -> int:
     """Frames of a packet of about that length; those of a segment where the model has segments.
 
+    Long ones are multiples of 25, so that they can be made of large blocks.
+
     Raises:
         ConfigError: for a length that is not positive, or too long for the format.
     """
@@ -165,7 +167,13 @@ def packet_frames(config: EncodecConfig, packet_s: float) -> int:
     longest_s = MAX_PACKET_FRAMES * config.hop_length / config.sampling_rate
     if not 0 < packet_s <= longest_s:
         raise ConfigError(f"a packet may be up to {longest_s:.1f} s long, not {packet_s:g} s")
-    return max(1, round(packet_s * config.sampling_rate / config.hop_length))
+    frames = max(1, round(packet_s * config.sampling_rate / config.hop_length))
+    return frames if frames < 2 * _GRANULE_FRAMES else round(frames / _GRANULE_FRAMES) * _GRANULE_FRAMES
+
+
+def _grid_within(frames: int, most: int) -> int:
+    """The largest grid up to `most` that packets of so many frames are whole blocks of: none waits for the next."""
+    return next(grid for grid in range(min(most, frames), 0, -1) if frames % grid == 0)
 
 
 def header_of(engine: Engine, num_quantizers: int, num_samples: int | None, max_packet_frames: int) -> Header:

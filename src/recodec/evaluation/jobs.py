@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import time
+from collections.abc import Hashable
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -93,11 +94,11 @@ def run_job(job: Job) -> Outcome:
     """Do a job. A file or a codec that fails gives an outcome with `error`; nothing is raised for them."""
     start = time.perf_counter()
     try:
-        audio, rate_hz = job.clip.read()
+        audio, rate_hz, features = _recording(job.clip, _stamp(job.clip.path))
         codec = _codec(job.codec)
         load_s = time.perf_counter() - start
         coded = transcode(codec, audio, rate_hz)
-        pair = Pair(audio, coded.audio, rate_hz, job.clip.kind)
+        pair = Pair(audio, coded.audio, rate_hz, job.clip.kind, features)
     except (RecodecError, OSError, ImportError) as error:
         return failed(job, str(error) or type(error).__name__)
     except Exception as error:  # a peer's or a library's own error must not end a long run
@@ -142,6 +143,13 @@ def _whose(job: Job) -> dict[str, Any]:
         "key": job.key, "clip": clip.name, "path": clip.path, "kind": clip.kind, "codec": str(codec),
         "family": codec.family, "label": codec.label, "bandwidth_kbps": codec.bandwidth_kbps,
     }  # fmt: skip
+
+
+@lru_cache(maxsize=2)
+def _recording(clip: Clip, stamp: str) -> tuple[np.ndarray, int, dict[Hashable, Any]]:
+    """A clip, its rate, and room for what metrics know of it: jobs of one clip come one after the other."""
+    audio, rate_hz = clip.read()
+    return audio, rate_hz, {}
 
 
 @lru_cache(maxsize=16)

@@ -19,6 +19,7 @@ from .. import architecture as arch
 from ..checkpoint import fold_weight
 from ..config import EncodecConfig
 from ..errors import ConfigError
+from .lstm import LstmStack
 from .padding import mask_behind, pad, pad_ragged
 from .streamable import State
 
@@ -120,7 +121,7 @@ class Conv(_Normed):
         if frames <= 0:
             return self._nothing(x), (x, True)
         y = self._normalize(self.conv(x))
-        return y, (x[..., frames * spec.stride :], True)
+        return y, None if last else (_tail(x, frames * spec.stride), True)
 
     def _nothing(self, x: torch.Tensor) -> torch.Tensor:
         return x.new_zeros(x.shape[0], self.spec.out_channels, 0)
@@ -151,7 +152,7 @@ class TransposedConv(_Normed):
         if x.shape[-1] == 0:
             return x.new_zeros(x.shape[0], spec.out_channels, 0), state
         y = self._normalize(self.conv(x))
-        return y[..., begin:end], x[..., -1:]
+        return y[..., begin:end], None if last else _tail(x, -1)
 
     def ragged(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         spec, (left, right) = self.spec, self.spec.trim
@@ -165,13 +166,13 @@ class Lstm(Layer):
 
     def __init__(self, spec: arch.Lstm) -> None:
         super().__init__()
-        self.lstm = nn.LSTM(spec.size, spec.size, spec.num_layers)
+        self.lstm = LstmStack(spec.size, spec.num_layers)
 
     def step(self, x: torch.Tensor, state: State, *, last: bool = False) -> tuple[torch.Tensor, State]:
         if x.shape[-1] == 0:
             return x, state
         frames = x.permute(2, 0, 1)
-        y, state = self.lstm(frames, state)
+        y, state = self.lstm(frames, self.lstm.init_state(frames) if state is None else state)
         return (y + frames).permute(1, 2, 0), state
 
     def ragged(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -196,7 +197,7 @@ class Residual(Layer):
         if waiting is not None:
             skip = torch.cat([waiting, skip], dim=-1)
         ready = y.shape[-1]
-        return skip[..., :ready] + y, (states, skip[..., ready:])
+        return skip[..., :ready] + y, (states, None if last else _tail(skip, ready))
 
     def ragged(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         y = x
@@ -257,6 +258,11 @@ def _weight_norm_of(conv: Any) -> tuple[torch.Tensor, torch.Tensor]:
 
 def _layers(modules: nn.ModuleList) -> Iterable[Layer]:
     return cast("Iterable[Layer]", modules)  # a ModuleList does not know of what it is a list
+
+
+def _tail(x: torch.Tensor, start: int) -> torch.Tensor:
+    """The samples from `start` on, as a copy: a view would keep all of a long push in memory."""
+    return x[..., start:].clone()
 
 
 def _chain(layers: Iterable[Layer], x: torch.Tensor, states: State, *, last: bool) -> tuple[torch.Tensor, State]:

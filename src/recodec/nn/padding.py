@@ -16,7 +16,9 @@ def pad(x: torch.Tensor, left: int, right: int, mode: str) -> torch.Tensor:
         return x
     if mode != "reflect":
         return F.pad(x, (left, right))
-    missing = max(0, max(left, right) - x.shape[-1] + 1)
+    missing = max(left, right) - x.shape[-1] + 1
+    if missing <= 0:
+        return F.pad(x, (left, right), mode="reflect")
     padded = F.pad(F.pad(x, (0, missing)), (left, right), mode="reflect")
     return padded[..., : padded.shape[-1] - missing]
 

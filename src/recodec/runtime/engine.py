@@ -10,7 +10,7 @@ import numpy as np
 from ..checkpoint import fingerprint, fold, read_model
 from ..config import EncodecConfig
 from ..errors import ConfigError
-from .plan import decoder_plan, encoder_plan
+from .plan import decoder_plan, encoder_plan, is_streamable
 from .sessions import Sessions
 from .stream import StreamedNetwork, StreamState
 from .weights import Tensors
@@ -115,11 +115,15 @@ class OnnxEngine:
             return self._decoder.whole(codes)
         return self._decoder.whole(codes, scale=scales)
 
-    # ---- streams of a causal model ---------------------------------------------------------
+    # ---- streams, of a streamable model ---------------------------------------------------------
 
     def encoder_state(self, batch: int) -> StreamState:
-        """State of `batch` encoder streams that have seen nothing."""
-        self._check_causal()
+        """State of `batch` encoder streams that have seen nothing.
+
+        Raises:
+            ConfigError: if the model is not causal, normalizes or has segments.
+        """
+        self._check_streamable()
         return StreamState(np.zeros((batch, self._config.audio_channels, 0), np.float32))
 
     def encode_step(
@@ -140,8 +144,8 @@ class OnnxEngine:
         return self._quantize(latents, num_quantizers), state
 
     def decoder_state(self, batch: int) -> StreamState:
-        """State of `batch` decoder streams that have seen nothing."""
-        self._check_causal()
+        """State of `batch` decoder streams that have seen nothing; errors as in `encoder_state`."""
+        self._check_streamable()
         return StreamState(np.zeros((batch, 1, 0), np.int64))
 
     def decode_step(self, codes: np.ndarray, state: StreamState, *, last: bool) -> tuple[np.ndarray, StreamState]:
@@ -176,9 +180,9 @@ class OnnxEngine:
     def _network_of(self, state: StreamState) -> StreamedNetwork:
         return self._decoder if state.held.dtype == np.int64 else self._encoder
 
-    def _check_causal(self) -> None:
-        if not self._config.use_causal_conv:
-            raise ConfigError("this model is not causal: it cannot be fed in pieces smaller than a segment")
+    def _check_streamable(self) -> None:
+        if not is_streamable(self._config):
+            raise ConfigError("this model is not causal, normalizes or has segments: it takes whole segments only")
 
     def _quantize(self, latents: np.ndarray, num_quantizers: int) -> np.ndarray:
         if latents.shape[-1] == 0:

@@ -13,7 +13,7 @@ from ..errors import ConfigError
 from .build import decoder_graph, encoder_graph
 from .export_readme import readme
 from .graph import embed
-from .plan import Phase, decoder_plan, encoder_plan
+from .plan import Phase, decoder_plan, encoder_plan, is_streamable
 from .weights import Tensors, graph_weights
 
 README_NAME = "README.md"
@@ -42,7 +42,7 @@ def export_tensors(
 ) -> list[Path]:
     """Write `encoder.onnx`, `decoder.onnx`, what else the ends of a stream need, and a README of them all.
 
-    Of a causal model the two are for the middle of a stream, with states as inputs and outputs. Where a
+    Of a streamable model the two are for the middle of a stream, with states as inputs and outputs. Where a
     stream begins differently (mirrored padding) there are `encoder_start.onnx` and `decoder_start.onnx`
     too, and for a last partial frame `encoder_end.onnx`. Of another model the two take whole segments.
 
@@ -83,7 +83,7 @@ def export_tensors(
 
 def _graphs(config: EncodecConfig, num_quantizers: int) -> dict[str, ModelProto]:
     """The graphs to write by the names of their files."""
-    if not config.use_causal_conv:
+    if not is_streamable(config):
         return {
             "encoder.onnx": encoder_graph(config, Phase.WHOLE, num_quantizers),
             "decoder.onnx": decoder_graph(config, Phase.WHOLE),

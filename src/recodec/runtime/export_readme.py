@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from onnx import ModelProto, TensorProto, ValueInfoProto
 
 from ..config import EncodecConfig
-from .plan import SIGNALS, Phase, decoder_plan, encoder_plan
+from .plan import SIGNALS, Phase, decoder_plan, encoder_plan, is_streamable
 
 _TYPES: dict[int, str] = {TensorProto.FLOAT: "float32", TensorProto.INT64: "int64"}
 
@@ -41,7 +41,7 @@ _WHOLE = """ A recording that
 _SEGMENT = """\
 ## Running
 
-This model is not causal: it takes a whole {piece} at once. `encoder.onnx` turns it into codes and
+This model takes a whole {piece} at once. `encoder.onnx` turns it into codes and
 `decoder.onnx` turns the codes into audio, up to {less} samples longer than what went in: cut it.
 """
 _CHUNKS = """\
@@ -61,7 +61,7 @@ def readme(config: EncodecConfig, graphs: Mapping[str, ModelProto]) -> str:
         config: of the model.
         graphs: by the names of their files.
     """
-    parts = [_head(config), _stream(config) if config.use_causal_conv else _segment(config)]
+    parts = [_head(config), _stream(config) if is_streamable(config) else _segment(config)]
     for part in ("encoder", "decoder"):
         files = {name: graph for name, graph in graphs.items() if name.startswith(part)}
         parts.append(_files(part, files))

@@ -78,6 +78,7 @@ class Sessions:
         self._config = config
         self._tensors = tensors
         self._threads = threads
+        self._device = device
         self._providers = _providers(device)
         self._cache = GraphCache(config)
         self._weights: dict[str, dict[str, ort.OrtValue]] = {}
@@ -114,7 +115,10 @@ class Sessions:
             options.intra_op_num_threads = self._threads
         weights = self._weights_of(name)
         options.add_external_initializers(list(weights), list(weights.values()))
-        return Session(ort.InferenceSession(graph, options, providers=self._providers))
+        session = ort.InferenceSession(graph, options, providers=self._providers)
+        if self._device == "cuda" and _CUDA not in session.get_providers():
+            raise ConfigError("ONNX Runtime found no CUDA device that it can use")
+        return Session(session)
 
     def _weights_of(self, name: str) -> dict[str, ort.OrtValue]:
         part, _, detail = name.partition(".")

@@ -58,7 +58,7 @@ class StreamedNetwork:
             return self._finish(x, past), StreamState(x[..., size:], past)
         units = size // plan.unit - plan.tail
         if units < (plan.first if past is None else 1):
-            return self._nothing(x), StreamState(x, past)
+            return self._nothing(x), StreamState(x.copy(), past)  # the caller's array may change
         taken = units * plan.unit
         y, past = self._run(x[..., :taken], past)
         return y, StreamState(x[..., taken:].copy(), past)

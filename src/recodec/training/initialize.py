@@ -51,7 +51,7 @@ def initialize(model: EncodecModel, audio: torch.Tensor) -> None:
             hook.remove()
 
 
-def _ends(block: Residual) -> list[nn.Module]:
+def _ends(block: Residual) -> list[nn.Conv1d]:
     """The convolutions whose outputs the block adds."""
     branch = [m for m in block.block.modules() if isinstance(m, nn.Conv1d)][-1:]
     return branch + [m for m in block.shortcut.modules() if isinstance(m, nn.Conv1d)]

@@ -14,7 +14,7 @@ from .anchors import LowPass, Reference
 from .base import AudioCodec
 from .classic import mp3, opus
 from .peers import DacCodec, MetaCodec, SnacCodec, TransformersCodec
-from .recodec import TorchCodec
+from .recodec import RecodecCodec
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,14 @@ class Family:
     has_model: bool = False
 
 
-_TITLES = {"opus": "Opus", "mp3": "MP3", "reference": "Reference", "lowpass": "Low-pass 3.5 kHz", "recodec": "Recodec"}
+_TITLES = {
+    "recodec": "Recodec",
+    "recodec-torch": "Recodec (torch)",
+    "opus": "Opus",
+    "mp3": "MP3",
+    "reference": "Reference",
+    "lowpass": "Low-pass 3.5 kHz",
+}
 
 
 def _rate(spec: CodecSpec) -> float:
@@ -78,7 +85,8 @@ FAMILIES: dict[str, Family] = {
     "lowpass": Family(lambda spec: LowPass(), has_bandwidth=False),
     "opus": Family(lambda spec: opus(_rate(spec))),
     "mp3": Family(lambda spec: mp3(_rate(spec))),
-    "recodec-torch": Family(lambda spec: TorchCodec(spec.model, _rate(spec)), has_model=True),
+    "recodec": Family(lambda spec: RecodecCodec(spec.model, _rate(spec), "onnx"), has_model=True),
+    "recodec-torch": Family(lambda spec: RecodecCodec(spec.model, _rate(spec), "torch"), has_model=True),
     "encodec": Family(lambda spec: MetaCodec(spec.model, _rate(spec)), has_model=True),
     "transformers": Family(lambda spec: TransformersCodec(spec.model, _rate(spec)), has_model=True),
     "dac": Family(lambda spec: DacCodec(spec.model, _rate(spec)), has_model=True),

@@ -7,7 +7,7 @@ import io
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +95,7 @@ def _session(answers: Any, stimuli: dict[tuple[str, str], tuple[str, str, str]],
     seen: set[tuple[str, str]] = set()
     ratings = []
     for entry in _field(answers, "ratings", list, path):
-        place = (entry.get("trial"), entry.get("stimulus")) if isinstance(entry, dict) else (None, None)
+        place = (str(entry.get("trial")), str(entry.get("stimulus"))) if isinstance(entry, dict) else ("", "")
         if place not in stimuli:
             raise ConfigError(f"{path} rates a stimulus that the key does not have")
         score = entry.get("score")
@@ -173,9 +173,9 @@ def score_table(ratings: Ratings) -> str:
 def write_ratings(path: str | Path, ratings: Ratings) -> None:
     """Write the ratings that count as CSV with the columns rater, clip, kind, codec, score."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, ("rater", "clip", "kind", "codec", "score"), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(rating) for rating in ratings.kept)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["rater", "clip", "kind", "codec", "score"])
+    writer.writerows(astuple(rating) for rating in ratings.kept)
     write_text(path, text.getvalue())
 
 

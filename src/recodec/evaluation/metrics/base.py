@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from ...errors import AudioError
 from ..clips import KINDS
 
 Subject = TypeVar("Subject")
+Feature = TypeVar("Feature")
 
 
 class UndefinedMetricError(AudioError):
@@ -51,6 +52,12 @@ class Metric(Generic[Subject]):
 class Pair:
     """A reference and what a codec made of it: both (C, T), sample by sample in step.
 
+    Attributes:
+        reference, degraded: (C, T) of floating-point numbers.
+        rate_hz: their sampling rate.
+        kind: `"speech"`, `"music"` or `"other"`.
+        features: what metrics remember of the reference; pairs of one reference may share it.
+
     Raises:
         AudioError: if the two differ in shape, are empty, or hold something that is not finite.
     """
@@ -59,7 +66,8 @@ class Pair:
     degraded: np.ndarray
     rate_hz: int
     kind: str = "other"
-    _cache: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False, compare=False)
+    features: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
+    _degraded: dict[int, np.ndarray] = field(default_factory=dict, repr=False, compare=False, init=False)
 
     def __post_init__(self) -> None:
         for name, signal in (("reference", self.reference), ("degraded", self.degraded)):
@@ -80,9 +88,19 @@ class Pair:
     def mono(self, rate_hz: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Reference and degraded (T,) float64, mixed down by the mean, at another rate if asked for."""
         rate_hz = self.rate_hz if rate_hz is None else rate_hz
-        if rate_hz not in self._cache:
-            both = np.stack([self.reference.mean(0), self.degraded.mean(0)])
-            if rate_hz != self.rate_hz:
-                both = resample(both.astype(np.float32), self.rate_hz, rate_hz)
-            self._cache[rate_hz] = (both[0].astype(np.float64), both[1].astype(np.float64))
-        return self._cache[rate_hz]
+        reference = self.of_reference(("mono", rate_hz), lambda: self._mono(self.reference, rate_hz))
+        if rate_hz not in self._degraded:
+            self._degraded[rate_hz] = self._mono(self.degraded, rate_hz)
+        return reference, self._degraded[rate_hz]
+
+    def of_reference(self, key: Hashable, make: Callable[[], Feature]) -> Feature:
+        """What `make` computes of the reference alone; once for all pairs that share `features`."""
+        if key not in self.features:
+            self.features[key] = make()
+        return self.features[key]
+
+    def _mono(self, signal: np.ndarray, rate_hz: int) -> np.ndarray:
+        mono = signal.mean(0, keepdims=True)
+        if rate_hz != self.rate_hz:
+            mono = resample(mono.astype(np.float32), self.rate_hz, rate_hz)
+        return mono[0].astype(np.float64)

@@ -10,8 +10,8 @@ from typing import Any
 from ..metrics import ALL_METRICS
 from ..summary import Cell
 
-PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#666666")
-"""Okabe and Ito's colours, which colour-blind people can tell apart."""
+PALETTE = ("#2a8acb", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#666666")
+"""After Okabe and Ito: colour-blind people can tell them apart, on white and on black."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 INK, FAINT = "#1f2933", "#c3cad2"
 _SIZE_INCHES = (4.2, 3.0)
@@ -47,7 +47,7 @@ def curve_svg(cells: Sequence[Cell], metric: str, kind: str, *, title: str | Non
     chosen = [cell for cell in cells if cell.kind == kind and metric in cell.values]
     if not chosen:
         return ""
-    settings = {
+    settings: dict[Any, Any] = {
         "svg.fonttype": "none", "svg.hashsalt": f"{metric} {kind}", "font.family": "sans-serif", "font.size": 10,
         "axes.edgecolor": FAINT, "axes.labelcolor": INK, "text.color": INK, "xtick.color": INK, "ytick.color": INK,
         "axes.spines.top": False, "axes.spines.right": False,

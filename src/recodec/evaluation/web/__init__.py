@@ -10,7 +10,7 @@ from ...errors import ConfigError
 
 def asset(name: str) -> str:
     """The text of a file of this folder."""
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return resources.files(__name__).joinpath(name).read_text(encoding="utf-8")
 
 
 def render(template: str, *, styles: tuple[str, ...], scripts: tuple[str, ...], **values: Any) -> str:

@@ -1,0 +1,149 @@
+"""Pushes into the ONNX engine and into eager torch, turn by turn in one process on one core; and memory.
+
+    taskset -c 0 python benchmarks/onnx_streaming.py [--clock cpu] [--models 32-filters 16-filters]
+
+Random weights, 8 codebooks (6 kbps at 24 kHz). With `--clock cpu` medians are of the process's own time, for a
+machine that others use too; 95th percentiles, which waiting belongs to, are always by the clock on the
+wall. Peak memory (Linux only) is that of a fresh process that pushes a stream through both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+import recodec
+from recodec import presets
+from recodec.config import EncodecConfig
+from recodec.runtime import OnnxEngine
+
+MODELS = {"32-filters": presets.encodec_24khz, "16-filters": presets.recodec_24khz}
+PUSHES = (1, 4, 15, 75)
+CODEBOOKS = 8
+START = 8  # frames of the first push, more than a mirrored start waits for
+Coder = Callable[[np.ndarray], np.ndarray]
+
+MEMORY = """
+import sys
+from pathlib import Path
+import numpy as np
+from recodec.runtime import OnnxEngine
+folder, frames, pushes = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+engine = OnnxEngine.from_pretrained(folder, threads=1)
+encoder, decoder = engine.encoder_state(1), engine.decoder_state(1)
+audio = np.zeros((1, 1, frames * engine.config.hop_length), np.float32)
+for _ in range(pushes):
+    codes, encoder = engine.encode_step(audio, encoder, last=False, num_quantizers=8)
+    _, decoder = engine.decode_step(codes, decoder, last=False)
+status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+print(int(status["VmHWM"].split()[0]) / 1024)
+"""
+
+
+def random_model(config: EncodecConfig) -> recodec.EncodecModel:
+    torch.manual_seed(0)
+    model = recodec.EncodecModel(config)
+    for book in model.quantizer.codebooks:
+        book.embed.normal_()
+    return model.eval().fold_weight_norm()
+
+
+def onnx_coders(engine: OnnxEngine) -> tuple[Coder, Coder]:
+    """Functions that push audio and codes (1, K, F), each into a stream of its own."""
+    encoder, decoder = engine.encoder_state(1), engine.decoder_state(1)
+
+    def encode(audio: np.ndarray) -> np.ndarray:
+        nonlocal encoder
+        codes, encoder = engine.encode_step(audio, encoder, last=False, num_quantizers=CODEBOOKS)
+        return codes
+
+    def decode(codes: np.ndarray) -> np.ndarray:
+        nonlocal decoder
+        audio, decoder = engine.decode_step(codes, decoder, last=False)
+        return audio
+
+    return encode, decode
+
+
+def torch_coders(model: recodec.EncodecModel) -> tuple[Coder, Coder]:
+    """The same with torch."""
+    encoder, decoder = model.encoder.init_state(1), model.decoder.init_state(1)
+
+    def encode(audio: np.ndarray) -> np.ndarray:
+        nonlocal encoder
+        latents, encoder = model.encoder.step(torch.from_numpy(audio), encoder)
+        return model.quantizer.encode(latents, CODEBOOKS).numpy()
+
+    def decode(codes: np.ndarray) -> np.ndarray:
+        nonlocal decoder
+        audio, decoder = model.decoder.step(model.quantizer.decode(torch.from_numpy(codes)), decoder)
+        return audio.numpy()
+
+    return encode, decode
+
+
+def measure(coders: dict[str, Coder], x: np.ndarray, unit: int, pushes: int, clock: Callable[[], float]) -> None:
+    """Print one line: pushes of x into each coder, turn by turn."""
+    for coder in coders.values():
+        coder(np.repeat(x[..., :unit], START, axis=-1))
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in coders}
+    for _ in range(pushes):
+        for name, coder in coders.items():
+            wall, own = time.perf_counter(), clock()
+            coder(x)
+            times[name].append((clock() - own, time.perf_counter() - wall))
+    medians, seconds = {}, x.shape[-1] / unit / 75
+    for name, pairs in times.items():
+        medians[name] = float(np.median([own for own, _ in pairs]))
+        late = float(np.percentile([wall for _, wall in pairs], 95))
+        print(f" {1000 * medians[name]:8.2f} {1000 * late:8.2f} {seconds / medians[name]:6.1f}x |", end="")
+    print(f" {medians['torch'] / medians['onnx']:5.2f}")
+
+
+def compare(name: str, pushes: int, clock: Callable[[], float]) -> None:
+    """Print the table of one model."""
+    model = random_model(MODELS[name]())
+    config = model.config
+    engine = OnnxEngine(config, {key: value.numpy() for key, value in model.state_dict().items()}, threads=1)
+    rng = np.random.default_rng(0)
+    print(f"\n{name}: milliseconds a push (median, 95th percentile), times real time")
+    print("frames  verb   |          onnx            |          torch           | torch / onnx")
+    for frames in PUSHES:
+        audio = 0.1 * rng.standard_normal((1, 1, frames * config.hop_length), np.float32)
+        codes = rng.integers(0, config.codebook_size, (1, CODEBOOKS, frames))
+        onnx, eager = onnx_coders(engine), torch_coders(model)
+        for index, (verb, x, unit) in enumerate([("encode", audio, config.hop_length), ("decode", codes, 1)]):
+            print(f"{frames:6d}  {verb} |", end="", flush=True)
+            coders = {"onnx": onnx[index], "torch": eager[index]}
+            measure(coders, x, unit, max(10, pushes // frames), clock)
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        for frames in (1, 75):
+            for seconds in (10, 60):
+                arguments = [folder, str(frames), str(75 * seconds // frames)]
+                run = subprocess.run([sys.executable, "-c", MEMORY, *arguments], capture_output=True, check=True)
+                print(f"peak memory, {seconds} s in pushes of {frames}: {float(run.stdout):.0f} MB")
+
+
+def main() -> None:
+    """Print a table for each model."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
+    parser.add_argument("--pushes", type=int, default=300, help="single-frame pushes; fewer of the larger ones")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.set_grad_enabled(False)
+    for name in args.models:
+        compare(name, args.pushes, time.process_time if args.clock == "cpu" else time.perf_counter)
+
+
+if __name__ == "__main__":
+    main()

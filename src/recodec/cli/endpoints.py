@@ -1,0 +1,149 @@
+"""Where verbs read from and write to: files, pipes, and `-` for standard input and output."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Protocol
+
+import click
+
+if TYPE_CHECKING:
+    from ..audio.files import AudioReader
+    from ..audio.live import LiveReader
+    from ..audio.pcm import Pcm
+
+STANDARD = Path("-")
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg")
+
+
+class RawType(click.ParamType):
+    """`RATE:CHANNELS:FORMAT`."""
+
+    name = "RATE:CHANNELS:FORMAT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from ..audio.pcm import Pcm
+        from ..errors import ConfigError
+
+        try:
+            return value if isinstance(value, Pcm) else Pcm.parse(value)
+        except ConfigError as error:
+            self.fail(str(error), param, ctx)
+
+
+class AudioSink(Protocol):
+    """Takes (C, T) samples, T >= 0."""
+
+    def write(self, audio: Any) -> None: ...
+
+
+def is_plain(path: Path) -> bool:
+    """Whether a name is, or would be, that of a file: neither `-` nor a pipe nor a device."""
+    return path != STANDARD and (path.is_file() or not path.exists())
+
+
+def has_audio_suffix(path: Path) -> bool:
+    """Whether a name says that its file has a header which tells what its samples are."""
+    return path.suffix.lower() in AUDIO_SUFFIXES
+
+
+def label(path: Path, standard: str) -> str:
+    """What messages call an endpoint."""
+    return standard if path == STANDARD else str(path)
+
+
+@contextmanager
+def open_source(path: Path) -> Iterator[IO[bytes]]:
+    """Bytes to read. There is no buffer between: a read from a pipe gives what is there."""
+    if path != STANDARD:
+        with open(path, "rb", buffering=0) as file:
+            yield file
+        return
+    if sys.stdin is None:
+        raise click.UsageError("standard input is closed")
+    with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as file:
+        yield file
+
+
+@contextmanager
+def open_target(path: Path, force: bool) -> Iterator[IO[bytes]]:
+    """Where to write bytes: a file that appears whole or not at all, or a pipe that gets them at once."""
+    if is_plain(path):
+        from ..atomic import atomic_write
+
+        with atomic_write(path, overwrite=force) as file:
+            yield file
+        return
+    if path != STANDARD:
+        with open(path, "wb") as file:
+            yield file
+        return
+    if sys.stdout is None:
+        raise click.UsageError("standard output is closed")
+    if sys.stdout.isatty():
+        raise click.UsageError("standard output is a terminal: name a file, or pipe it on")
+    with open(sys.stdout.fileno(), "wb", closefd=False) as file:
+        yield file
+
+
+@contextmanager
+def open_recording(path: Path, raw: Pcm | None, rate_hz: int, channels: int) -> Iterator[AudioReader | LiveReader]:
+    """Audio to read, converted: from a file of any kind, or from a pipe as it comes.
+
+    Args:
+        path: a file, a pipe, or `-`.
+        raw: what its samples are, if it has no header.
+        rate_hz, channels: to convert to.
+    """
+    from ..audio.files import AudioReader
+    from ..audio.live import open_live
+
+    name = label(path, "standard input")
+    if raw is None and is_plain(path):
+        with AudioReader(path, rate_hz=rate_hz, channels=channels) as reader:
+            yield reader
+        return
+    with open_source(path) as file:
+        if raw is None and file.seekable():
+            with AudioReader(file, rate_hz=rate_hz, channels=channels, name=name) as reader:
+                yield reader
+        else:
+            yield open_live(file, raw, rate_hz=rate_hz, channels=channels, name=name)
+
+
+@contextmanager
+def open_audio_target(
+    path: Path, raw: Pcm | None, rate_hz: int, channels: int, num_samples: int | None, force: bool
+) -> Iterator[AudioSink]:
+    """Where to write audio: a file by its suffix, a WAV into a pipe, or raw samples into either.
+
+    Args:
+        path: a file, a pipe, or `-`.
+        raw: what its samples are to be, without a header; else the suffix says it.
+        rate_hz, channels: of the audio.
+        num_samples: of all the audio, if known.
+        force: whether a file may be replaced.
+    """
+    from ..audio.files import AudioWriter
+    from ..audio.live import LiveWriter
+    from ..audio.pcm import Pcm
+
+    if raw is None and is_plain(path):
+        with AudioWriter(path, rate_hz, channels, overwrite=force) as writer:
+            yield writer
+        return
+    with open_target(path, force) as file:
+        form = Pcm(rate_hz, channels) if raw is None else raw
+        sink = LiveWriter(file, form, rate_hz=rate_hz, channels=channels, wav=raw is None, num_samples=num_samples)
+        yield sink
+        sink.close()
+
+
+def silence_output() -> None:
+    """Send what is left to be written nowhere: whoever read it has gone, and Python would complain at exit."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,218 @@
+"""`recodec stream`: a live loop through the codec, with its delay and its load."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .endpoints import has_audio_suffix, open_audio_target, open_recording
+from .options import choose_output, endpoints, model_options, output_options, raw_option
+
+if TYPE_CHECKING:
+    from ..audio.pcm import Pcm
+    from ..codec.codec import Codec
+    from ..codec.latency import Latency
+    from ..codec.streams import StreamDecoder, StreamEncoder
+
+SHOW_EVERY_S = 0.5
+REMEMBERED = 4500  # blocks: a minute of single frames
+
+
+@click.command()
+@endpoints
+@click.option("-b", "--bandwidth", type=float, metavar="KBPS",
+              help="One of the model's bandwidths; its highest up to 6 by default.")  # fmt: skip
+@click.option("--grid", "grid_frames", type=click.IntRange(min=1), default=1, show_default=True, metavar="FRAMES",
+              help="Frames that are coded at once: more are faster and wait longer.")  # fmt: skip
+@click.option("--pace", is_flag=True, help="Take the samples of a file at the speed at which they sound.")
+@raw_option("INPUT, and an OUTPUT that is no .wav, .flac or .ogg, is")
+@model_options
+@output_options
+def stream(
+    source: Path,
+    target: Path | None,
+    bandwidth: float | None,
+    grid_frames: int,
+    pace: bool,
+    raw: Pcm | None,
+    model: str | None,
+    engine: str,
+    threads: int | None,
+    force: bool,
+    quiet: bool,
+) -> None:
+    """Encode and decode INPUT frame by frame as it comes, to OUTPUT if one is given; then tell delay and load.
+
+    From the microphone to the loudspeaker:
+
+    \b
+        arecord -t raw -f S16_LE -r 24000 \\
+        | recodec stream - - --raw 24000:1:s16le \\
+        | aplay -t raw -f S16_LE -r 24000
+    """
+    if target is not None:
+        target = choose_output(source, target, ".wav", force)
+
+    from ..codec.codec import Codec
+
+    codec = Codec.from_pretrained(model, engine=engine, threads=threads)
+    loop = Loop(codec, bandwidth, grid_frames)
+    rate, channels = codec.sampling_rate, codec.config.audio_channels
+    with ExitStack() as stack:
+        reader = stack.enter_context(open_recording(source, raw, rate, channels))
+        blocks = reader.blocks(loop.block_samples)
+        sink = None
+        if target is not None:
+            form = None if has_audio_suffix(target) else raw
+            sink = stack.enter_context(open_audio_target(target, form, rate, channels, None, force))
+        for audio in loop.run(_paced(blocks, rate) if pace else blocks):
+            if sink is not None:
+                sink.write(audio)
+            if not quiet:
+                loop.meter.show()
+    if not quiet:
+        click.echo(loop.meter.summary(), err=True)
+
+
+class Loop:
+    """Audio to codes to audio, block by block, with a meter on it.
+
+    Args:
+        codec: of a model that can be streamed.
+        bandwidth: in kbps; the codec's default for `None`.
+        grid_frames: frames of a block.
+
+    Raises:
+        ConfigError: if the model cannot be streamed, or has no such bandwidth.
+    """
+
+    def __init__(self, codec: Codec, bandwidth: float | None, grid_frames: int) -> None:
+        from ..codec.latency import latency
+        from ..codec.regrid import Regrid
+
+        self.block_samples = grid_frames * codec.config.hop_length
+        self.meter = Meter(self.block_samples / codec.sampling_rate, latency(codec.config, grid_frames))
+        _warm_up(*self._streams(codec, bandwidth, grid_frames), codec.config.audio_channels, self.block_samples)
+        self._encoder, self._decoder = self._streams(codec, bandwidth, grid_frames)
+        self._grid = Regrid(self.block_samples)
+        self._taken, self._given = 0, 0
+
+    def _streams(self, codec: Codec, bandwidth: float | None, grid_frames: int) -> tuple[StreamEncoder, StreamDecoder]:
+        encoder = codec.stream_encoder(bandwidth, grid_frames=grid_frames)
+        return encoder, codec.stream_decoder(grid_frames=grid_frames)
+
+    def run(self, pieces: Iterator[Any]) -> Iterator[Any]:
+        """Take (C, T) in pieces and give (C, T) in pieces, in all as many samples. Ctrl-C is the end of the input."""
+        try:
+            for piece in pieces:
+                self._taken += piece.shape[1]
+                for block in self._grid.push(piece):
+                    yield self._code(block)
+        except KeyboardInterrupt:
+            pass
+        yield from self._finish()
+
+    def _finish(self) -> Iterator[Any]:
+        rest = self._grid.rest()
+        if rest is None:
+            return
+        codes = self._encoder.push(rest), self._encoder.flush()
+        for audio in (self._decoder.push(codes[0]), self._decoder.push(codes[1]), self._decoder.flush()):
+            audio = audio[:, : self._taken - self._given]  # the last frame may have more than came in
+            self._given += audio.shape[1]
+            yield audio
+
+    def _code(self, block: Any) -> Any:
+        start = time.perf_counter()
+        codes = self._encoder.push(block)
+        middle = time.perf_counter()
+        audio = self._decoder.push(codes)
+        self.meter.add(middle - start, time.perf_counter() - middle)
+        self._given += audio.shape[1]
+        return audio
+
+
+class Meter:
+    """Computing time of blocks of a stream.
+
+    Args:
+        block_s: length of a block of audio in seconds.
+        latency: that comes from the model.
+    """
+
+    def __init__(self, block_s: float, latency: Latency) -> None:
+        self._block_s, self._latency = block_s, latency
+        self._recent: deque[tuple[float, float]] = deque(maxlen=REMEMBERED)
+        self._busy_s, self._blocks, self._slowest_s = 0.0, 0, 0.0
+        self._shown_s = time.perf_counter()
+
+    def add(self, encode_s: float, decode_s: float) -> None:
+        """Note a block."""
+        self._recent.append((encode_s, decode_s))
+        self._busy_s += encode_s + decode_s
+        self._slowest_s = max(self._slowest_s, encode_s + decode_s)
+        self._blocks += 1
+
+    @property
+    def load(self) -> float:
+        """Share of the time that the codec was at work, had the audio come at its own speed."""
+        return self._busy_s / (self._blocks * self._block_s) if self._blocks else 0.0
+
+    def show(self) -> None:
+        """Half a second after the last time, and on a terminal only: write how it goes, over the same line."""
+        now = time.perf_counter()
+        if sys.stderr is None or not sys.stderr.isatty() or now - self._shown_s < SHOW_EVERY_S:
+            return
+        self._shown_s = now
+        delay_ms = 1000 * (self._latency.steady_s + self._percentile(lambda pair: pair[0] + pair[1]))
+        line = f"{self._blocks * self._block_s:8.1f} s   delay {delay_ms:5.1f} ms   load {100 * self.load:5.1f}%"
+        click.echo(f"\r{line}", err=True, nl=False)
+
+    def summary(self) -> str:
+        """All figures, in a few lines."""
+        if not self._blocks:
+            return "too short to measure"
+        encode_s = self._percentile(lambda pair: pair[0])
+        decode_s = self._percentile(lambda pair: pair[1])
+        both_s = self._percentile(lambda pair: pair[0] + pair[1])
+        start, steady = (f"{1000 * figure:.1f} ms" for figure in self._latency)
+        begin = "\r" if sys.stderr is not None and sys.stderr.isatty() else ""
+        return (
+            f"{begin}audio     {self._blocks * self._block_s:.1f} s in blocks of {1000 * self._block_s:.1f} ms\n"
+            f"delay     {start} at the start, {steady} from then on, and the computing\n"
+            f"computing {1000 * both_s:.2f} ms a block (encode {1000 * encode_s:.2f}, decode {1000 * decode_s:.2f}) "
+            f"in 95 of 100; {1000 * self._slowest_s:.2f} ms at most\n"
+            f"load      {100 * self.load:.1f}% of real time"
+        )
+
+    def _percentile(self, key: Any) -> float:
+        """The value that 95 of 100 recent blocks stay below."""
+        ordered = sorted(map(key, self._recent))
+        return ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))] if ordered else 0.0
+
+
+def _warm_up(encoder: StreamEncoder, decoder: StreamDecoder, channels: int, block_samples: int) -> None:
+    """An engine makes itself ready at its first calls: that is done before any audio waits for it."""
+    import numpy as np
+
+    silence = np.zeros((channels, block_samples), np.float32)
+    while decoder.push(encoder.push(silence)).shape[1] == 0:
+        pass
+    for _ in range(3):  # one of the later shape, and what the runtime tunes after it
+        decoder.push(encoder.push(silence))
+
+
+def _paced(pieces: Iterator[Any], rate_hz: int) -> Iterator[Any]:
+    """Give each piece when its last sample would have been recorded."""
+    start, samples = time.monotonic(), 0
+    for piece in pieces:
+        samples += piece.shape[1]
+        time.sleep(max(0.0, start + samples / rate_hz - time.monotonic()))
+        yield piece
