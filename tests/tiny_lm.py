@@ -26,8 +26,9 @@ TINY = CodeLMConfig(
     head_width=16,
 )
 
-_SHIFTS = {"query_key_value.shift": 9, "out.shift": 7, "up.shift": 9, "down.shift": 7, "hidden.shift": 9}
-_SIZES = {"start": 2000, "embed": 1000, "condition": 1000, "bias": 20_000, "distance": 10_000}
+_SHIFTS = {"query_key_value.shift": 9, "out.shift": 7, "up.shift": 9, "down.shift": 7, "hidden.shift": 9,
+           "embed.shift": 3, "condition.shift": 3}
+_SIZES = {"start": 2000, "embed": 120, "condition": 120, "logits": 120, "bias": 8_000, "distance": 10_000}
 
 
 def tiny_tensors(config: CodeLMConfig = TINY) -> dict[str, np.ndarray]:
@@ -35,7 +36,7 @@ def tiny_tensors(config: CodeLMConfig = TINY) -> dict[str, np.ndarray]:
     tensors = {}
     for position, (name, (kind, shape)) in enumerate(tensor_specs(config).items()):
         if name.endswith("score_shift"):
-            values = np.full(shape, 8)
+            values = np.full(shape, 8 if name.startswith("layers") else 7)
         elif name.endswith(".shift"):
             values = np.full(shape, _SHIFTS[name.split(".", 2)[-1] if name.startswith("layers") else name])
         else:

@@ -55,8 +55,8 @@ class ExactLM:
         self._matmul = matmul
         self._rule = TableRule(config.codebook_size)
         self._start = tensors["start"].astype(np.float32)
-        self._embed = tensors["embed"]
-        self._condition = tensors.get("condition")
+        self._embed = _embeddings(tensors, "embed")
+        self._condition = _embeddings(tensors, "condition") if config.conditioned else None
         self._layers = [_Layer(config, tensors, f"layers.{i}.", matmul) for i in range(config.num_layers)]
         self._hidden = [
             _linear(tensors, "hidden", 0, HIDDEN_MAX, k)
@@ -172,6 +172,11 @@ def _add(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """x + y, which may reach 2^21, back within the stream's bound. `y` is used up."""
     y += x
     return y.clip(-STREAM_MAX, STREAM_MAX, out=y)
+
+
+def _embeddings(tensors: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    """(K, N, d) int16 in the stream's unit."""
+    return tensors[name].astype(np.int16) << tensors[name + ".shift"].astype(np.int16)[:, None, None]
 
 
 def _linear(

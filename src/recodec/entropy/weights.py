@@ -1,7 +1,9 @@
 """The integers of an exact model: their names and shapes, and the bounds that make products exact.
 
-`lm.safetensors` holds exactly these tensors. A `.shift` belongs to the product of the same name: the
-result's unit is 2^shift times the accumulator's, so it is multiplied by 2^-shift and rounded.
+`lm.safetensors` holds exactly these tensors. The large tables are int8, which costs
+nothing that could be measured. A `.shift` belongs to the product of the same name: the result's unit is
+2^shift times the accumulator's, so it is multiplied by 2^-shift and rounded. The tables `embed` and `condition` are
+multiplied by 2^shift.
 """
 
 from __future__ import annotations
@@ -21,6 +23,10 @@ HIDDEN_MAX = 511
 
 DISTANCE_MAX = 1 << 20
 """Bound of the scores by distance."""
+
+EMBED_SHIFTS = ("embed.shift", "condition.shift")
+EMBED_SHIFT_MAX = 8
+"""So that an embedding is at most 2^15 in size."""
 
 _SHIFT_MAX = 60  # 2^60 and 2^-60 times anything below 2^24 is a normal float32
 
@@ -46,13 +52,15 @@ def tensor_specs(config: CodeLMConfig) -> dict[str, tuple[type[np.signedinteger]
     k, n, d, f = config.num_codebooks, config.codebook_size, config.width, config.feed_forward
     specs: dict[str, tuple[type[np.signedinteger], tuple[int, ...]]] = {
         "start": (np.int16, (d,)),
-        "embed": (np.int16, (k, n, d)),
-        "logits": (np.int16, (k, config.logits_in, n)),
+        "embed": (np.int8, (k, n, d)),
+        "embed.shift": (np.int8, (k,)),
+        "logits": (np.int8, (k, config.logits_in, n)),
         "bias": (np.int32, (k, n)),
         "score_shift": (np.int8, (k,)),
     }
     if config.conditioned:
-        specs["condition"] = (np.int16, (k, n, d))
+        specs["condition"] = (np.int8, (k, n, d))
+        specs["condition.shift"] = (np.int8, (k,))
     if config.head_width:
         specs["hidden"] = (np.int16, (k, d, config.head_width))
         specs["hidden.shift"] = (np.int8, (k, config.head_width))
@@ -86,8 +94,10 @@ def check_weights(config: CodeLMConfig, tensors: Mapping[str, np.ndarray]) -> No
             raise CheckpointError(
                 f"{name} must be {np.dtype(kind).name} {shape}, got {tensor.dtype.name} {tensor.shape}"
             )
-        if name.endswith("shift") and int(np.abs(tensor.astype(np.int16)).max()) > _SHIFT_MAX:
-            raise CheckpointError(f"{name} must be from -{_SHIFT_MAX} to {_SHIFT_MAX}")
+        if name.endswith("shift"):
+            low, high = (0, EMBED_SHIFT_MAX) if name in EMBED_SHIFTS else (-_SHIFT_MAX, _SHIFT_MAX)
+            if int(tensor.min()) < low or int(tensor.max()) > high:
+                raise CheckpointError(f"{name} must be from {low} to {high}")
     _check_bounds(config, tensors)
 
 
