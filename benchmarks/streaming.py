@@ -1,6 +1,6 @@
 """Pushes into the ONNX engine and into eager torch, turn by turn in one process on one core; and memory.
 
-    taskset -c 0 python benchmarks/onnx_streaming.py [--clock cpu] [--models 32-filters 16-filters]
+    taskset -c 0 python benchmarks/streaming.py [--clock cpu] [--models 32-filters 16-filters]
 
 Random weights, 8 codebooks (6 kbps at 24 kHz). With `--clock cpu` medians are of the process's own time, for a
 machine that others use too; 95th percentiles, which waiting belongs to, are always by the clock on the
