@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from ..config import EncodecConfig
 from ..errors import ConfigError
@@ -87,16 +87,27 @@ class TrainConfig:
         Raises:
             ConfigError: for a key that does not exist, or a value of the wrong kind.
         """
-        config = self
-        for key, text in settings.items():
-            owner, _, name = key.rpartition(".")
-            target: Any = getattr(config, owner) if owner in ("model", "codebooks") else config
-            known = {f.name for f in dataclasses.fields(target)}
-            if owner not in ("", "model", "codebooks") or name not in known:
-                raise ConfigError(f"there is no setting {key!r}; see TrainConfig for those that exist")
-            changed = dataclasses.replace(target, **{name: _parse(key, text, getattr(target, name))})
-            config = dataclasses.replace(config, **{owner: changed}) if owner else changed
-        return config
+        return apply_settings(self, settings, owners=("model", "codebooks"))
+
+
+Config = TypeVar("Config")
+
+
+def apply_settings(config: Config, settings: Mapping[str, str], *, owners: Sequence[str]) -> Config:
+    """A copy of a dataclass with `key=value` settings applied; `owner.key` reaches into a field that is one.
+
+    Raises:
+        ConfigError: for a key that does not exist, or a value of the wrong kind.
+    """
+    for key, text in settings.items():
+        owner, _, name = key.rpartition(".")
+        target: Any = getattr(config, owner) if owner in owners else config
+        known = {f.name for f in dataclasses.fields(target)}
+        if owner not in ("", *owners) or name not in known:
+            raise ConfigError(f"there is no setting {key!r}; see {type(config).__name__} for those that exist")
+        changed = dataclasses.replace(target, **{name: _parse(key, text, getattr(target, name))})
+        config = dataclasses.replace(config, **{owner: changed}) if owner else changed  # type: ignore[type-var]
+    return config
 
 
 def _parse(key: str, text: str, old: object) -> Any:

@@ -1,0 +1,108 @@
+"""The integers of an exact model: their names and shapes, and the bounds that make products exact.
+
+`lm.safetensors` holds exactly these tensors. A `.shift` belongs to the product of the same name: the
+result's unit is 2^shift times the accumulator's, so it is multiplied by 2^-shift and rounded.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..errors import CheckpointError
+from .arithmetic import DIFFERENCE_LIMIT, EXACT_LIMIT, STREAM_MAX, check_product, norm_max
+from .config import CodeLMConfig
+from .tables import MIXING_BITS
+
+HIDDEN_MAX = 511
+"""Bound of what a hidden ReLU layer puts out."""
+
+DISTANCE_MAX = 1 << 20
+"""Bound of the scores by distance."""
+
+_SHIFT_MAX = 60  # 2^60 and 2^-60 times anything below 2^24 is a normal float32
+
+
+def attention_max(config: CodeLMConfig) -> int:
+    """Bound of queries, keys and values, so that both products of attention are exact.
+
+    A score is at most head_size * max^2 + DISTANCE_MAX, and must stay below `DIFFERENCE_LIMIT`. Mixing
+    weights sum to at most 2^14 and half a unit a frame, and times max must stay below `EXACT_LIMIT`.
+    """
+    by_score = math.isqrt((DIFFERENCE_LIMIT - DISTANCE_MAX) // config.head_size)
+    by_mixing = EXACT_LIMIT // ((1 << MIXING_BITS) + config.past_context // 2 + 2)
+    return min(by_score, by_mixing)
+
+
+def head_in_max(config: CodeLMConfig) -> int:
+    """Bound of what the logits are computed from."""
+    return HIDDEN_MAX if config.head_width else norm_max(config.width)
+
+
+def tensor_specs(config: CodeLMConfig) -> dict[str, tuple[type[np.signedinteger], tuple[int, ...]]]:
+    """Type and shape of every tensor by its name."""
+    k, n, d, f = config.num_codebooks, config.codebook_size, config.width, config.feed_forward
+    specs: dict[str, tuple[type[np.signedinteger], tuple[int, ...]]] = {
+        "start": (np.int16, (d,)),
+        "embed": (np.int16, (k, n, d)),
+        "logits": (np.int16, (k, config.logits_in, n)),
+        "bias": (np.int32, (k, n)),
+        "score_shift": (np.int8, (k,)),
+    }
+    if config.conditioned:
+        specs["condition"] = (np.int16, (k, n, d))
+    if config.head_width:
+        specs["hidden"] = (np.int16, (k, d, config.head_width))
+        specs["hidden.shift"] = (np.int8, (k, config.head_width))
+    for i in range(config.num_layers):
+        for name, (rows, columns) in {
+            "query_key_value": (d, 3 * d),
+            "out": (d, d),
+            "up": (d, f),
+            "down": (f, d),
+        }.items():
+            specs[f"layers.{i}.{name}"] = (np.int16, (rows, columns))
+            specs[f"layers.{i}.{name}.shift"] = (np.int8, (columns,))
+        specs[f"layers.{i}.distance"] = (np.int32, (config.num_heads, config.past_context + 1))
+        specs[f"layers.{i}.score_shift"] = (np.int8, (config.num_heads,))
+    return specs
+
+
+def check_weights(config: CodeLMConfig, tensors: Mapping[str, np.ndarray]) -> None:
+    """Check names, types and shapes, and prove from the values that every product will be exact.
+
+    Raises:
+        CheckpointError: naming what is missing, unknown, misshapen or too large.
+    """
+    specs = tensor_specs(config)
+    if set(tensors) != set(specs):
+        missing, unknown = sorted(set(specs) - set(tensors)), sorted(set(tensors) - set(specs))
+        raise CheckpointError(f"the tensors do not fit the configuration: missing {missing}, unknown {unknown}")
+    for name, (kind, shape) in specs.items():
+        tensor = tensors[name]
+        if tensor.dtype != kind or tensor.shape != shape:
+            raise CheckpointError(
+                f"{name} must be {np.dtype(kind).name} {shape}, got {tensor.dtype.name} {tensor.shape}"
+            )
+        if name.endswith("shift") and int(np.abs(tensor.astype(np.int16)).max()) > _SHIFT_MAX:
+            raise CheckpointError(f"{name} must be from -{_SHIFT_MAX} to {_SHIFT_MAX}")
+    _check_bounds(config, tensors)
+
+
+def _check_bounds(config: CodeLMConfig, tensors: Mapping[str, np.ndarray]) -> None:
+    norm, attention = norm_max(config.width), attention_max(config)
+    largest = {"query_key_value": norm, "out": attention, "up": norm, "down": HIDDEN_MAX}
+    for i in range(config.num_layers):
+        for name, in_max in largest.items():
+            check_product(f"layers.{i}.{name}", tensors[f"layers.{i}.{name}"], in_max, limit=EXACT_LIMIT)
+        distance = np.abs(tensors[f"layers.{i}.distance"].astype(np.int64))
+        if int(distance.max()) > DISTANCE_MAX:
+            raise CheckpointError(f"layers.{i}.distance must not exceed {DISTANCE_MAX} in size")
+    if config.head_width:
+        check_product("hidden", tensors["hidden"], norm, limit=EXACT_LIMIT)
+    check_product("logits", tensors["logits"], head_in_max(config), bias=tensors["bias"], limit=DIFFERENCE_LIMIT)
+    # A sum of K embeddings enters the stream without a clip of its own.
+    if config.num_codebooks << 15 > STREAM_MAX:
+        raise CheckpointError(f"num_codebooks must be at most {STREAM_MAX >> 15}, got {config.num_codebooks}")

@@ -1,0 +1,300 @@
+"""Training of a code language model on the codes of a corpus (paper section 3.3)."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from ..atomic import atomic_write
+from ..entropy.config import CodeLMConfig
+from ..entropy.files import save_lm
+from ..entropy.quantize import quantize
+from ..errors import CheckpointError, ConfigError
+from ..model.lm import CodeLM
+from ..model.lm_meta import MetaCodeLM, MetaLMConfig
+from .codes import CODEBOOKS_NAME, CodeCrops, CodesIndex, group_of
+from .config import apply_settings
+
+STATE_NAME = "state.pt"
+LOG_NAME = "log.jsonl"
+EXPORT_NAME = "lm"
+_MAX_OFFSET = 10_000  # of the paper's sinusoidal positions, in frames
+
+
+@dataclass(frozen=True)
+class LMTrainConfig:
+    """What a run trains, on what and how.
+
+    Attributes:
+        model: our network, or the paper's (which cannot be exported to exact arithmetic).
+        codes: folder of codes (see `codes.CodeCrops`).
+        codebooks: start from the geometry of the codec's codebooks (our network only; see `CodeLM`).
+        dev: folder of codes for the figures in the log; `None` for none.
+        group_weights: share of crops from each group.
+        updates: number of optimizer steps in all.
+        warmup_updates: steps over which the learning rate rises from 0.
+        cooldown_updates: steps at the end over which it falls to 0.
+        batch_size, crop_s: crops a step, and their length in seconds (paper: 5 s).
+        learning_rate, betas: of Adam.
+        clip_norm: largest norm of the gradient.
+        seed: of everything random.
+        save_every_s, log_every, dev_every: seconds between checkpoints, updates between log lines
+            and between dev figures.
+    """
+
+    model: CodeLMConfig | MetaLMConfig
+    codes: str
+    codebooks: bool = True
+    dev: str | None = None
+    group_weights: Mapping[str, float] = field(default_factory=lambda: {"speech": 0.45, "music": 0.35, "sfx": 0.2})
+    updates: int = 20_000
+    warmup_updates: int = 100
+    cooldown_updates: int = 4_000
+    batch_size: int = 8
+    crop_s: float = 5.0
+    learning_rate: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.98)
+    clip_norm: float = 1.0
+    seed: int = 0
+    save_every_s: float = 300.0
+    log_every: int = 10
+    dev_every: int = 500
+
+    def __post_init__(self) -> None:
+        for name in ("updates", "batch_size", "log_every", "dev_every"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not (math.isfinite(self.crop_s) and self.crop_s > 0):
+            raise ConfigError(f"crop_s must be positive, got {self.crop_s}")
+
+    def learning_rate_at(self, update: int) -> float:
+        """Learning rate of that update (from 0): warm-up, plateau, linear cool-down."""
+        rise = min(1.0, (update + 1) / max(1, self.warmup_updates))
+        fall = min(1.0, (self.updates - update) / max(1, self.cooldown_updates))
+        return self.learning_rate * min(rise, fall)
+
+    def with_settings(self, settings: Mapping[str, str]) -> LMTrainConfig:
+        """A copy with `key=value` settings applied; `model.key` reaches into the network's config.
+
+        Raises:
+            ConfigError: for a key that does not exist, or a value of the wrong kind.
+        """
+        return apply_settings(self, settings, owners=("model",))
+
+
+class LMTrainer:
+    """Everything a run holds. `state_dict` is all of it, so that a resumed run goes on as if unbroken.
+
+    Args:
+        config: the run.
+        device: where to train.
+
+    Raises:
+        ConfigError: if the codes are not those the model is for.
+    """
+
+    def __init__(self, config: LMTrainConfig, device: str | torch.device = "cpu") -> None:
+        self.config = config
+        self.device = torch.device(device)
+        index = CodesIndex.read(config.codes)
+        _check(config.model, index)
+        self.counts = [index.codebooks_for(b) for b in index.bandwidths]
+        torch.manual_seed(config.seed)
+        self.model = _build(config).to(self.device)
+        self.optimizer = torch.optim.Adam(
+            self.model.parameters(), lr=config.learning_rate, betas=config.betas, foreach=True
+        )
+        self.random = torch.Generator().manual_seed(config.seed)
+        self.data = CodeCrops(
+            config.codes,
+            crop_frames=max(1, round(config.crop_s * index.frame_rate)),
+            group_weights=config.group_weights,
+            seed=config.seed,
+        )
+        self.done = 0
+        self.seconds = 0.0
+
+    def update(self) -> dict[str, float]:
+        """One optimizer step on a fresh batch at a bandwidth drawn evenly; returns figures for the log."""
+        config = self.config
+        for group in self.optimizer.param_groups:
+            group["lr"] = config.learning_rate_at(self.done)
+        count = self.counts[int(torch.randint(len(self.counts), (), generator=self.random))]
+        codes = self.data.batch(config.batch_size, count).to(self.device)
+        logits = self._logits(codes)
+        loss = F.cross_entropy(logits.flatten(0, 2), codes.flatten())
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
+        self.optimizer.step()
+        self.done += 1
+        return {"codebooks": count, "bits_per_code": float(loss.detach()) / math.log(2)}
+
+    def _logits(self, codes: torch.Tensor) -> torch.Tensor:
+        """(B, K, F, N); the paper's network starts at a random position."""
+        if isinstance(self.model, MetaCodeLM):
+            offset = torch.randint(_MAX_OFFSET, (codes.shape[0], 1, 1), generator=self.random)
+            return self.model(codes, offset.to(codes.device))
+        return self.model(codes)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Model, optimizer, random states, position in the data and in the run."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "random": self.random.get_state(),
+            "data": self.data.state_dict(),
+            "done": self.done,
+            "seconds": self.seconds,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue a run."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.random.set_state(state["random"].cpu())
+        self.data.load_state_dict(state["data"])
+        self.done, self.seconds = state["done"], state["seconds"]
+
+    def save(self, folder: Path) -> None:
+        """Write the state atomically."""
+        with atomic_write(folder / STATE_NAME) as file:
+            torch.save(self.state_dict(), file)
+
+    def load(self, folder: Path) -> None:
+        """Read the state that `save` wrote.
+
+        Raises:
+            CheckpointError: if it is not readable, or belongs to another network.
+        """
+        path = folder / STATE_NAME
+        try:
+            self.load_state_dict(torch.load(path, map_location=self.device, weights_only=True))
+        except FileNotFoundError:
+            raise
+        except Exception as error:  # torch.load raises whatever the bytes provoke
+            raise CheckpointError(f"cannot resume from {path}: {error}") from error
+
+
+def train_lm(
+    config: LMTrainConfig,
+    out: str | Path,
+    *,
+    device: str | torch.device = "cpu",
+    resume: bool = True,
+    progress: bool = True,
+    stop_after_s: float | None = None,
+) -> nn.Module:
+    """Run `config`, with the state and the log in the folder `out`, and our network exact in `out/lm`.
+
+    A run that was interrupted goes on where its last checkpoint stands.
+
+    Args:
+        config: the run.
+        out: folder; made if it does not exist.
+        device: where to train.
+        resume: go on from the folder's state if there is one; otherwise refuse to overwrite it.
+        progress: show a bar with speed and remaining time.
+        stop_after_s: save, export and return after that many seconds, before the run is complete.
+
+    Returns:
+        the trained model.
+
+    Raises:
+        FileExistsError: if there is a state and `resume` is false.
+        CheckpointError: if the state cannot be read.
+        ConfigError: if the codes are not those the model is for.
+    """
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    trainer = LMTrainer(config, device)
+    if (out / STATE_NAME).exists():
+        if not resume:
+            raise FileExistsError(f"{out} holds a run already; resume it or choose another folder")
+        trainer.load(out)
+    started = saved = time.monotonic()
+    before = trainer.seconds
+    bar = tqdm(total=config.updates, initial=trainer.done, unit="update", disable=not progress, smoothing=0.02)
+    with bar, open(out / LOG_NAME, "a", encoding="utf-8", buffering=1) as log:
+        while trainer.done < config.updates:
+            figures = trainer.update()
+            now = time.monotonic()
+            trainer.seconds = before + now - started
+            bar.update()
+            if trainer.done % config.log_every == 0:
+                bar.set_postfix(bits=f"{figures['bits_per_code']:.3f}")
+                _log(log, trainer, figures)
+            if config.dev is not None and trainer.done % config.dev_every == 0:
+                _log(log, trainer, bits_by_bandwidth(trainer.model, config.dev))
+            if now - saved > config.save_every_s:
+                trainer.save(out)
+                saved = now
+            if stop_after_s is not None and now - started > stop_after_s:
+                break
+        if config.dev is not None:
+            _log(log, trainer, bits_by_bandwidth(trainer.model, config.dev))
+    trainer.save(out)
+    if isinstance(trainer.model, CodeLM):
+        export(trainer.model, out / EXPORT_NAME)
+    return trainer.model
+
+
+def export(model: CodeLM, folder: str | Path) -> None:
+    """Write the exact form of a trained model: `lm.safetensors` and `lm_config.json`."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    save_lm(folder, model.config, quantize(model.config, model.exact_weights()))
+
+
+@torch.no_grad()
+def bits_by_bandwidth(model: nn.Module, folder: str | Path) -> dict[str, float]:
+    """Bits per frame on the files of a folder of codes, each coded from its start as one packet.
+
+    Returns:
+        figures named `dev_<group>_<kbps>` and, over all files, `dev_<kbps>`.
+    """
+    index = CodesIndex.read(folder)
+    device = next(model.parameters()).device
+    files = {name: np.load(Path(folder) / name).astype(np.int64) for name in index.frames}
+    figures: dict[str, float] = {}
+    for bandwidth in index.bandwidths:
+        bits: dict[str, float] = {}
+        frames: dict[str, int] = {}
+        for name, codes in files.items():
+            x = torch.from_numpy(codes[None, : index.codebooks_for(bandwidth)]).to(device)
+            nats = F.cross_entropy(model(x).flatten(0, 2), x.flatten(), reduction="sum")
+            for group in (group_of(name), ""):
+                bits[group] = bits.get(group, 0.0) + float(nats) / math.log(2)
+                frames[group] = frames.get(group, 0) + x.shape[-1]
+        for group in sorted(bits):
+            figures["_".join(filter(None, ("dev", group, f"{bandwidth:g}")))] = bits[group] / frames[group]
+    return figures
+
+
+def _build(config: LMTrainConfig) -> nn.Module:
+    if isinstance(config.model, MetaLMConfig):
+        return MetaCodeLM(config.model)
+    books = torch.from_numpy(np.load(Path(config.codes) / CODEBOOKS_NAME)) if config.codebooks else None
+    return CodeLM(config.model, books)
+
+
+def _check(model: CodeLMConfig | MetaLMConfig, index: CodesIndex) -> None:
+    if model.num_codebooks < index.num_codebooks or model.codebook_size != index.codebook_size:
+        raise ConfigError(
+            f"the codes have {index.num_codebooks} codebooks of {index.codebook_size} entries, "
+            f"the language model {model.num_codebooks} of {model.codebook_size}"
+        )
+
+
+def _log(log: Any, trainer: LMTrainer, figures: Mapping[str, float]) -> None:
+    log.write(json.dumps({"update": trainer.done, "seconds": round(trainer.seconds, 1), **figures}) + "\n")

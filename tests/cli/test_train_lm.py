@@ -1,0 +1,57 @@
+"""`recodec train-lm`, from shards to the two files that code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from click.testing import CliRunner
+
+from recodec import presets
+from recodec.cli.train_lm import train_lm
+from recodec.codec.entropy import EntropyModel
+from recodec.model.encodec import EncodecModel
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A toy codec model, a shard and a dev clip."""
+    root = tmp_path_factory.mktemp("train_lm")
+    torch.manual_seed(0)
+    model = EncodecModel(presets.tiny()).eval()
+    for book in model.quantizer.codebooks:
+        book.embed.normal_()
+    model.save_pretrained(root / "model")
+    audio = np.random.default_rng(0).normal(size=24_000) * 0.1
+    (root / "shards").mkdir()
+    (root / "dev").mkdir()
+    np.save(root / "shards" / "speech-000.npy", (audio * 32767).astype(np.int16))
+    soundfile.write(root / "dev" / "speech-00.wav", audio[:6400], 24_000)
+    return root
+
+
+def run(root: Path, out: Path, *settings: str) -> tuple[int, str]:
+    small = ["model.width=16", "model.num_layers=1", "model.num_heads=2", "model.feed_forward=16"]
+    arguments = ["--model", str(root / "model"), "--shards", str(root / "shards"), "--dev", str(root / "dev"), "-o", str(out)]
+    result = CliRunner().invoke(train_lm, [*arguments, "batch_size=2", "crop_s=0.2", *small, *settings])
+    return result.exit_code, result.output
+
+
+def test_makes_codes_a_log_and_an_exact_model(root: Path, tmp_path: Path) -> None:
+    assert run(root, tmp_path, "updates=2") == (0, "")
+    assert np.load(tmp_path / "codes" / "train" / "speech-000.npy").shape == (8, 75)
+    assert "dev_speech_3.6" in (tmp_path / "log.jsonl").read_text()
+    assert EntropyModel.load(tmp_path / "lm").num_codebooks == 8
+    code, output = run(root, tmp_path, "updates=3", "--no-resume")
+    assert code == 2
+    assert "holds a run already" in output
+
+
+@pytest.mark.parametrize("setting", ["updates", "model.depth=3", "updates=many", "updates=0"])
+def test_bad_settings_are_usage_errors(root: Path, tmp_path: Path, setting: str) -> None:
+    code, output = run(root, tmp_path, setting)
+    assert code == 2
+    assert "Error:" in output
