@@ -37,7 +37,10 @@ def counts(pad_mode: str) -> tuple[np.ndarray, np.ndarray]:
 def main() -> None:
     """Draw and write the picture."""
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    for pad_mode, label in (("constant", "zero padding (default model)"), ("reflect", "mirrored padding (Meta's models)")):
+    for pad_mode, label in (
+        ("constant", "zero padding (default model)"),
+        ("reflect", "mirrored padding (Meta's models)"),
+    ):
         frames_in, frames_out = counts(pad_mode)
         axes.step([0, *frames_in * 40 / 3], [0, *frames_out * 40 / 3], where="post", label=label)
     axes.plot([0, FRAMES * 40 / 3], [0, FRAMES * 40 / 3], ":", color="gray", label="no delay at all")

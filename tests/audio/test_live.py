@@ -99,6 +99,12 @@ def test_what_follows_the_samples_is_no_sound():
     assert heard(open_live(Pipe(data), None, rate_hz=24_000, channels=1, name="x")).shape == (1, 500)
 
 
+def test_chunks_of_odd_length_have_a_byte_more():
+    data = wav_of(audio_of(500))
+    data = data[:12] + b"LIST\3\0\0\0abc\0" + data[12:]
+    assert heard(open_live(Pipe(data), None, rate_hz=24_000, channels=1, name="x")).shape == (1, 500)
+
+
 def broken(**changes):
     """A WAV whose header says something else at a place."""
     data = bytearray(wav_of(audio_of(500)))
@@ -125,6 +131,9 @@ def test_raw_samples_that_are_no_sound():
     pcm = Pcm(24_000, 1, "f32le")
     with pytest.raises(AudioError, match="sample 1 of channel 0 of x is NaN"):
         heard(open_live(Pipe(struct.pack("<2f", 0, np.nan)), pcm, rate_hz=24_000, channels=1, name="x"))
+    late = struct.pack("<2500f", *[0.0] * 2345, np.inf, *[0.0] * 154)
+    with pytest.raises(AudioError, match="sample 2345 of channel 0 of x is infinite"):
+        heard(open_live(Pipe(late, 400), pcm, rate_hz=24_000, channels=1, name="x"))
     with pytest.raises(AudioError, match="within a sample"):
         heard(open_live(Pipe(b"\0" * 7), pcm, rate_hz=24_000, channels=1, name="x"))
 

@@ -272,3 +272,14 @@ def test_every_verb_has_help(recodec: Callable) -> None:
         shown = recodec(verb, "--help")
         assert shown.code == 0
         assert f"recodec {verb}" in shown.out
+
+
+@pytest.mark.parametrize("clip", ["speech.wav", "music.wav"])
+def test_engines_agree_on_real_audio(clip: str) -> None:
+    """The shipped model on ONNX Runtime and on torch: codes, and waveforms of the same codes."""
+    audio = soundfile.read(EXAMPLES / clip, dtype="float32")[0][None]
+    onnx, torch = (Codec.from_pretrained(engine=engine, threads=1) for engine in ("onnx", "torch"))
+    codes, scales = onnx.encode(audio, 12.0)
+    assert (codes == torch.encode(audio, 12.0)[0]).mean() >= 0.999
+    heard, expected = onnx.decode(codes, scales), torch.decode(codes, scales)
+    assert np.abs(heard - expected).max() <= 1e-4 * np.abs(expected).max()

@@ -35,7 +35,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(root: Path, out: Path, *settings: str) -> tuple[int, str]:
     small = ["model.width=16", "model.num_layers=1", "model.num_heads=2", "model.feed_forward=16"]
-    arguments = ["--model", str(root / "model"), "--shards", str(root / "shards"), "--dev", str(root / "dev"), "-o", str(out)]
+    folders = {"--model": root / "model", "--shards": root / "shards", "--dev": root / "dev", "-o": out}
+    arguments = [str(word) for pair in folders.items() for word in pair]
     result = CliRunner().invoke(train_lm, [*arguments, "batch_size=2", "crop_s=0.2", *small, *settings])
     return result.exit_code, result.output
 

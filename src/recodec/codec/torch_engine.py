@@ -12,7 +12,7 @@ import torch
 
 from ..config import EncodecConfig
 from ..model.encodec import EncodecModel
-from ..nn.layers import Lstm, Network
+from ..nn.layers import Network
 from .engine import State
 
 
@@ -109,14 +109,4 @@ class _Streams:
         return y, _Streams(self.network, layers)
 
     def select(self, rows: torch.Tensor) -> _Streams:
-        # The batch is the first axis of every tensor but those of an LSTM, where it comes after the layers.
-        axes = [1 if isinstance(layer, Lstm) else 0 for layer in self.network.layers]
-        return _Streams(self.network, tuple(_select(s, rows, axis) for s, axis in zip(self.layers, axes, strict=True)))
-
-
-def _select(state: Any, rows: torch.Tensor, axis: int) -> Any:
-    if isinstance(state, torch.Tensor):
-        return state.index_select(axis, rows)
-    if isinstance(state, tuple):
-        return tuple(_select(part, rows, axis) for part in state)
-    return state
+        return _Streams(self.network, self.network.select(self.layers, rows))

@@ -33,8 +33,9 @@ class CodeLM(nn.Module):
     layer of `head_width` (where there is one) to N logits.
 
     Given the codec's codebooks, the tables of embeddings, conditioning embeddings and logits are each a
-    projection of the entries (and of their length) plus a table of their own, so that codes of like sound are alike from the start;
-    `exact_weights` adds the two up. It changes how fast the model learns, and nothing of the network.
+    projection of the entries (and of their length) plus a table of their own, so that codes of like sound are
+    alike from the start; `exact_weights` adds the two up. It changes how fast the model learns, and nothing of the
+    network.
 
     Args:
         config: its shape.

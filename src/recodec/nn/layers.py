@@ -6,7 +6,7 @@ Shapes are (B, C, T), T being the time at the layer's own rate.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import torch
@@ -21,7 +21,7 @@ from ..config import EncodecConfig
 from ..errors import ConfigError
 from .lstm import LstmStack
 from .padding import mask_behind, pad, pad_ragged
-from .streamable import State
+from .streamable import State, select_streams, stack_streams
 
 
 class Layer(nn.Module):
@@ -30,6 +30,8 @@ class Layer(nn.Module):
     `forward(x)` is `step(x, fresh, last=True)[0]`; `ragged(x, lengths)` is the same for a batch of
     unequal lengths, each item getting what it gets alone.
     """
+
+    batch_axis = 0  # where the batch is in the tensors of the state
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, C, T) to (B, C', T')."""
@@ -164,6 +166,8 @@ class TransposedConv(_Normed):
 class Lstm(Layer):
     """LSTM over time with a skip connection. State: (h, c), each (layers, B, C)."""
 
+    batch_axis = 1
+
     def __init__(self, spec: arch.Lstm) -> None:
         super().__init__()
         self.lstm = LstmStack(spec.size, spec.num_layers)
@@ -219,6 +223,22 @@ class Network(Layer):
 
     def step(self, x: torch.Tensor, state: State, *, last: bool = False) -> tuple[torch.Tensor, State]:
         return _chain(_layers(self.layers), x, state, last=last)
+
+    def select(self, state: State, rows: torch.Tensor) -> State:
+        """The state of some streams of a batch: row i of the result is stream `rows[i]`, rows (B',) int64."""
+        return tuple(
+            select_streams(part, rows, layer.batch_axis)
+            for layer, part in zip(_layers(self.layers), state, strict=True)
+        )
+
+    def stack(self, states: Sequence[State]) -> State:
+        """One state for the streams of several, in their order.
+
+        Raises:
+            ConfigError: for streams that are not equally far (whole hops beyond their start, all are).
+        """
+        columns = zip(_layers(self.layers), *states, strict=True)
+        return tuple(stack_streams(parts, layer.batch_axis) for layer, *parts in columns)
 
     def ragged(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         for layer in _layers(self.layers):

@@ -1,6 +1,6 @@
 """Pushes into the ONNX engine and into eager torch, turn by turn in one process on one core; and memory.
 
-    taskset -c 0 python benchmarks/onnx_streaming.py [--clock cpu] [--models 32-filters 16-filters]
+    taskset -c 0 python benchmarks/streaming.py [--clock cpu] [--models 32-filters 16-filters]
 
 Random weights, 8 codebooks (6 kbps at 24 kHz). With `--clock cpu` medians are of the process's own time, for a
 machine that others use too; 95th percentiles, which waiting belongs to, are always by the clock on the
@@ -107,6 +107,21 @@ def measure(coders: dict[str, Coder], x: np.ndarray, unit: int, pushes: int, clo
     print(f" {medians['torch'] / medians['onnx']:5.2f}")
 
 
+def round_trip(engine: OnnxEngine, frames: int = 1500) -> None:
+    """Print what a live loop sees: one frame encoded and decoded, by the clock on the wall."""
+    encode, decode = onnx_coders(engine)
+    hop = engine.config.hop_length
+    audio = 0.1 * np.random.default_rng(0).standard_normal((1, 1, START * hop), np.float32)
+    decode(encode(audio))
+    times = []
+    for _ in range(frames):
+        start = time.perf_counter()
+        decode(encode(audio[..., :hop]))
+        times.append(1000 * (time.perf_counter() - start))
+    print(f"a frame (13.3 ms) there and back: median {np.median(times):.2f} ms, "
+          f"95th percentile {np.percentile(times, 95):.2f} ms")  # fmt: skip
+
+
 def compare(name: str, pushes: int, clock: Callable[[], float]) -> None:
     """Print the table of one model."""
     model = random_model(MODELS[name]())
@@ -123,6 +138,7 @@ def compare(name: str, pushes: int, clock: Callable[[], float]) -> None:
             print(f"{frames:6d}  {verb} |", end="", flush=True)
             coders = {"onnx": onnx[index], "torch": eager[index]}
             measure(coders, x, unit, max(10, pushes // frames), clock)
+    round_trip(engine)
     with tempfile.TemporaryDirectory() as folder:
         model.save_pretrained(folder)
         for frames in (1, 75):
