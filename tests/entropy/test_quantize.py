@@ -81,7 +81,7 @@ def test_tables_are_close_to_the_distributions_of_the_floats() -> None:
         expected = model(codes).double().log_softmax(-1).transpose(0, 1).reshape(3, 160, 32)
     for k in range(3):
         coded = torch.from_numpy(np.diff(head.tables().cumulative()) / 2**TOTAL_BITS).log()
-        assert (expected[k].exp() * (expected[k] - coded)).sum(-1).mean() < 3e-3
+        assert (expected[k].exp() * (expected[k] - coded)).sum(-1).mean() < 1e-3
         head.take(codes[:, k].numpy().ravel())
 
 

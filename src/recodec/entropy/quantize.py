@@ -14,10 +14,11 @@ import numpy as np
 
 from .arithmetic import DIFFERENCE_LIMIT, EXACT_LIMIT, NORM_SHIFT, STEP_BITS, norm_max
 from .config import CodeLMConfig
-from .weights import DISTANCE_MAX, EMBED_SHIFT_MAX, HIDDEN_MAX, attention_max, head_in_max, tensor_specs
+from .weights import DISTANCE_MAX, ENTRY_SHIFT_MAX, HIDDEN_MAX, attention_max, head_in_max, tensor_specs
 
 _INT8_MAX = (1 << 7) - 1
 _INT16_MAX = (1 << 15) - 1
+_ENTRY_MAX = _INT8_MAX << ENTRY_SHIFT_MAX
 _BITS_PER_NAT = 1 / math.log(2)
 _STREAM_SHIFT_MAX = 10
 _SHIFT_RANGE = range(24, -25, -1)
@@ -36,10 +37,10 @@ def quantize(config: CodeLMConfig, weights: Mapping[str, np.ndarray]) -> dict[st
     floats = {name: np.asarray(w, np.float64) for name, w in weights.items()}
     tables = [name for name in ("embed", "condition") if name in floats]
     largest = max(float(np.abs(floats[name]).max()) for name in ("start", *tables))
-    stream = min(_STREAM_SHIFT_MAX, _shift_for(largest, _INT8_MAX << EMBED_SHIFT_MAX))
+    stream = min(_STREAM_SHIFT_MAX, _shift_for(largest, _ENTRY_MAX))
     tensors: dict[str, np.ndarray] = {"start": np.rint(floats["start"] * 2.0**stream)}
     for name in tables:
-        tensors |= _embeddings(name, floats[name] * 2.0**stream)
+        tensors |= _entries(name, floats[name] * 2.0**stream)
     for i in range(config.num_layers):
         layer = {key.removeprefix(f"layers.{i}."): w for key, w in floats.items() if key.startswith(f"layers.{i}.")}
         tensors |= {f"layers.{i}.{key}": w for key, w in _layer(config, layer, stream).items()}
@@ -48,11 +49,12 @@ def quantize(config: CodeLMConfig, weights: Mapping[str, np.ndarray]) -> dict[st
     return {name: tensor.astype(specs[name][0]) for name, tensor in tensors.items()}
 
 
-def _embeddings(name: str, tables: np.ndarray) -> dict[str, np.ndarray]:
-    """(K, N, d) tables in units of the stream as int8, each with the shift that it needs."""
-    reach = np.abs(tables).max(axis=(1, 2))
-    shifts = np.array([max(0, -_shift_for(float(r), _INT8_MAX)) for r in reach])
-    return {name: np.rint(tables * 2.0 ** -shifts[:, None, None]), f"{name}.shift": shifts}
+def _entries(name: str, tables: np.ndarray) -> dict[str, np.ndarray]:
+    """(K, N, width) numbers of at most `_ENTRY_MAX` as int8, each entry with the shift that it needs."""
+    reach = np.abs(tables).max(axis=2)
+    shifts = np.ceil(np.log2(np.maximum(reach, 1) / _INT8_MAX)).clip(0, ENTRY_SHIFT_MAX)
+    rounded = np.rint(tables * 2.0 ** -shifts[:, :, None])
+    return {name: rounded.clip(-_INT8_MAX, _INT8_MAX), f"{name}.shift": shifts}
 
 
 def _layer(config: CodeLMConfig, w: Mapping[str, np.ndarray], stream: int) -> dict[str, np.ndarray]:
@@ -87,11 +89,12 @@ def _heads(config: CodeLMConfig, w: Mapping[str, np.ndarray]) -> dict[str, np.nd
             head = _product("hidden", w["hidden"][k], np.full(config.width, NORM_SHIFT), norm_max(config.width), units)
         logits = w["logits"][k] * _BITS_PER_NAT * 2.0 ** -units[:, None]
         bias = w["bias"][k] * _BITS_PER_NAT
-        # All scores of a codebook share a unit, since they are compared.
-        unit = _fit(logits, head_in_max(config), DIFFERENCE_LIMIT, largest=_INT8_MAX, bias=bias).min()
+        # All scores of a codebook share a unit, since they are compared. One bit is left for the rounding of entries.
+        unit = _fit(logits, head_in_max(config), DIFFERENCE_LIMIT, bias=bias).min() - 1
+        table = _entries("logits", logits.T[None] * 2.0**unit)
         found.append({
             **head,
-            "logits": np.rint(logits * 2.0**unit),
+            **{name: entry[0] for name, entry in table.items()},
             "bias": np.rint(bias * 2.0**unit),
             "score_shift": unit - STEP_BITS,
         })  # fmt: skip
@@ -107,15 +110,13 @@ def _product(
     return {name: np.rint(weight * 2.0**scale), f"{name}.shift": scale - out_units}
 
 
-def _fit(
-    weight: np.ndarray, in_max: int, limit: int, *, largest: int = _INT16_MAX, bias: np.ndarray | float = 0.0
-) -> np.ndarray:
-    """For each column the largest shift whose rounded weights stay within `largest` and the product's bound."""
+def _fit(weight: np.ndarray, in_max: int, limit: int, *, bias: np.ndarray | float = 0.0) -> np.ndarray:
+    """For each column the largest shift whose rounded weights stay in int16 and within the product's bound."""
     best = np.full(weight.shape[1], _SHIFT_RANGE[-1])
     for shift in reversed(_SHIFT_RANGE):
         sizes = np.abs(np.rint(weight * 2.0**shift))
         total = sizes.sum(axis=0) * in_max + np.abs(np.rint(bias * 2.0**shift))
-        best = np.where((total <= limit) & (sizes.max(axis=0) <= largest), shift, best)
+        best = np.where((total <= limit) & (sizes.max(axis=0) <= _INT16_MAX), shift, best)
     return best
 
 
