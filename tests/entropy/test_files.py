@@ -25,7 +25,7 @@ def test_what_is_read_is_what_was_written(folder: Path) -> None:
     lm, mark = load_lm(folder)
     assert lm.config == TINY
     assert mark == fingerprint(TINY, tiny_tensors())
-    assert mark == "73dd6f092877027844e740152c4968440355df7b6ab48880a5c8405b178ebfd3"
+    assert mark == "aac36d772fe5fedf866df5fd67f33705acf4645a296212edcef65194b2361f07"
 
 
 @pytest.mark.parametrize("name", ["embed", "bias", "layers.1.up", "layers.0.score_shift"])
@@ -52,7 +52,9 @@ def test_any_change_of_the_shape_changes_the_fingerprint() -> None:
         ("layers.1.out", np.full((24, 24), 32767, np.int16), "layers.1.out: its weights allow sums"),
         ("layers.1.query_key_value", np.full((24, 72), 32767, np.int16), "query_key_value: its weights allow sums"),
         ("hidden", np.full((4, 24, 16), 32767, np.int16), "hidden: its weights allow sums"),
-        ("logits", np.full((4, 16, 64), 32767, np.int16), "logits: its weights allow sums"),
+        ("embed.shift", np.full((4, 64), 9, np.int8), "embed.shift must be from 0 to 8"),
+        ("condition.shift", np.full((4, 64), -1, np.int8), "condition.shift must be from 0 to 8"),
+        ("logits.shift", np.full((4, 64), 8, np.int8), "logits: its weights allow sums"),
         ("bias", np.full((4, 64), 1 << 23, np.int32), "logits: its weights allow sums"),
         ("bias", np.full((4, 64), -(1 << 31), np.int32), "logits: its weights allow sums"),
         ("layers.0.distance", np.full((4, 16), -(1 << 31), np.int32), "layers.0.distance must not exceed"),

@@ -16,7 +16,7 @@ from .arithmetic import STREAM_MAX, Linear, Matmul, normalize, power_of_two, pro
 from .attention import Attention, Cache
 from .config import CodeLMConfig
 from .tables import TableRule, Tables
-from .weights import HIDDEN_MAX, attention_max, check_weights
+from .weights import HIDDEN_MAX, attention_max, check_weights, entries
 
 
 @dataclass
@@ -55,14 +55,14 @@ class ExactLM:
         self._matmul = matmul
         self._rule = TableRule(config.codebook_size)
         self._start = tensors["start"].astype(np.float32)
-        self._embed = tensors["embed"]
-        self._condition = tensors.get("condition")
+        self._embed = entries(tensors, "embed")
+        self._condition = entries(tensors, "condition") if config.conditioned else None
         self._layers = [_Layer(config, tensors, f"layers.{i}.", matmul) for i in range(config.num_layers)]
         self._hidden = [
             _linear(tensors, "hidden", 0, HIDDEN_MAX, k)
             for k in range(config.num_codebooks if config.head_width else 0)
         ]
-        self._logits = tensors["logits"].astype(np.float32)
+        self._logits = np.ascontiguousarray(entries(tensors, "logits").swapaxes(1, 2), np.float32)
         self._bias = tensors["bias"].astype(np.float32)
         self._score_rescale = power_of_two(tensors["score_shift"])
 

@@ -14,9 +14,11 @@ import numpy as np
 
 from .arithmetic import DIFFERENCE_LIMIT, EXACT_LIMIT, NORM_SHIFT, STEP_BITS, norm_max
 from .config import CodeLMConfig
-from .weights import DISTANCE_MAX, HIDDEN_MAX, attention_max, head_in_max, tensor_specs
+from .weights import DISTANCE_MAX, ENTRY_SHIFT_MAX, HIDDEN_MAX, attention_max, head_in_max, tensor_specs
 
+_INT8_MAX = (1 << 7) - 1
 _INT16_MAX = (1 << 15) - 1
+_ENTRY_MAX = _INT8_MAX << ENTRY_SHIFT_MAX
 _BITS_PER_NAT = 1 / math.log(2)
 _STREAM_SHIFT_MAX = 10
 _SHIFT_RANGE = range(24, -25, -1)
@@ -33,16 +35,26 @@ def quantize(config: CodeLMConfig, weights: Mapping[str, np.ndarray]) -> dict[st
         tensors as `ExactLM` takes them.
     """
     floats = {name: np.asarray(w, np.float64) for name, w in weights.items()}
-    embeddings = [name for name in ("start", "embed", "condition") if name in floats]
-    largest = max(float(np.abs(floats[name]).max()) for name in embeddings)
-    stream = min(_STREAM_SHIFT_MAX, _shift_for(largest, _INT16_MAX))
-    tensors: dict[str, np.ndarray] = {name: np.rint(floats[name] * 2.0**stream) for name in embeddings}
+    tables = [name for name in ("embed", "condition") if name in floats]
+    largest = max(float(np.abs(floats[name]).max()) for name in ("start", *tables))
+    stream = min(_STREAM_SHIFT_MAX, _shift_for(largest, _ENTRY_MAX))
+    tensors: dict[str, np.ndarray] = {"start": np.rint(floats["start"] * 2.0**stream)}
+    for name in tables:
+        tensors |= _entries(name, floats[name] * 2.0**stream)
     for i in range(config.num_layers):
         layer = {key.removeprefix(f"layers.{i}."): w for key, w in floats.items() if key.startswith(f"layers.{i}.")}
         tensors |= {f"layers.{i}.{key}": w for key, w in _layer(config, layer, stream).items()}
     tensors |= _heads(config, floats)
     specs = tensor_specs(config)
     return {name: tensor.astype(specs[name][0]) for name, tensor in tensors.items()}
+
+
+def _entries(name: str, tables: np.ndarray) -> dict[str, np.ndarray]:
+    """(K, N, width) numbers of at most `_ENTRY_MAX` as int8, each entry with the shift that it needs."""
+    reach = np.abs(tables).max(axis=2)
+    shifts = np.ceil(np.log2(np.maximum(reach, 1) / _INT8_MAX)).clip(0, ENTRY_SHIFT_MAX)
+    rounded = np.rint(tables * 2.0 ** -shifts[:, :, None])
+    return {name: rounded.clip(-_INT8_MAX, _INT8_MAX), f"{name}.shift": shifts}
 
 
 def _layer(config: CodeLMConfig, w: Mapping[str, np.ndarray], stream: int) -> dict[str, np.ndarray]:
@@ -77,11 +89,12 @@ def _heads(config: CodeLMConfig, w: Mapping[str, np.ndarray]) -> dict[str, np.nd
             head = _product("hidden", w["hidden"][k], np.full(config.width, NORM_SHIFT), norm_max(config.width), units)
         logits = w["logits"][k] * _BITS_PER_NAT * 2.0 ** -units[:, None]
         bias = w["bias"][k] * _BITS_PER_NAT
-        # All scores of a codebook share a unit, since they are compared.
-        unit = _fit(logits, head_in_max(config), DIFFERENCE_LIMIT, bias=bias).min()
+        # All scores of a codebook share a unit, since they are compared. One bit is left for the rounding of entries.
+        unit = _fit(logits, head_in_max(config), DIFFERENCE_LIMIT, bias=bias).min() - 1
+        table = _entries("logits", logits.T[None] * 2.0**unit)
         found.append({
             **head,
-            "logits": np.rint(logits * 2.0**unit),
+            **{name: entry[0] for name, entry in table.items()},
             "bias": np.rint(bias * 2.0**unit),
             "score_shift": unit - STEP_BITS,
         })  # fmt: skip

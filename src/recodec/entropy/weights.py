@@ -2,6 +2,9 @@
 
 `lm.safetensors` holds exactly these tensors. A `.shift` belongs to the product of the same name: the
 result's unit is 2^shift times the accumulator's, so it is multiplied by 2^-shift and rounded.
+
+The tables with an entry for each code (`embed`, `condition`, `logits`) are most of the model. They are kept
+as int8 with a shift for each entry, which stands for integers of 16 bits: see `entries`.
 """
 
 from __future__ import annotations
@@ -21,6 +24,12 @@ HIDDEN_MAX = 511
 
 DISTANCE_MAX = 1 << 20
 """Bound of the scores by distance."""
+
+TABLES = ("embed", "condition", "logits")
+"""Names of the tables with an entry for each code."""
+
+ENTRY_SHIFT_MAX = 8
+"""So that a number of an entry is at most 2^15 in size."""
 
 _SHIFT_MAX = 60  # 2^60 and 2^-60 times anything below 2^24 is a normal float32
 
@@ -46,13 +55,12 @@ def tensor_specs(config: CodeLMConfig) -> dict[str, tuple[type[np.signedinteger]
     k, n, d, f = config.num_codebooks, config.codebook_size, config.width, config.feed_forward
     specs: dict[str, tuple[type[np.signedinteger], tuple[int, ...]]] = {
         "start": (np.int16, (d,)),
-        "embed": (np.int16, (k, n, d)),
-        "logits": (np.int16, (k, config.logits_in, n)),
         "bias": (np.int32, (k, n)),
         "score_shift": (np.int8, (k,)),
     }
-    if config.conditioned:
-        specs["condition"] = (np.int16, (k, n, d))
+    for name in TABLES if config.conditioned else ("embed", "logits"):
+        specs[name] = (np.int8, (k, n, config.logits_in if name == "logits" else d))
+        specs[f"{name}.shift"] = (np.int8, (k, n))
     if config.head_width:
         specs["hidden"] = (np.int16, (k, d, config.head_width))
         specs["hidden.shift"] = (np.int8, (k, config.head_width))
@@ -68,6 +76,11 @@ def tensor_specs(config: CodeLMConfig) -> dict[str, tuple[type[np.signedinteger]
         specs[f"layers.{i}.distance"] = (np.int32, (config.num_heads, config.past_context + 1))
         specs[f"layers.{i}.score_shift"] = (np.int8, (config.num_heads,))
     return specs
+
+
+def entries(tensors: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    """(K, N, width) int16: a table's int8 numbers, those of each entry times 2 to the power of its shift."""
+    return tensors[name].astype(np.int16) << tensors[name + ".shift"].astype(np.int16)[:, :, None]
 
 
 def check_weights(config: CodeLMConfig, tensors: Mapping[str, np.ndarray]) -> None:
@@ -86,8 +99,11 @@ def check_weights(config: CodeLMConfig, tensors: Mapping[str, np.ndarray]) -> No
             raise CheckpointError(
                 f"{name} must be {np.dtype(kind).name} {shape}, got {tensor.dtype.name} {tensor.shape}"
             )
-        if name.endswith("shift") and int(np.abs(tensor.astype(np.int16)).max()) > _SHIFT_MAX:
-            raise CheckpointError(f"{name} must be from -{_SHIFT_MAX} to {_SHIFT_MAX}")
+        if name.endswith("shift"):
+            of_entries = name.removesuffix(".shift") in TABLES
+            low, high = (0, ENTRY_SHIFT_MAX) if of_entries else (-_SHIFT_MAX, _SHIFT_MAX)
+            if int(tensor.min()) < low or int(tensor.max()) > high:
+                raise CheckpointError(f"{name} must be from {low} to {high}")
     _check_bounds(config, tensors)
 
 
@@ -102,7 +118,8 @@ def _check_bounds(config: CodeLMConfig, tensors: Mapping[str, np.ndarray]) -> No
             raise CheckpointError(f"layers.{i}.distance must not exceed {DISTANCE_MAX} in size")
     if config.head_width:
         check_product("hidden", tensors["hidden"], norm, limit=EXACT_LIMIT)
-    check_product("logits", tensors["logits"], head_in_max(config), bias=tensors["bias"], limit=DIFFERENCE_LIMIT)
+    logits = entries(tensors, "logits").swapaxes(1, 2)
+    check_product("logits", logits, head_in_max(config), bias=tensors["bias"], limit=DIFFERENCE_LIMIT)
     # A sum of K embeddings enters the stream without a clip of its own.
     if config.num_codebooks << 15 > STREAM_MAX:
         raise CheckpointError(f"num_codebooks must be at most {STREAM_MAX >> 15}, got {config.num_codebooks}")
