@@ -24,6 +24,8 @@ BLOCK_S = 1.0
               help="Version of the file format; 0 is that of Meta's tool.")  # fmt: skip
 @click.option("--packet", "packet_s", type=float, default=2.0, show_default=True, metavar="SECONDS",
               help="Length of a packet. A live stream waits for one; short ones cost bytes.")  # fmt: skip
+@click.option("--lm/--no-lm", default=True, show_default=True,
+              help="Whether the model's language model, if it has one, makes the file smaller.")  # fmt: skip
 @raw_option("INPUT is")
 @model_options
 @output_options
@@ -33,6 +35,7 @@ def compress(
     bandwidth: float | None,
     version: str,
     packet_s: float,
+    lm: bool,
     raw: Pcm | None,
     model: str | None,
     engine: str,
@@ -58,7 +61,10 @@ def compress(
         total_s = None if reader.num_samples is None else reader.num_samples / rate
         with open_target(target, force) as file, progress(total_s, "compress", quiet) as advance:
             # The reader's length is a promise of the file's header: what counts is what comes.
-            compressor = open_compressor(file, codec.engine, count, version=int(version), packet_s=packet_s)
+            coder = codec.entropy_model if lm and version != "0" else None
+            compressor = open_compressor(
+                file, codec.engine, count, version=int(version), packet_s=packet_s, coder=coder
+            )
             for block in reader.blocks(round(BLOCK_S * rate)):
                 compressor.push(block)
                 advance(block.shape[1] / rate)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from .endpoints import has_audio_suffix, open_audio_target, open_source
-from .options import choose_output, endpoints, model_options, output_options, progress, raw_option
+from .options import Time, choose_output, endpoints, model_options, output_options, progress, raw_option
 
 if TYPE_CHECKING:
     from ..audio.pcm import Pcm
@@ -16,12 +17,18 @@ if TYPE_CHECKING:
 
 @click.command()
 @endpoints
+@click.option("--start", type=Time(), default=0.0, help="From there: 90, 1:30 or 0:01:30.5. Little before it is read.")
+@click.option("--stop", type=Time(), help="Up to there; to the end if not given.")
+@click.option("--damaged", is_flag=True, help="Go on after damage, and conceal what is lost.")
 @raw_option("OUTPUT is")
 @model_options
 @output_options
 def decompress(
     source: Path,
     target: Path | None,
+    start: float,
+    stop: float | None,
+    damaged: bool,
     raw: Pcm | None,
     model: str | None,
     engine: str,
@@ -45,15 +52,39 @@ def decompress(
     from ..codec.loading import model_called
 
     with open_source(source) as file:
-        recording = open_decompressor(file)
+        recording = open_decompressor(file, tolerant=damaged)
         found = model_called(recording.model) if model is None else model
         codec = Codec.from_pretrained(found, engine=engine, threads=threads)
         rate, channels = codec.sampling_rate, codec.config.audio_channels
-        total_s = None if recording.num_samples is None else recording.num_samples / rate
+        first, last = round(start * rate), None if stop is None else round(stop * rate)
+        length = _length(first, last, recording.num_samples)
+        coder = codec.entropy_model if recording.is_coded else None
         with (
-            open_audio_target(target, raw, rate, channels, recording.num_samples, force) as sink,
-            progress(total_s, "decompress", quiet) as advance,
+            # After damage the end may be another than the header promised.
+            open_audio_target(target, raw, rate, channels, None if damaged else length, force) as sink,
+            progress(None if length is None else length / rate, "decompress", quiet) as advance,
         ):
-            for piece in recording.pieces(codec.engine, FILE_GRID_FRAMES):
-                sink.write(piece)
+            left = sys.maxsize if last is None else last - first
+            for piece in recording.pieces(codec.engine, FILE_GRID_FRAMES, coder=coder, start=first):
+                sink.write(piece[:, :left])
                 advance(piece.shape[1] / rate)
+                left -= piece.shape[1]
+                if left <= 0:
+                    break
+    if recording.lost_samples and not quiet:
+        click.echo(f"{recording.lost_samples / rate:.3f} s were lost, and are concealed", err=True)
+
+
+def _length(first: int, last: int | None, num_samples: int | None) -> int | None:
+    """Samples from the first to below the last, if that is known.
+
+    Raises:
+        click.UsageError: if there are none.
+    """
+    if last is not None and last <= first:
+        raise click.UsageError("--stop must be behind --start")
+    if num_samples is None:
+        return None
+    if first >= num_samples > 0:
+        raise click.UsageError("--start lies behind the end of the recording")
+    return min(num_samples, num_samples if last is None else last) - first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,28 @@ import click
 from .endpoints import STANDARD, RawType, is_plain
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Time(click.ParamType):
+    """Seconds, minutes:seconds or hours:minutes:seconds; to seconds."""
+
+    name = "TIME"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Parse, or fail as usage."""
+        if isinstance(value, float):
+            return value
+        found = re.fullmatch(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)", str(value))
+        if found is None:
+            self.fail(f"{value!r} is no time; write 90, 1:30 or 0:01:30.5", param, ctx)
+        hours, minutes, seconds = found.groups()
+        return 3600 * int(hours or 0) + 60 * int(minutes or 0) + float(seconds)
+
+
+def lm_option(function: F) -> F:
+    """`--model`, for verbs that need a model's language model only."""
+    text = "Whose language model reads coded packets: a folder or a hub id; by the file's own words if not given."
+    return click.option("--model", metavar="NAME_OR_PATH", help=text)(function)
 
 
 def model_options(function: F) -> F:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .options import choose_output
+from .options import choose_output, lm_option
 
 
 @click.command()
@@ -14,16 +14,19 @@ from .options import choose_output
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
 @click.option("-b", "--bandwidth", required=True, type=click.FloatRange(min=0, min_open=True), metavar="KBPS",
               help="Before entropy coding, as for compress.")  # fmt: skip
+@lm_option
 @click.option("--damaged", is_flag=True, help="Go on after damage; what is lost stays lost.")
 @click.option("-f", "--force", is_flag=True, help="Replace OUT if it is there already.")
-def transcode(source: Path, out: Path, bandwidth: float, damaged: bool, force: bool) -> None:
-    """Lower the bandwidth of the .ecdc file IN, by leaving out its finest codebooks. No model is needed.
+def transcode(source: Path, out: Path, bandwidth: float, model: str | None, damaged: bool, force: bool) -> None:
+    """Lower the bandwidth of the .ecdc file IN, by leaving out its finest codebooks. The model is not
+    needed; packets that are coded with its language model need that.
 
     The result is what compress would have written at that bandwidth.
     """
     choose_output(source, out, ".ecdc", force)
 
     from ..atomic import atomic_write
+    from ..codec.loading import find_coder
     from ..wire.editing import peel
     from ..wire.index import seek
 
@@ -33,4 +36,4 @@ def transcode(source: Path, out: Path, bandwidth: float, damaged: bool, force: b
         if bandwidth < least:
             raise click.UsageError(f"one codebook takes {least:g} kbps, more than {bandwidth:g}")
         file.seek(0)
-        peel(file, target, header.codebooks_for(bandwidth), tolerant=damaged)
+        peel(file, target, header.codebooks_for(bandwidth), coder=find_coder(header, model), tolerant=damaged)

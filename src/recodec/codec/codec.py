@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from ..config import EncodecConfig
 from ..errors import CorruptError
+from ..wire.payload import PayloadCoder
 from .batches import encode_batched
 from .blocks import FILE_GRID_FRAMES, Block, block_decoder, block_encoder
 from .checks import check_audio, check_codes, choose_quantizers
 from .container import DEFAULT_VERSION, open_compressor, open_decompressor
 from .engine import Engine
 from .latency import Latency, latency
-from .loading import load_engine
+from .loading import load_engine, load_entropy_model
 from .streams import StreamDecoder, StreamEncoder
 from .version0 import layout_of
 
@@ -35,10 +37,12 @@ class Codec:
 
     Args:
         engine: what runs the model; see `from_pretrained`.
+        load_entropy_model: gives the language model that goes with it, if there is one, when it is first needed.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, load_entropy_model: Callable[[], PayloadCoder | None] = lambda: None) -> None:
         self.engine = engine
+        self._load_entropy_model = load_entropy_model
 
     @classmethod
     def from_pretrained(
@@ -56,7 +60,7 @@ class Codec:
             CheckpointError: if the model is not found or not sound.
             ConfigError: for an unknown engine, or one that is not installed.
         """
-        return cls(load_engine(name_or_path, engine, threads))
+        return cls(load_engine(name_or_path, engine, threads), lambda: load_entropy_model(name_or_path))
 
     # ---- figures ---------------------------------------------------------------------------
 
@@ -79,6 +83,15 @@ class Codec:
     def frame_rate(self) -> int:
         """Frames of codes per second of audio (rounded up where it is no integer), in Hz."""
         return self.config.frame_rate
+
+    @cached_property
+    def entropy_model(self) -> PayloadCoder | None:
+        """The language model that packets are coded with; `None` if the model has none.
+
+        Raises:
+            ConfigError, CheckpointError: if it is there, and is not sound.
+        """
+        return self._load_entropy_model()
 
     @property
     def latency_s(self) -> Latency:
@@ -180,12 +193,14 @@ class Codec:
         *,
         num_quantizers: int | None = None,
         version: int = DEFAULT_VERSION,
+        lm: bool = True,
     ) -> bytes:
         """Audio to the bytes of an `.ecdc` file.
 
         Args:
             audio, bandwidth, num_quantizers: as in `encode`.
             version: of the format; 0 is the one of Meta's tool.
+            lm: make the file smaller with the model's language model, if it has one (version 1).
 
         Raises:
             AudioError, ConfigError: as `encode`.
@@ -193,18 +208,25 @@ class Codec:
         audio = self._checked(audio)
         file = io.BytesIO()
         count = choose_quantizers(self.config, bandwidth, num_quantizers)
-        compressor = open_compressor(file, self.engine, count, num_samples=audio.shape[1], version=version)
+        coder = self.entropy_model if lm and version > 0 else None
+        compressor = open_compressor(file, self.engine, count, num_samples=audio.shape[1], version=version, coder=coder)
         compressor.push(audio)
         compressor.close()
         return file.getvalue()
 
-    def decompress(self, data: bytes) -> np.ndarray:
+    def decompress(self, data: bytes, *, tolerant: bool = False) -> np.ndarray:
         """The bytes of an `.ecdc` file, of version 0 or 1, to audio (C, T) float32: as many samples as went in.
+
+        Args:
+            data: a whole file, or with `tolerant` what is left of one.
+            tolerant: conceal what is damaged or missing.
 
         Raises:
             BitstreamError: if they are no file, damaged, or were written with another model.
         """
-        pieces = open_decompressor(io.BytesIO(data)).pieces(self.engine, FILE_GRID_FRAMES)
+        recording = open_decompressor(io.BytesIO(data), tolerant=tolerant)
+        coder = self.entropy_model if recording.is_coded else None
+        pieces = recording.pieces(self.engine, FILE_GRID_FRAMES, coder=coder)
         return np.concatenate(list(pieces), axis=1)
 
     # ---- streams ---------------------------------------------------------------------------

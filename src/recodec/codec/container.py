@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import ConfigError, CorruptError, TruncatedError, UnsupportedError
 from ..pipes import Unread, read_up_to
 from ..wire.header import DEFAULT_PACKET_S, MAGIC
+from ..wire.payload import PayloadCoder
 from .blocks import FILE_GRID_FRAMES
 from .engine import Engine
 from .version0 import Compressor0, Decompressor0
@@ -58,18 +59,32 @@ class Decompressor(Protocol):
         """Length of the recording, if that is known from the start."""
         ...
 
-    def pieces(self, engine: Engine, grid_frames: int) -> Iterator[np.ndarray]:
+    @property
+    def is_coded(self) -> bool:
+        """Whether packets may be coded with a language model."""
+        ...
+
+    @property
+    def lost_samples(self) -> int:
+        """Samples per channel that were missing so far, and were concealed."""
+        ...
+
+    def pieces(
+        self, engine: Engine, grid_frames: int, *, coder: PayloadCoder | None = None, start: int = 0
+    ) -> Iterator[np.ndarray]:
         """Decode piece by piece, in all exactly as many samples as went in. May be called once.
 
         Args:
             engine: the model that wrote it.
             grid_frames: frames that a causal model takes at once.
+            coder: the language model, for packets that are coded with one.
+            start: the first sample that is wanted. In a file of version 1 little before it is decoded.
 
         Yields:
             audio (C, T), T >= 0.
 
         Raises:
-            BitstreamError: if the bytes are damaged, or were written with another model.
+            BitstreamError: if the bytes are damaged, or were written with another model or language model.
         """
         ...
 
@@ -83,6 +98,7 @@ def open_compressor(
     version: int = DEFAULT_VERSION,
     packet_s: float = DEFAULT_PACKET_S,
     grid_frames: int = FILE_GRID_FRAMES,
+    coder: PayloadCoder | None = None,
 ) -> Compressor:
     """Begin a recording.
 
@@ -95,6 +111,7 @@ def open_compressor(
             is written before the end.
         packet_s: length of a packet of version 1 in seconds.
         grid_frames: frames that a causal model takes at once.
+        coder: the language model that codes the packets of version 1; without one they are plain.
 
     Raises:
         ConfigError: for an unknown version, or a length of packets that cannot be.
@@ -102,15 +119,17 @@ def open_compressor(
     if version == 0:
         return Compressor0(file, engine, num_quantizers, num_samples, grid_frames)
     if version == 1:
-        return Compressor1(file, engine, num_quantizers, num_samples, grid_frames, packet_s)
+        return Compressor1(file, engine, num_quantizers, num_samples, grid_frames, packet_s, coder)
     raise ConfigError(f"version must be one of {VERSIONS}, got {version}")
 
 
-def open_decompressor(file: IO[bytes]) -> Decompressor:
+def open_decompressor(file: IO[bytes], *, tolerant: bool = False) -> Decompressor:
     """Read the beginning of a recording.
 
     Args:
         file: stands at its start; it may be a pipe.
+        tolerant: go on after damage. What is lost is concealed; version 0, which notices no damage, then ends
+            where its bytes end.
 
     Raises:
         BitstreamError: if it is no recording of ours.
@@ -126,4 +145,4 @@ def open_decompressor(file: IO[bytes]) -> Decompressor:
     whole = file if file.seekable() else Unread(front, file)
     if file.seekable():
         file.seek(-len(front), io.SEEK_CUR)
-    return (Decompressor0 if version == 0 else Decompressor1)(cast(IO[bytes], whole))
+    return (Decompressor0 if version == 0 else Decompressor1)(cast(IO[bytes], whole), tolerant=tolerant)

@@ -6,8 +6,13 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from ..errors import ConfigError
+from ..checkpoint import resolve_file
+from ..entropy.config import CONFIG_NAME
+from ..entropy.files import WEIGHTS_NAME
+from ..errors import CheckpointError, ConfigError, ModelMismatchError
+from ..wire.header import Header
 from .engine import Engine
+from .entropy import EntropyModel
 
 ENGINES = ("auto", "onnx", "torch")
 DEFAULT_MODEL = "recodec_24khz"
@@ -37,6 +42,46 @@ def load_engine(name_or_path: str | Path | None, engine: str, threads: int | Non
     from ..runtime import OnnxEngine
 
     return OnnxEngine.from_pretrained(name_or_path, name=model_name(name_or_path), threads=threads)
+
+
+def load_entropy_model(name_or_path: str | Path | None) -> EntropyModel | None:
+    """The language model that comes with a model, as `lm.safetensors` and `lm_config.json`; `None` if none does.
+
+    Args:
+        name_or_path: as for `load_engine`; beside a file of weights it is looked for in their folder.
+
+    Raises:
+        ConfigError, CheckpointError: if it is there, and is not sound.
+    """
+    if name_or_path is not None and os.path.isfile(name_or_path):
+        name_or_path = Path(name_or_path).parent
+    try:
+        folder = resolve_file(name_or_path, CONFIG_NAME).parent
+        resolve_file(name_or_path, WEIGHTS_NAME)
+    except CheckpointError:
+        return None
+    return EntropyModel.load(folder)
+
+
+def find_coder(header: Header, name_or_path: str | Path | None) -> EntropyModel | None:
+    """The language model that coded a stream: that of a given model, or of the one that the header names.
+
+    `None` if the stream needs none, or it is not at hand.
+
+    Raises:
+        ModelMismatchError: if the given model has another one, or none.
+        ConfigError, CheckpointError: if it is not sound.
+    """
+    if not header.table_rule:
+        return None
+    coder = load_entropy_model(model_called(header.model) if name_or_path is None else name_or_path)
+    if name_or_path is None:
+        known = coder is not None and coder.fingerprint.startswith(header.lm_fingerprint)
+        return coder if known and coder is not None and coder.table_rule == header.table_rule else None
+    if coder is None:
+        raise ModelMismatchError(f"{name_or_path} holds no language model")
+    header.check_lm(coder.fingerprint, coder.table_rule)
+    return coder
 
 
 def model_name(name_or_path: str | Path | None) -> str:

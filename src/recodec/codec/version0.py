@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import IO
+from contextlib import suppress
+from typing import IO, cast
 
 import numpy as np
 
 from ..config import EncodecConfig
-from ..errors import AudioError
+from ..errors import AudioError, TruncatedError
+from ..pipes import Unread
 from ..wire import ecdc0
+from ..wire.payload import PayloadCoder
 from .blocks import Block, block_decoder, block_encoder, segment_stride
 from .engine import Engine
 
@@ -70,12 +73,13 @@ class Decompressor0:
 
     Args:
         file: stands at its start.
+        tolerant: play what there is of a file that was cut off.
     """
 
     version = 0
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
+    def __init__(self, file: IO[bytes], *, tolerant: bool = False) -> None:
+        self._file, self._tolerant = file, tolerant
         self.header = ecdc0.read_header(file)
 
     @property
@@ -86,17 +90,38 @@ class Decompressor0:
     def num_samples(self) -> int:
         return self.header.num_samples
 
-    def pieces(self, engine: Engine, grid_frames: int) -> Iterator[np.ndarray]:
+    @property
+    def is_coded(self) -> bool:
+        return False
+
+    @property
+    def lost_samples(self) -> int:
+        return 0
+
+    def pieces(
+        self, engine: Engine, grid_frames: int, *, coder: PayloadCoder | None = None, start: int = 0
+    ) -> Iterator[np.ndarray]:
         self.header.check_model(engine.name, engine.fingerprint)
         config = engine.config
         longest = grid_frames if config.chunk_length is None else config.frames_for(config.chunk_length)
         decoder = block_decoder(engine, grid_frames)
-        left = self.num_samples
-        for piece in ecdc0.read_pieces(self._file, self.header, layout_of(config), max(8, longest)):
-            audio = decoder.push(Block(piece.codes, piece.scale))[:, :left]
-            left -= audio.shape[1]
-            yield audio
-        yield decoder.flush()[:, :left]
+        position = 0
+        for piece in self._codes(layout_of(config), max(8, longest)):
+            audio = decoder.flush() if piece is None else decoder.push(Block(piece.codes, piece.scale))
+            audio = audio[:, : self.num_samples - position]
+            position += audio.shape[1]
+            yield audio[:, max(0, audio.shape[1] - max(0, position - start)) :]
+
+    def _codes(self, layout: ecdc0.Layout, longest: int) -> Iterator[ecdc0.Piece | None]:
+        """The pieces, and `None` at the end."""
+        if not self._tolerant:
+            yield from ecdc0.read_pieces(self._file, self.header, layout, longest)
+        else:
+            # As a pipe, whose size is not compared with the header's claim; in small pieces, to lose little.
+            pipe = cast(IO[bytes], Unread(b"", self._file))
+            with suppress(TruncatedError):
+                yield from ecdc0.read_pieces(pipe, self.header, layout, longest if layout.segment_length else 8)
+        yield None
 
 
 def layout_of(config: EncodecConfig) -> ecdc0.Layout:

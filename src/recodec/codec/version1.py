@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from typing import IO
 
 import numpy as np
 
 from ..config import EncodecConfig
-from ..errors import AudioError, ConfigError, CorruptError, ModelMismatchError
+from ..errors import AudioError, BitstreamError, ConfigError, CorruptError, ModelMismatchError
 from ..wire.header import FINGERPRINT_DIGITS, MAX_NAME_BYTES, MAX_PACKET_FRAMES, Header
-from ..wire.index import read_end
+from ..wire.index import read_end, seek
 from ..wire.packets import End, Packet
-from ..wire.payload import make_packets, read_codes
+from ..wire.payload import PayloadCoder, make_packets, read_codes
 from ..wire.reader import Event, PacketReader
+from ..wire.timeline import Lost
 from ..wire.writer import StreamWriter
-from .blocks import Block, block_decoder, block_encoder, segment_stride
+from .blocks import Block, block_encoder, segment_stride
 from .engine import Engine
+from .playback import Playback
 from .regrid import Regrid
 
+WARM_UP_S = 2.0
+"""How far before a wanted time decoding begins; `docs/bitstream.md` has the error that is left."""
+
 _PIECE_BYTES = 1 << 16
+_PACKETS_AT_ONCE = 32
 _GRANULE_FRAMES = 25
 _GEOMETRY = ("sampling_rate", "channels", "hop", "codebooks", "code_bits", "segment_length", "segment_stride", "scaled")
 
@@ -34,6 +41,7 @@ class Compressor1:
         num_samples: length of the recording, if known: it helps readers of a file that was cut off.
         grid_frames: the most frames that a causal model takes at once; a packet is a number of such blocks.
         packet_s: length of a packet in seconds; models with segments have one segment in each.
+        coder: the language model to code packets with; without one they are plain.
 
     Raises:
         ConfigError: for a length of packets that cannot be.
@@ -41,13 +49,13 @@ class Compressor1:
 
     def __init__(
         self, file: IO[bytes], engine: Engine, num_quantizers: int, num_samples: int | None, grid_frames: int,
-        packet_s: float,
+        packet_s: float, coder: PayloadCoder | None = None,
     ) -> None:  # fmt: skip
         frames = packet_frames(engine.config, packet_s)
-        self._file = file
+        self._file, self._coder = file, coder
         self._encoder = block_encoder(engine, num_quantizers, _grid_within(frames, grid_frames))
         self._grid = None if engine.config.chunk_length is not None else Regrid(frames)
-        self._writer = StreamWriter(file, header_of(engine, num_quantizers, num_samples, frames))
+        self._writer = StreamWriter(file, header_of(engine, num_quantizers, num_samples, frames, coder))
         self._scale: float | None = None
         self._count = 0
 
@@ -79,30 +87,32 @@ class Compressor1:
 
     def _write_packet(self, codes: np.ndarray) -> None:
         scales = None if self._scale is None else [self._scale]
-        for packet in make_packets(self._writer.header, self._writer.position, [codes], scales):
+        for packet in make_packets(self._writer.header, self._writer.position, [codes], scales, self._coder):
             self._writer.write(packet)
         self._file.flush()
 
 
 class Decompressor1:
-    """See `container.Decompressor`. A damaged stream is refused at its first fault.
+    """See `container.Decompressor`. Coded packets of a file are decoded side by side; those of a pipe as they come.
 
     Args:
         file: stands at its start. It may be a pipe whose `read` gives what is there: then audio comes
             out as packets come in.
+        tolerant: go on after damage, and conceal what is lost (see `Playback`); otherwise the first fault is an error.
     """
 
     version = 1
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self._reader = PacketReader()
+    def __init__(self, file: IO[bytes], *, tolerant: bool = False) -> None:
+        self._file, self._tolerant = file, tolerant
+        self._reader = PacketReader(tolerant=tolerant)
         self._early: list[Event] = []
         while self._reader.header is None:
             data = file.read(_PIECE_BYTES)
             self._early += self._reader.feed(data) if data else self._reader.close()  # the latter raises
         self.header = self._reader.header
         self._num_samples = self.header.num_samples
+        self._playback: Playback | None = None
         if file.seekable():
             position = file.tell()
             end = read_end(file, self.header)
@@ -117,41 +127,111 @@ class Decompressor1:
     def num_samples(self) -> int | None:
         return self._num_samples
 
-    def pieces(self, engine: Engine, grid_frames: int) -> Iterator[np.ndarray]:
+    @property
+    def is_coded(self) -> bool:
+        return self.header.table_rule > 0
+
+    @property
+    def lost_samples(self) -> int:
+        return 0 if self._playback is None else self._playback.lost_samples
+
+    def pieces(
+        self, engine: Engine, grid_frames: int, *, coder: PayloadCoder | None = None, start: int = 0
+    ) -> Iterator[np.ndarray]:
         check_model(self.header, engine)
-        grid_frames = _grid_within(self.header.max_packet_frames, grid_frames)
-        decoder = block_decoder(engine, grid_frames)
-        held = np.zeros((self.header.channels, 0), np.float32)
-        given, total, surplus = 0, self.num_samples, 0
-        for event in self._events():
-            parts = [held]
+        first = self._seek(start) if start and self._file.seekable() else 0
+        playback = Playback(self.header, engine, _grid_within(self.header.max_packet_frames, grid_frames), first)
+        self._playback = playback
+        end = _End(self.header.hop, self.num_samples, first * self.header.tick, start)
+        for event, codes in self._decoded(coder):
             if isinstance(event, End):
-                total, surplus = event.num_samples, 0
-                parts.append(decoder.flush())
-            elif isinstance(event, Packet):
-                if event.restart:
-                    parts.append(decoder.flush())
-                    decoder = block_decoder(engine, grid_frames)
-                parts.append(decoder.push(Block(self._codes(event), event.scale)))
-                # The end may count as few as one sample of the last frame, so the others are held back.
-                surplus = self.header.hop - 1 if total is None else 0
-            audio = np.concatenate(parts, axis=1)
-            ready = max(0, audio.shape[1] - surplus)
-            audio, held = audio[:, :ready], audio[:, ready:]
-            if total is not None:
-                audio = audio[:, : total - given]
-            given += audio.shape[1]
-            yield audio
+                end.known(event.num_samples)
+                parts = playback.end(event.start)
+            elif isinstance(event, Lost):
+                parts = playback.lose(event)
+            elif codes is None:
+                continue
+            else:
+                parts = playback.push(event, codes)
+            for part in parts:
+                yield end.trim(part)
+        yield end.rest(playback.flush())
 
-    def _codes(self, packet: Packet) -> np.ndarray:
-        codes = read_codes(self.header, [packet])[0]
-        if isinstance(codes, CorruptError):
-            raise codes
-        return codes
+    def _seek(self, start: int) -> int:
+        """Go to the packet that the decoder must begin with to be warm at a sample; return its tick."""
+        place = seek(self._file, max(0, start - round(WARM_UP_S * self.header.sampling_rate)))
+        self._early = []
+        self._reader = PacketReader(
+            tolerant=self._tolerant, header=place.header, first=place.start, offset=place.offset
+        )
+        return place.start
 
-    def _events(self) -> Iterator[Event]:
-        yield from self._early
-        yield from self._reader.read_from(self._file)
+    def _decoded(self, coder: PayloadCoder | None) -> Iterator[tuple[Event, np.ndarray | None]]:
+        """Events, packets with their codes; `None` for one that decodes to nothing."""
+        most = _PACKETS_AT_ONCE if self._file.seekable() else 1
+        for events in _batches(itertools.chain(self._early, self._reader.read_from(self._file)), most):
+            packets = [event for event in events if isinstance(event, Packet)]
+            found = iter(read_codes(self.header, packets, coder))
+            for event in events:
+                codes = next(found) if isinstance(event, Packet) else None
+                if not isinstance(codes, CorruptError):
+                    yield event, codes
+                elif not self._tolerant:
+                    raise codes
+
+
+class _End:
+    """Cuts audio to the length that the stream's end tells: what the last frame makes beyond it is dropped.
+
+    Args:
+        hop: samples of a frame.
+        total: length of the recording, if it is known from the start.
+        given: where the audio begins.
+        wanted: the first sample that is wanted.
+    """
+
+    def __init__(self, hop: int, total: int | None, given: int, wanted: int) -> None:
+        self._total, self._given, self._wanted = total, given, wanted
+        self._surplus = hop - 1  # the end may count as few as one sample of the last frame
+        self._held: np.ndarray | None = None
+
+    def known(self, total: int) -> None:
+        """The length is now certain."""
+        self._total = total
+
+    def trim(self, audio: np.ndarray) -> np.ndarray:
+        """The next samples (C, T), to those that are certain."""
+        audio = audio if self._held is None else np.concatenate([self._held, audio], axis=1)
+        certain = audio.shape[1] if self._total is not None else max(0, audio.shape[1] - self._surplus)
+        audio, self._held = audio[:, :certain], audio[:, certain:]
+        return self._cut(audio)
+
+    def rest(self, audio: np.ndarray) -> np.ndarray:
+        """The last samples, all that there are where no end has told a length."""
+        return self._cut(audio if self._held is None else np.concatenate([self._held, audio], axis=1))
+
+    def _cut(self, audio: np.ndarray) -> np.ndarray:
+        stop = audio.shape[1] if self._total is None else max(0, self._total - self._given)
+        begin = max(0, self._wanted - self._given)
+        self._given += min(audio.shape[1], stop)
+        return audio[:, begin:stop]
+
+
+def _batches(events: Iterable[Event], most: int) -> Iterator[list[Event]]:
+    """Events in lists; what came before an error is given before it."""
+    batch: list[Event] = []
+    try:
+        for event in events:
+            batch.append(event)
+            if len(batch) == most:
+                yield batch
+                batch = []
+    except BitstreamError:
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch
 
 
 def packet_frames(config: EncodecConfig, packet_s: float) -> int:
@@ -176,7 +256,13 @@ def _grid_within(frames: int, most: int) -> int:
     return next(grid for grid in range(min(most, frames), 0, -1) if frames % grid == 0)
 
 
-def header_of(engine: Engine, num_quantizers: int, num_samples: int | None, max_packet_frames: int) -> Header:
+def header_of(
+    engine: Engine,
+    num_quantizers: int,
+    num_samples: int | None,
+    max_packet_frames: int,
+    coder: PayloadCoder | None = None,
+) -> Header:
     """The header of a stream that a model makes.
 
     Raises:
@@ -197,6 +283,8 @@ def header_of(engine: Engine, num_quantizers: int, num_samples: int | None, max_
             num_samples=num_samples,
             model=engine.name.encode()[:MAX_NAME_BYTES].decode(errors="ignore"),
             fingerprint=engine.fingerprint[:FINGERPRINT_DIGITS],
+            table_rule=0 if coder is None else coder.table_rule,
+            lm_fingerprint="0" * FINGERPRINT_DIGITS if coder is None else coder.fingerprint[:FINGERPRINT_DIGITS],
         )
     except ValueError as error:
         raise ConfigError(f"the file format has no room for this model: {error}") from error
