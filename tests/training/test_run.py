@@ -66,6 +66,20 @@ def test_a_resumed_run_equals_an_unbroken_one(shards: Path, tmp_path: Path) -> N
     assert whole.balancer.state_dict() == second.balancer.state_dict()
 
 
+def test_the_decoder_learns_alone_where_the_encoder_is_frozen(shards: Path, tmp_path: Path) -> None:
+    first = Trainer(_config(shards))
+    for _ in range(3):
+        first.update()
+    first.save(tmp_path)
+    frozen = Trainer(_config(shards, train_encoder=False))
+    frozen.load(tmp_path)
+    before = {name: tensor.clone() for name, tensor in frozen.model.state_dict().items()}
+    for _ in range(3):
+        frozen.update()
+    changed = {name for name, tensor in frozen.model.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert changed == {name for name, _ in frozen.model.named_parameters() if name.startswith("decoder.")}
+
+
 def test_train_writes_state_log_and_model(shards: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     train(_config(shards), out, progress=False)

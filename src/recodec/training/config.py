@@ -33,6 +33,8 @@ class TrainConfig:
         mel_floor: mel magnitudes below it count as silence (see `MultiScaleMelLoss`).
         commitment_weight: of the commitment loss, outside the balancer.
         codebooks: how they learn.
+        train_encoder: false to let encoder and codebooks, and with them all codes, stay as they are: the decoder
+            learns alone, and a language model of the codes stays right.
         seed: of everything random.
         save_every_s, log_every, dev_every: seconds between checkpoints, updates between log lines
             and between dev figures.
@@ -56,6 +58,7 @@ class TrainConfig:
     mel_floor: float = 3e-4
     commitment_weight: float = 1.0
     codebooks: CodebookLearning = field(default_factory=CodebookLearning)
+    train_encoder: bool = True
     seed: int = 0
     save_every_s: float = 300.0
     log_every: int = 20

@@ -64,17 +64,12 @@ class Trainer:
     def update(self) -> dict[str, float]:
         """One optimizer step on a fresh batch; returns the figures for the log."""
         config = self.config
-        if self.done == config.quantizer_start:
+        if config.train_encoder and self.done == config.quantizer_start:
             self._start_codebooks()
         for group in self.optimizer.param_groups:
             group["lr"] = config.learning_rate_at(self.done)
         audio = self.data.batch(config.batch_size).to(self.device)
-        latents = self.model.encoder(audio)
-        if self.done < config.quantizer_start:
-            quantized, commitment, used = latents, latents.new_zeros(()), []
-        else:
-            count = self._draw_num_quantizers()
-            quantized, commitment, used = quantize_for_training(self.model.quantizer, latents, count)
+        quantized, commitment, used = self._encode(audio)
         output = self.model.decoder(quantized)[..., : audio.shape[-1]]
         losses = {"time": F.l1_loss(output, audio), "mel": self.mel(audio, output)}
         self.optimizer.zero_grad(set_to_none=True)
@@ -90,6 +85,20 @@ class Trainer:
         self.done += 1
         figures = {name: float(loss.detach()) for name, loss in losses.items()}
         return {**figures, "commitment": float(commitment.detach()), "revived": float(sum(revived))}
+
+    def _encode(
+        self, audio: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, list[tuple[torch.Tensor, torch.Tensor]]]:
+        """Audio (B, C, T) to what the decoder gets; see `quantize_for_training`. Nothing to learn from if frozen."""
+        if not self.config.train_encoder:
+            with torch.no_grad():
+                latents = self.model.encoder(audio)
+                quantized, loss, _ = quantize_for_training(self.model.quantizer, latents, self._draw_num_quantizers())
+            return quantized, loss, []
+        latents = self.model.encoder(audio)
+        if self.done < self.config.quantizer_start:
+            return latents, latents.new_zeros(()), []
+        return quantize_for_training(self.model.quantizer, latents, self._draw_num_quantizers())
 
     def _draw_num_quantizers(self) -> int:
         """Codebooks of this batch: a bandwidth drawn evenly (quantizer dropout, paper section 3.2)."""
