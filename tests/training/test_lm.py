@@ -77,6 +77,23 @@ def test_learns_and_exports_what_it_learnt(corpus: Path, tmp_path: Path) -> None
     assert log[-1]["dev_0.6"] == pytest.approx(figures["dev_0.6"])
 
 
+def test_another_run_is_a_start(corpus: Path, tmp_path: Path) -> None:
+    """Its weights count, not its codebooks: those are the codec's that is at hand."""
+    train_lm(config_of(corpus), tmp_path / "first", progress=False)
+    other = write_codes(tmp_path / "other" / "train", 7)
+    before = torch.from_numpy(np.load(other / "codebooks.npy"))
+    trainer = LMTrainer(config_of(corpus, codes=str(other), start=str(tmp_path / "first"), seed=5))
+    assert torch.equal(trainer.model.codebooks, CodeLM(SHAPE, before).codebooks)
+    learnt = torch.load(tmp_path / "first" / "state.pt", weights_only=True)["model"]
+    assert all(torch.equal(p, learnt[name]) for name, p in trainer.model.named_parameters())
+    assert trainer.done == 0
+    with pytest.raises(CheckpointError, match="cannot start from"):
+        LMTrainer(config_of(corpus, start=str(tmp_path)))
+    shape = dataclasses.replace(SHAPE, width=32)
+    with pytest.raises(CheckpointError, match="cannot start from"):
+        LMTrainer(config_of(corpus, model=shape, start=str(tmp_path / "first")))
+
+
 def test_the_parallel_form_cannot_learn_what_lies_within_a_frame(corpus: Path, tmp_path: Path) -> None:
     parallel = dataclasses.replace(SHAPE, conditioned=False)
     figures = bits_by_bandwidth(train_lm(config_of(corpus, model=parallel), tmp_path, progress=False), corpus / "dev")

@@ -40,6 +40,7 @@ class LMTrainConfig:
         model: our network, or the paper's (which cannot be exported to exact arithmetic).
         codes: folder of codes (see `codes.CodeCrops`).
         codebooks: start from the geometry of the codec's codebooks (our network only; see `CodeLM`).
+        start: folder of another run to take the weights from, such as one on an earlier state of the codec.
         dev: folder of codes for the figures in the log; `None` for none.
         group_weights: share of crops from each group.
         updates: number of optimizer steps in all.
@@ -56,6 +57,7 @@ class LMTrainConfig:
     model: CodeLMConfig | MetaLMConfig
     codes: str
     codebooks: bool = True
+    start: str | None = None
     dev: str | None = None
     group_weights: Mapping[str, float] = field(default_factory=lambda: {"speech": 0.45, "music": 0.35, "sfx": 0.2})
     updates: int = 20_000
@@ -102,6 +104,7 @@ class LMTrainer:
 
     Raises:
         ConfigError: if the codes are not those the model is for.
+        CheckpointError: if there is nothing to start from, or of another network.
     """
 
     def __init__(self, config: LMTrainConfig, device: str | torch.device = "cpu") -> None:
@@ -112,6 +115,8 @@ class LMTrainer:
         self.counts = [index.codebooks_for(b) for b in index.bandwidths]
         torch.manual_seed(config.seed)
         self.model = _build(config).to(self.device)
+        if config.start is not None:
+            _take_weights(self.model, Path(config.start))
         self.optimizer = torch.optim.Adam(
             self.model.parameters(), lr=config.learning_rate, betas=config.betas, foreach=True
         )
@@ -286,6 +291,18 @@ def _build(config: LMTrainConfig) -> nn.Module:
         return MetaCodeLM(config.model)
     books = torch.from_numpy(np.load(Path(config.codes) / CODEBOOKS_NAME)) if config.codebooks else None
     return CodeLM(config.model, books)
+
+
+def _take_weights(model: nn.Module, folder: Path) -> None:
+    """The weights of another run; the codec's codebooks stay those at hand."""
+    try:
+        weights = torch.load(folder / STATE_NAME, map_location="cpu", weights_only=True)["model"]
+        weights.pop("codebooks", None)
+        missing = set(model.load_state_dict(weights, strict=False).missing_keys) - {"codebooks"}
+    except Exception as error:  # torch.load raises whatever the bytes provoke
+        raise CheckpointError(f"cannot start from {folder}: {error}") from error
+    if missing:
+        raise CheckpointError(f"cannot start from {folder}: it lacks {', '.join(sorted(missing))}")
 
 
 def _check(model: CodeLMConfig | MetaLMConfig, index: CodesIndex) -> None:

@@ -1,0 +1,79 @@
+"""Forms of the code language model, trained alike on the codes of one codec: bits per frame and time.
+
+    python benchmarks/lm_forms.py CODES --out runs/forms [--updates 400]
+
+`CODES` holds `train/` and `dev/` as `recodec train-lm` makes them (OUT/codes). Each form sees the same crops in
+the same order; finished forms are not trained again. Times are processor time of one thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from recodec.entropy.config import CodeLMConfig
+from recodec.model.lm_meta import MetaLMConfig
+from recodec.training.codes import CodesIndex
+from recodec.training.lm import LMTrainConfig, bits_by_bandwidth, train_lm
+
+SHAPE = {"width": 96, "num_layers": 2, "num_heads": 4, "feed_forward": 384}
+BATCH = 4
+SPEED_FRAMES = 750
+
+
+def forms(num_codebooks: int) -> dict[str, tuple[CodeLMConfig | MetaLMConfig, bool]]:
+    """Configs by name, and whether they start from the codec's codebooks."""
+    ours = CodeLMConfig(num_codebooks, **SHAPE, head_width=64)
+    return {
+        "Meta's": (MetaLMConfig(num_codebooks, **SHAPE), False),
+        "parallel": (replace(ours, conditioned=False, head_width=0), True),
+        "parallel, hidden layer": (replace(ours, conditioned=False), True),
+        "additive": (replace(ours, head_width=0), True),
+        "conditioned, hidden layer": (ours, True),
+        "the same, without the codebooks' geometry": (ours, False),
+    }
+
+
+def seconds_per_frame(model: torch.nn.Module, num_codebooks: int) -> float:
+    """Processor time of one forward pass, a frame."""
+    codes = torch.zeros(1, num_codebooks, SPEED_FRAMES, dtype=torch.int64)
+    with torch.no_grad():
+        model(codes)
+        start = time.process_time()
+        model(codes)
+    return (time.process_time() - start) / SPEED_FRAMES
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("codes", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--updates", type=int, default=400)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    index = CodesIndex.read(options.codes / "dev")
+    bands = [f"{b:g}" for b in index.bandwidths]
+    print(f"| form | {' | '.join(f'{b} kbps' for b in bands)} | ms a frame |")
+    print("| --- |" + " ---: |" * (len(bands) + 1))
+    for name, (shape, from_codebooks) in forms(index.num_codebooks).items():
+        config = LMTrainConfig(
+            shape, str(options.codes / "train"), codebooks=from_codebooks, updates=options.updates,
+            warmup_updates=20, cooldown_updates=options.updates // 4, batch_size=BATCH, learning_rate=2e-3,
+        )  # fmt: skip
+        folder = options.out / name.replace(" ", "-")
+        model = train_lm(config, folder, progress=False)
+        done = folder / "dev.json"
+        if not done.exists():
+            done.write_text(json.dumps(bits_by_bandwidth(model, options.codes / "dev")))
+        figures = json.loads(done.read_text())
+        cells = " | ".join(f"{figures[f'dev_{b}']:.1f}" for b in bands)
+        print(f"| {name} | {cells} | {1e3 * seconds_per_frame(model, index.num_codebooks):.2f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
