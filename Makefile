@@ -7,7 +7,7 @@ TORCH ?= torch==2.13.0
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install format lint test test-slow bench results train
+.PHONY: help install format lint test test-slow fuzz bench results train
 
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ test:  ## Run the tests (minutes).
 
 test-slow:  ## Run what takes longer, too.
 	$(PYTHON) -m pytest -q
+
+fuzz:  ## Damage streams at random, and read and play them: make fuzz MINUTES=10
+	PYTHONPATH=src $(PYTHON) tests/fuzz/fuzz_wire.py --minutes $(or $(MINUTES),10)
 
 bench:  ## Time the model against transformers, and compare padded batches.
 	$(PYTHON) benchmarks/model_speed.py

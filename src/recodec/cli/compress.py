@@ -22,7 +22,7 @@ BLOCK_S = 1.0
               help="One of the model's bandwidths; its highest up to 6 by default.")  # fmt: skip
 @click.option("--format", "version", type=click.Choice(["0", "1"]), default="1", show_default=True,
               help="Version of the file format; 0 is that of Meta's tool.")  # fmt: skip
-@click.option("--packet", "packet_s", type=float, default=2.0, show_default=True, metavar="SECONDS",
+@click.option("--packet", "packet_s", type=float, default=4.0, show_default=True, metavar="SECONDS",
               help="Length of a packet. A live stream waits for one; short ones cost bytes.")  # fmt: skip
 @click.option("--lm/--no-lm", default=True, show_default=True,
               help="Whether the model's language model, if it has one, makes the file smaller.")  # fmt: skip

@@ -16,7 +16,7 @@ FINGERPRINT_DIGITS = 16
 MAX_HEADER_BYTES = 6 + 255 + 4
 MAX_NAME_BYTES = 64
 MAX_PACKET_FRAMES = 4096
-DEFAULT_PACKET_S = 2.0
+DEFAULT_PACKET_S = 4.0
 """Length of a packet in files of models without segments; `docs/bitstream.md` weighs it."""
 
 _FRONT = MAGIC + bytes([VERSION])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,14 +21,15 @@ class Encoded:
         content: what the decoder needs, in the codec's own form.
         payload_bytes: bytes of the coded audio itself, without headers and container; `None` for an
             anchor, which is no codec.
-        entropy_bytes: the same after entropy coding, where the codec has it as an option.
+        count_entropy_bytes: counts the same after entropy coding, where the codec has it as an option. Its time is
+            not the codec's.
         codes: (K, F) integers of a codec with codebooks.
         codebook_size: entries N of a codebook.
     """
 
     content: Any
     payload_bytes: int | None
-    entropy_bytes: int | None = None
+    count_entropy_bytes: Callable[[], int] | None = None
     codes: np.ndarray | None = None
     codebook_size: int | None = None
 

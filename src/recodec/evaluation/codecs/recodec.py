@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
 from ...codec import Codec
+from ...codec.version1 import header_of, packet_frames
 from ...errors import ConfigError
+from ...wire.header import DEFAULT_PACKET_S
+from ...wire.payload import write_codes
 from .base import Encoded
 
 
@@ -41,7 +45,17 @@ class RecodecCodec:
         codes, scales = self._codec.encode(audio, self.bandwidth_kbps)
         config = self._codec.config
         payload_bytes = math.ceil(codes.size * config.codebook_nbits / 8) + (0 if scales is None else 4 * scales.size)
-        return Encoded((codes, scales), payload_bytes, codes=codes, codebook_size=config.codebook_size)
+        count = None if self._codec.entropy_model is None else partial(self._coded_bytes, codes)
+        return Encoded((codes, scales), payload_bytes, count, codes=codes, codebook_size=config.codebook_size)
+
+    def _coded_bytes(self, codes: np.ndarray) -> int:
+        """Payload bytes with the language model, in packets of the default length."""
+        engine, coder = self._codec.engine, self._codec.entropy_model
+        frames = packet_frames(engine.config, DEFAULT_PACKET_S)
+        header = header_of(engine, len(codes), None, frames, coder)
+        pieces = [codes[:, begin : begin + frames] for begin in range(0, codes.shape[1], frames)]
+        scale_bytes = 4 * len(pieces) if header.scaled else 0
+        return sum(len(payload) for _, payload in write_codes(header, pieces, coder)) + scale_bytes
 
     def decode(self, encoded: Encoded, rate_hz: int, num_samples: int) -> np.ndarray:
         codes, scales = encoded.content

@@ -23,7 +23,8 @@ def entropy_kbps(coded: Coded) -> float:
     Raises:
         UndefinedMetricError: for a codec without it.
     """
-    return _kbps(coded.encoded.entropy_bytes, coded)
+    count = coded.encoded.count_entropy_bytes
+    return _kbps(None if count is None else count(), coded)
 
 
 def _kbps(size_bytes: int | None, coded: Coded) -> float:
