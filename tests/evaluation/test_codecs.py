@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import shutil
 import sys
 import types
 from pathlib import Path
@@ -11,12 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fitting_lm import add_fitting_lm
+from recodec.codec import Codec
 from recodec.errors import CheckpointError, ConfigError
 from recodec.evaluation.codecs import CodecSpec, parse_codecs, transcode
 from recodec.evaluation.codecs.anchors import low_pass
 from recodec.evaluation.metrics import Pair
 from recodec.evaluation.metrics.waveform import si_snr
 from recodec.presets import tiny
+from recodec.wire.report import inspect
 
 from .signals import noise, sine, voice
 
@@ -246,3 +251,16 @@ def test_settings_and_checkpoints_that_do_not_exist_are_named(tmp_path: Path) ->
         build("opus@600")
     with pytest.raises(CheckpointError):
         build(f"recodec:{tmp_path}@6")
+
+
+def test_the_entropy_coded_rate_is_that_of_the_files(checkpoint: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "toy"
+    shutil.copytree(checkpoint, folder)
+    audio = sine(6.0, RATE, 300.0)
+    assert transcode(build(f"recodec:{folder}@1.8"), audio, RATE).encoded.count_entropy_bytes is None
+    add_fitting_lm(folder, audio)
+    encoded = transcode(build(f"recodec:{folder}@1.8"), audio, RATE).encoded
+    assert encoded.count_entropy_bytes is not None
+    file = Codec.from_pretrained(folder).compress(audio, 1.8)
+    assert encoded.count_entropy_bytes() == inspect(io.BytesIO(file)).payload_bytes
+    assert encoded.count_entropy_bytes() < encoded.payload_bytes

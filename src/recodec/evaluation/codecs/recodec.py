@@ -32,6 +32,7 @@ class RecodecCodec:
         self.name = ("recodec" if engine == "onnx" else "recodec-torch") + (f":{model}" if model else "")
         self.bandwidth_kbps = bandwidth_kbps
         self._codec = Codec.from_pretrained(model, engine, threads=1)
+        self._coder = self._codec.entropy_model
         config = self._codec.config
         if bandwidth_kbps not in config.target_bandwidths:
             raise ConfigError(
@@ -45,12 +46,12 @@ class RecodecCodec:
         codes, scales = self._codec.encode(audio, self.bandwidth_kbps)
         config = self._codec.config
         payload_bytes = math.ceil(codes.size * config.codebook_nbits / 8) + (0 if scales is None else 4 * scales.size)
-        count = None if self._codec.entropy_model is None else partial(self._coded_bytes, codes)
+        count = None if self._coder is None else partial(self._coded_bytes, codes)
         return Encoded((codes, scales), payload_bytes, count, codes=codes, codebook_size=config.codebook_size)
 
     def _coded_bytes(self, codes: np.ndarray) -> int:
         """Payload bytes with the language model, in packets of the default length."""
-        engine, coder = self._codec.engine, self._codec.entropy_model
+        engine, coder = self._codec.engine, self._coder
         frames = packet_frames(engine.config, DEFAULT_PACKET_S)
         header = header_of(engine, len(codes), None, frames, coder)
         pieces = [codes[:, begin : begin + frames] for begin in range(0, codes.shape[1], frames)]
