@@ -158,8 +158,8 @@ def test_codebooks_for_a_bandwidth():
     assert [MONO.codebooks_for(kbps) for kbps in (0.1, 1.5, 3, 5.9, 6, 24)] == [1, 2, 4, 7, 8, 8]
 
 
-def test_default_packets_are_two_seconds():
-    assert [default_packet_frames(rate) for rate in (75, 50, 1, 100_000)] == [150, 100, 2, 4096]
+def test_default_packets_are_four_seconds():
+    assert [default_packet_frames(rate) for rate in (75, 50, 1, 100_000)] == [300, 200, 4, 4096]
 
 
 def test_models_are_told_apart():
