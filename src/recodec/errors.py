@@ -21,6 +21,10 @@ class CheckpointError(RecodecError, ValueError):
     """Weights that are missing, misshapen, unknown or unsafe to load."""
 
 
+class TrainingError(RecodecError, RuntimeError):
+    """A training run that cannot go on."""
+
+
 class BitstreamError(RecodecError, ValueError):
     """Bytes that are no stream of ours. Its subclasses say in which way."""
 

@@ -1,18 +1,22 @@
 """Whole runs on a toy model: they learn, resume as if unbroken, and refuse what is wrong."""
 
+import dataclasses
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from recodec import presets
-from recodec.errors import AudioError, CheckpointError, ConfigError
-from recodec.training.codebooks import CodebookLearning
+from recodec.errors import CheckpointError, ConfigError, TrainingError
+from recodec.model.encodec import EncodecModel
+from recodec.training.adversarial import AdversarialTraining
+from recodec.training.codebooks import CodebookLearning, quantize_for_training
 from recodec.training.config import TrainConfig
-from recodec.training.data import ShardCrops
-from recodec.training.loop import STATE_NAME, Trainer, train
+from recodec.training.loop import train
+from recodec.training.trainer import STATE_NAME, Trainer
 
 
 @pytest.fixture
@@ -80,6 +84,120 @@ def test_the_decoder_learns_alone_where_the_encoder_is_frozen(shards: Path, tmp_
     assert changed == {name for name, _ in frozen.model.named_parameters() if name.startswith("decoder.")}
 
 
+def test_adversarial_runs_resume_as_if_unbroken(shards: Path, tmp_path: Path) -> None:
+    """With everything that has a state: discriminators, weight average, mixing, reverberation, dead codes."""
+    config = _config(
+        shards, mixing=(0.3, 0.3, 0.2, 0.2), reverb_probability=0.3, average_decay=0.9, seed=2,
+        adversarial=AdversarialTraining(3.0, 3.0, width=2, windows=(128, 64), per_bandwidth=True, start=1),
+    )  # fmt: skip
+    whole = Trainer(config)
+    for _ in range(6):
+        whole.update()
+    first = Trainer(config)
+    for _ in range(3):
+        first.update()
+    first.save(tmp_path)
+    second = Trainer(config)
+    second.load(tmp_path)
+    for _ in range(3):
+        second.update()
+    whole.save(tmp_path / "..")
+    second.save(tmp_path)
+    states = [torch.load(f / STATE_NAME, weights_only=True) for f in (tmp_path / "..", tmp_path)]
+    for state in states:
+        state.pop("seconds")
+    assert _equal(*states)
+
+
+def _equal(a: object, b: object) -> bool:
+    if isinstance(a, torch.Tensor):
+        return isinstance(b, torch.Tensor) and torch.equal(a, b)
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_equal(a[k], b[k]) for k in a)
+    if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
+        return len(a) == len(b) and all(map(_equal, a, b))
+    return a == b
+
+
+def test_every_level_receives_gradient() -> None:
+    torch.manual_seed(0)
+    model = EncodecModel(presets.tiny())
+    for book in model.quantizer.codebooks:
+        book.embed.normal_()
+    latents = torch.randn(1, 16, 10, requires_grad=True)
+    gradients = []
+    for count in (1, 2, 3):
+        _, loss, used = quantize_for_training(model.quantizer, latents, count)
+        (gradient,) = torch.autograd.grad(count * loss, latents)
+        gradients.append(gradient)
+        assert len(used) == count
+    # d/dx of |r_k - e_k|^2 is 2 (r_k - e_k) / size at each level k, since the entries are constants.
+    residual = latents.detach()
+    for k, book in enumerate(model.quantizer.codebooks[:3]):
+        residual = residual - book.lookup(book.nearest(residual.transpose(1, 2))).transpose(1, 2)
+        level = gradients[k] - (gradients[k - 1] if k else 0)
+        torch.testing.assert_close(level, 2 * residual / residual.numel())
+    _, first, _ = quantize_for_training(model.quantizer, latents, 3, commit_all=False)
+    (gradient,) = torch.autograd.grad(first, latents)
+    torch.testing.assert_close(gradient, gradients[0])
+
+
+def test_a_loss_that_is_no_number_stops_the_run(shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The update is named, and the last good checkpoint stays."""
+    train(_config(shards, updates=2), tmp_path, progress=False)
+    good = (tmp_path / STATE_NAME).read_bytes()
+    real = Trainer._next_batch
+
+    def poisoned(self: Trainer) -> torch.Tensor:
+        batch = real(self)
+        return batch * float("nan") if getattr(self, "done", 0) == 3 else batch
+
+    monkeypatch.setattr(Trainer, "_next_batch", poisoned)
+    with pytest.raises(TrainingError, match=r"update 4: the loss 'time' is nan"):
+        train(_config(shards, updates=6), tmp_path, progress=False)
+    assert (tmp_path / STATE_NAME).read_bytes() == good
+
+
+def test_finetuning_starts_from_any_weights(shards: Path, tmp_path: Path) -> None:
+    config = _config(shards, adversarial=AdversarialTraining(1.0, 1.0, width=2, windows=(128,)))
+    model = train(config, tmp_path / "a", progress=False)
+    again = dataclasses.replace(config, start=str(tmp_path / "a" / "model"), updates=1, learning_rate=1e-9)
+    tuned = train(again, tmp_path / "b", progress=False, discriminator=tmp_path / "a" / "discriminator.pt")
+    for (name, a), (_, b) in zip(model.named_parameters(), tuned.named_parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5, msg=name)
+    other = dataclasses.replace(again, model=dataclasses.replace(config.model, num_filters=4))
+    with pytest.raises(CheckpointError, match="another network"):
+        Trainer(other)
+    plain = dataclasses.replace(again, adversarial=AdversarialTraining())
+    with pytest.raises(CheckpointError, match="no discriminator"):
+        train(plain, tmp_path / "c", progress=False, discriminator=tmp_path / "a" / "discriminator.pt")
+
+
+def test_half_precision_and_schedules(shards: Path) -> None:
+    trainer = Trainer(_config(shards, precision="bf16", clip_norm=0.1, schedule="cosine", warmup_updates=1))
+    figures = [trainer.update() for _ in range(3)]
+    assert all(np.isfinite(f["mel"]) for f in figures)
+    assert trainer.model.encoder.layers[0].conv.bias.dtype == torch.float32
+    rates = [trainer.config.learning_rate_at(i) for i in range(6)]
+    assert rates == pytest.approx([3e-4 * (1 + np.cos(np.pi * i / 6)) / 2 for i in range(6)])
+
+
+def test_the_board_has_figures_pictures_and_sound(shards: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    dev = tmp_path / "dev"
+    dev.mkdir()
+    soundfile.write(dev / "music-0.wav", 0.1 * np.random.default_rng(0).standard_normal(12_000), 24_000)
+    train(_config(shards, updates=2, board=True, dev=str(dev), dev_every=2), tmp_path / "run", progress=False)
+    events = EventAccumulator(str(tmp_path / "run" / "board"))
+    events.Reload()
+    tags = events.Tags()
+    assert {"mel", "norm/time", "perplexity/0", "dev_mel_3.6"} <= set(tags["scalars"])
+    assert "clip 0/decoded" in tags["images"]
+    assert "clip 0/decoded" in tags["audio"]
+
+
 def test_train_writes_state_log_and_model(shards: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     train(_config(shards), out, progress=False)
@@ -126,17 +244,3 @@ def test_settings_reach_into_the_parts() -> None:
 def test_bad_settings_are_named(key: str, value: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         TrainConfig(presets.tiny(), "x").with_settings({key: value})
-
-
-def test_crops_keep_to_group_shares_and_full_scale(shards: Path) -> None:
-    crops = ShardCrops(shards, group_weights={"speech": 1.0, "music": 0.0}, crop_samples=2400, seed=1)
-    batch = crops.batch(16)
-    assert batch.shape == (16, 1, 2400)
-    assert float(batch.abs().max()) <= 1.0
-    spectrum = torch.fft.rfft(batch[:, 0] * torch.hann_window(2400)).abs()
-    assert set(spectrum.argmax(-1).tolist()) == {20}  # 200 Hz, never the 440 Hz of music
-
-
-def test_crops_without_shards_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(AudioError, match="no int16 shards"):
-        ShardCrops(tmp_path, group_weights={"speech": 1.0}, crop_samples=100)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import torch
 
+from . import parallel
+
 
 class Balancer:
     """Give each loss a chosen share of the gradient at the model's output, whatever the loss's own scale.
@@ -16,8 +18,8 @@ class Balancer:
         R * lambda_i / sum(lambda) * g_i / <|g_i|>
 
     so a weight lambda_i is the share of loss i in the gradient, and R its norm. The norm is taken for
-    each item of the batch and averaged. Precondition: each loss depends on the parameters through the
-    output alone (a commitment loss does not, and stays outside).
+    each item of the batch and averaged, over all processes. Precondition: each loss depends on the
+    parameters through the output alone (a commitment loss does not, and stays outside).
 
     Example: weights {"t": 1, "f": 3}, losses whose gradients have norms 10 and 0.1. The output receives
     0.25 in the direction of the first and 0.75 in the direction of the second.
@@ -46,7 +48,7 @@ class Balancer:
         balanced = torch.zeros_like(output)
         for name, loss in losses.items():
             (gradient,) = torch.autograd.grad(loss, output, retain_graph=True)
-            norm = self._average(name, float(gradient.flatten(1).norm(dim=1).mean()))
+            norm = self._average(name, float(parallel.mean(gradient.float().flatten(1).norm(dim=1).mean())))
             share = self.weights[name] / total
             balanced += gradient * (self.reference_norm * share / (norm + 1e-12))
         return balanced
@@ -55,6 +57,11 @@ class Balancer:
         self._sums[name] = self.decay * self._sums[name] + norm
         self._counts[name] = self.decay * self._counts[name] + 1.0
         return self._sums[name] / self._counts[name]
+
+    @property
+    def ratios(self) -> dict[str, float]:
+        """The average norm of each loss's gradient, by its name: what the balancer divides by."""
+        return {name: self._sums[name] / self._counts[name] for name in self.weights if self._counts[name]}
 
     def state_dict(self) -> dict[str, dict[str, float]]:
         """The moving averages."""

@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional as F
 
 from ..model.quantizer import Codebook, ResidualVectorQuantizer
+from . import parallel
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class CodebookLearner:
 
     @torch.no_grad()
     def start(self, latents: torch.Tensor) -> None:
-        """Set every codebook by k-means over what the ones before leave of (M, D) vectors."""
+        """Set every codebook by k-means over what the ones before leave of (M, D) vectors, those of all processes."""
         residual = latents
         for codebook in self.quantizer.codebooks:
             size = codebook.embed.shape[0]
@@ -103,8 +104,8 @@ class CodebookLearner:
             the number of dead codes that were replaced by vectors of the batch.
         """
         s = self.settings
-        scale = s.dead_batch_vectors / vectors.shape[0]
-        counts, sums = _count_and_sum(codes, vectors, codebook.embed.shape[0])
+        scale = s.dead_batch_vectors / (vectors.shape[0] * parallel.size())
+        counts, sums = map(parallel.total, _count_and_sum(codes, vectors, codebook.embed.shape[0]))
         codebook.cluster_size.mul_(s.decay).add_(counts, alpha=(1 - s.decay) * scale)
         codebook.embed_avg.mul_(s.decay).add_(sums, alpha=(1 - s.decay) * scale)
         total = codebook.cluster_size.sum()
@@ -117,6 +118,7 @@ class CodebookLearner:
         number = int(dead.sum())
         if number == 0:
             return 0
+        vectors = parallel.gather(vectors)
         chosen = vectors[_draw(vectors.shape[0], number, self.generator)]
         # A revived code starts with an average share. Unless its averages are set as well as its
         # entry, the next update would put the old entry back.
@@ -129,9 +131,15 @@ class CodebookLearner:
 
 
 def quantize_for_training(
-    quantizer: ResidualVectorQuantizer, latents: torch.Tensor, num_quantizers: int
+    quantizer: ResidualVectorQuantizer, latents: torch.Tensor, num_quantizers: int, *, commit_all: bool = True
 ) -> tuple[torch.Tensor, torch.Tensor, list[tuple[torch.Tensor, torch.Tensor]]]:
     """Quantize (B, D, F) with gradients (paper section 3.2).
+
+    Args:
+        quantizer: whose codebooks are taken as they are.
+        latents: (B, D, F).
+        num_quantizers: levels K to use.
+        commit_all: whether every level has a commitment loss, or the first alone.
 
     Returns:
         the quantized latents, whose gradient passes straight through to `latents`; the commitment
@@ -146,11 +154,12 @@ def quantize_for_training(
         codes = codebook.nearest(residual.detach())
         entry = codebook.lookup(codes)
         used.append((residual.detach().flatten(0, 1), codes.flatten()))
-        commitment = commitment + F.mse_loss(residual, entry)
+        if commit_all or not used[1:]:
+            commitment = commitment + F.mse_loss(residual, entry)
         residual = residual - entry
         total = total + entry
     straight = latents + (total.transpose(1, 2) - latents).detach()
-    return straight, commitment / num_quantizers, used
+    return straight, commitment / (num_quantizers if commit_all else 1), used
 
 
 def _nearest(vectors: torch.Tensor, centres: torch.Tensor) -> torch.Tensor:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ..config import EncodecConfig
 from ..errors import ConfigError
+from .adversarial import AdversarialTraining
 from .codebooks import CodebookLearning
 
 
@@ -19,9 +21,16 @@ class TrainConfig:
 
     Attributes:
         model: the network.
-        data: folder of shards (see `ShardCrops`).
+        data: a folder of shards, or by group of audio where that lies (see `sources.open_groups`).
         dev: folder of clips for the figures in the log; `None` for none.
-        group_weights: share of crops from each group of shards.
+        start: weights to begin with: a folder, a hub id, or a file of weights in any layout that
+            `EncodecModel.from_pretrained` reads; `None` for a fresh start.
+        group_weights: share of crops from each group.
+        mixing: chances of an example to be one crop of music, one of another group, two of any, three without
+            music (paper section 4.1: 0.32, 0.32, 0.24, 0.12); `None` for one crop of a group by `group_weights`.
+        normalize_crops: scale each crop to full scale before its gain.
+        reverb_probability: of a crop to be reverberated (paper: 0.2).
+        workers: processes that make batches ahead; 0 for none.
         updates: number of optimizer steps in all.
         warmup_updates: steps over which the learning rate rises from 0.
         cooldown_updates: steps at the end over which it falls to 0.
@@ -29,21 +38,34 @@ class TrainConfig:
         batch_size, crop_s: crops a step, and their length in seconds.
         gain_db: bounds of the random gain.
         learning_rate, betas: of Adam.
+        schedule: of the learning rate between warm-up and cool-down: `"constant"`, or `"cosine"` to 0 at the end.
+        clip_norm: largest norm of the gradient of the generator; 0 for any.
+        precision: `"fp32"`, or `"bf16"` for mixed precision.
+        compiled: whether encoder, decoder and discriminator go through `torch.compile`.
+        average_decay: of the moving average of the weights that is evaluated and kept; 0 for none.
         time_weight, mel_weight: shares in the balanced gradient (lambda_t, lambda_f).
         mel_floor: mel magnitudes below it count as silence (see `MultiScaleMelLoss`).
         commitment_weight: of the commitment loss, outside the balancer.
+        commitment_levels: `"all"`, or `"first"` as in Meta's released code.
+        adversarial: discriminator and its losses.
         codebooks: how they learn.
         train_encoder: false to let encoder and codebooks, and with them all codes, stay as they are: the decoder
             learns alone, and a language model of the codes stays right.
         seed: of everything random.
+        board: write figures, pictures and sound for TensorBoard.
         save_every_s, log_every, dev_every: seconds between checkpoints, updates between log lines
             and between dev figures.
     """
 
     model: EncodecConfig
-    data: str
+    data: str | Mapping[str, str]
     dev: str | None = None
+    start: str | None = None
     group_weights: Mapping[str, float] = field(default_factory=lambda: {"speech": 0.45, "music": 0.35, "sfx": 0.2})
+    mixing: tuple[float, float, float, float] | None = None
+    normalize_crops: bool = False
+    reverb_probability: float = 0.0
+    workers: int = 0
     updates: int = 100_000
     warmup_updates: int = 100
     cooldown_updates: int = 0
@@ -53,13 +75,21 @@ class TrainConfig:
     gain_db: tuple[float, float] = (-10.0, 6.0)
     learning_rate: float = 3e-4
     betas: tuple[float, float] = (0.5, 0.9)
+    schedule: str = "constant"
+    clip_norm: float = 0.0
+    precision: str = "fp32"
+    compiled: bool = False
+    average_decay: float = 0.0
     time_weight: float = 0.1
     mel_weight: float = 1.0
     mel_floor: float = 3e-4
     commitment_weight: float = 1.0
+    commitment_levels: str = "all"
+    adversarial: AdversarialTraining = field(default_factory=AdversarialTraining)
     codebooks: CodebookLearning = field(default_factory=CodebookLearning)
     train_encoder: bool = True
     seed: int = 0
+    board: bool = False
     save_every_s: float = 300.0
     log_every: int = 20
     dev_every: int = 1000
@@ -72,6 +102,14 @@ class TrainConfig:
             raise ConfigError(f"crop_s must hold a frame ({self.model.hop_length} samples), got {self.crop_s}")
         if self.time_weight < 0 or self.mel_weight < 0 or self.time_weight + self.mel_weight <= 0:
             raise ConfigError("time_weight and mel_weight must not be negative, nor both 0")
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise ConfigError(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
+        if self.mixing is not None and (len(self.mixing) != 4 or min(self.mixing) < 0 or sum(self.mixing) <= 0):
+            raise ConfigError(f"mixing must be four chances, got {self.mixing}")
+        longest = max(self.adversarial.windows_for(self.model.sampling_rate))
+        if self.adversarial.is_on and self.crop_samples < longest:
+            raise ConfigError(f"a crop must hold the discriminator's longest window, {longest} samples")
 
     @property
     def crop_samples(self) -> int:
@@ -79,10 +117,11 @@ class TrainConfig:
         return round(self.crop_s * self.model.sampling_rate)
 
     def learning_rate_at(self, update: int) -> float:
-        """Learning rate of that update (from 0): warm-up, plateau, linear cool-down."""
+        """Learning rate of that update (from 0): linear warm-up, `schedule`, linear cool-down."""
         rise = min(1.0, (update + 1) / max(1, self.warmup_updates))
         fall = min(1.0, (self.updates - update) / max(1, self.cooldown_updates))
-        return self.learning_rate * min(rise, fall)
+        middle = 1.0 if self.schedule == "constant" else (1 + math.cos(math.pi * update / self.updates)) / 2
+        return self.learning_rate * min(rise, fall) * middle
 
     def with_settings(self, settings: Mapping[str, str]) -> TrainConfig:
         """A copy with `key=value` settings applied; `model.key` reaches into the network's config.
@@ -90,8 +129,14 @@ class TrainConfig:
         Raises:
             ConfigError: for a key that does not exist, or a value of the wrong kind.
         """
-        return apply_settings(self, settings, owners=("model", "codebooks"))
+        return apply_settings(self, settings, owners=("model", "codebooks", "adversarial"))
 
+
+_CHOICES = {
+    "schedule": ("constant", "cosine"),
+    "precision": ("fp32", "bf16"),
+    "commitment_levels": ("all", "first"),
+}
 
 Config = TypeVar("Config")
 

@@ -1,79 +1,170 @@
-"""Crops for training from shards: folders of int16 audio laid end to end, as the recipes write them."""
+"""Training examples: crops, mixed and reverberated, each a function of its number alone.
+
+Example n of a run is the same whichever process or worker makes it, and whenever: so the position in the data is
+one number, a resumed run goes on with the next example, and several processes share a batch without talking.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from torch.utils.data import DataLoader, Dataset
 
-from ..errors import AudioError
+from .config import TrainConfig
+from .sources import Group, open_groups
+
+SILENCE_RMS = 1e-3
+TRIES = 8
+MUSIC = "music"
+_RESPONSE_S = 1.0
 
 
-class ShardCrops:
-    """Random crops from the `<group>-<nnn>.npy` files of a folder.
+@dataclass(frozen=True)
+class Example:
+    """(C, T) float32 in [-1, 1], and the names of recordings that could not be read for it."""
 
-    A crop may run over the seam of two clips: many clips of speech are shorter than a crop, and a
-    seam is sound like any other to a codec.
+    audio: np.ndarray
+    failed: frozenset[str] = field(default_factory=frozenset)
+
+
+class Examples(Dataset[Example]):
+    """All examples of a run, by number (paper section 4.1).
+
+    Without `mixing` an example is one crop, its group drawn by `group_weights`. With it, one of four kinds is drawn: a
+    crop of music; one of something else; the sum of two of any group; the sum of three without music. Each crop has
+    a gain of its own. With `reverb_probability` a crop is reverberated first. An example that would clip is drawn
+    again, and scaled down if none of `TRIES` does not.
 
     Args:
-        folder: shards of 1-D int16 audio, full scale 32767.
-        group_weights: share of the crops that each group gets; groups without files are left out.
-        crop_samples: T.
-        gain_db: bounds of the random gain (paper section 4.1: -10 to +6 dB).
-        seed: of the random choices.
+        config: of the run.
+
+    Attributes:
+        failed: recordings that could not be opened.
+        seconds: of audio there are.
 
     Raises:
-        AudioError: if the folder holds no usable shard.
+        AudioError: if there is no audio.
+        ConfigError: for a place of an unknown kind.
     """
 
-    SILENCE_RMS = 1e-3
-    TRIES = 8
+    def __init__(self, config: TrainConfig) -> None:
+        self._config = config
+        model = config.model
+        self._groups, self.failed = open_groups(
+            config.data, list(config.group_weights), rate_hz=model.sampling_rate, channels=model.audio_channels,
+            crop_samples=config.crop_samples,
+        )  # fmt: skip
+        self.seconds = sum(group.seconds for group in self._groups.values())
+        self._weights = {name: config.group_weights[name] for name in self._groups}
 
-    def __init__(
-        self,
-        folder: str | Path,
-        *,
-        group_weights: Mapping[str, float],
-        crop_samples: int,
-        gain_db: tuple[float, float] = (-10.0, 6.0),
-        seed: int = 0,
-    ) -> None:
-        self.crop_samples = crop_samples
-        self.gain_db = gain_db
-        self.random = np.random.default_rng(seed)
-        self._shards: list[np.ndarray] = []
-        chances: list[float] = []
-        for group, weight in group_weights.items():
-            shards = [np.load(path, mmap_mode="r") for path in sorted(Path(folder).glob(f"{group}-*.npy"))]
-            shards = [s for s in shards if s.ndim == 1 and s.dtype == np.int16 and s.size >= crop_samples]
-            samples = sum(s.size for s in shards)
-            self._shards += shards
-            chances += [weight * s.size / samples for s in shards]
-        if not self._shards or sum(chances) <= 0:
-            raise AudioError(f"{folder} holds no int16 shards of the groups {', '.join(group_weights)}")
-        self._chances = np.array(chances) / sum(chances)
-
-    def batch(self, size: int) -> torch.Tensor:
-        """(size, 1, crop_samples) float32 in [-1, 1]."""
-        return torch.from_numpy(np.stack([self._crop() for _ in range(size)])[:, None])
-
-    def _crop(self) -> np.ndarray:
-        crop = np.zeros(self.crop_samples, np.float32)
-        for _ in range(self.TRIES):
-            shard = self._shards[self.random.choice(len(self._shards), p=self._chances)]
-            start = self.random.integers(shard.size - self.crop_samples + 1)
-            crop = shard[start : start + self.crop_samples].astype(np.float32) / 32768.0
-            if np.sqrt(np.mean(crop**2)) > self.SILENCE_RMS:
+    def __getitem__(self, number: int) -> Example:
+        random = np.random.default_rng((self._config.seed, number))
+        failed: set[str] = set()
+        audio = np.zeros((self._config.model.audio_channels, self._config.crop_samples), np.float32)
+        for _ in range(TRIES):
+            audio = self._draw(random, failed)
+            if np.sqrt(np.mean(audio**2)) > SILENCE_RMS and np.abs(audio).max() <= 1.0:
                 break
-        crop *= 10.0 ** (self.random.uniform(*self.gain_db) / 20.0)
-        return crop / max(1.0, float(np.abs(crop).max()))
+        return Example(audio / max(1.0, float(np.abs(audio).max())), frozenset(failed))
 
-    def state_dict(self) -> dict[str, object]:
-        """The random generator's state: the position in the data."""
-        return {"random": self.random.bit_generator.state}
+    def _draw(self, random: np.random.Generator, failed: set[str]) -> np.ndarray:
+        crops = [self._crop(group, random, failed) for group in self._choose(random)]
+        return np.stack(crops).sum(0, dtype=np.float32)
 
-    def load_state_dict(self, state: Mapping[str, object]) -> None:
-        """Go on drawing as if nothing had happened."""
-        self.random.bit_generator.state = state["random"]  # type: ignore[assignment]
+    def _choose(self, random: np.random.Generator) -> list[Group]:
+        """The groups of the crops that make an example."""
+        every, other = list(self._weights), [name for name in self._weights if name != MUSIC]
+        if self._config.mixing is None:
+            return self._some(every, 1, random)
+        kind = int(random.choice(4, p=np.array(self._config.mixing) / sum(self._config.mixing)))
+        names = ([MUSIC] if MUSIC in self._weights else every, other, every, other)[kind]
+        return self._some(names or every, (1, 1, 2, 3)[kind], random)
+
+    def _some(self, names: list[str], count: int, random: np.random.Generator) -> list[Group]:
+        weights = np.array([self._weights[name] for name in names])
+        weights = weights if weights.sum() > 0 else np.ones(len(names))
+        drawn = random.choice(len(names), count, p=weights / weights.sum())
+        return [self._groups[names[i]] for i in drawn]
+
+    def _crop(self, group: Group, random: np.random.Generator, failed: set[str]) -> np.ndarray:
+        config = self._config
+        crop = None
+        for _ in range(TRIES):
+            crop = group.crop(random, failed)
+            if crop is not None:
+                break
+        if crop is None:
+            return np.zeros((config.model.audio_channels, config.crop_samples), np.float32)
+        if config.normalize_crops:
+            crop = crop / max(float(np.abs(crop).max()), SILENCE_RMS)
+        if config.reverb_probability and random.random() < config.reverb_probability:
+            crop = reverberate(crop, config.model.sampling_rate, random)
+        return crop * np.float32(10.0 ** (random.uniform(*config.gain_db) / 20.0))
+
+
+def reverberate(audio: np.ndarray, rate_hz: int, random: np.random.Generator) -> np.ndarray:
+    """(C, T) in a simple room: the direct sound, and noise that decays by 60 dB within 0.3 to 1.3 s.
+
+    The noise has 5 to 20 dB less energy than the direct sound. The level stays as it was.
+    """
+    decay_s, below_db = random.uniform(0.3, 1.3), random.uniform(5.0, 20.0)
+    size = min(audio.shape[1], round(_RESPONSE_S * rate_hz))
+    response = random.standard_normal(size) * 10.0 ** (-3.0 * np.arange(size) / (decay_s * rate_hz))
+    response *= 10.0 ** (-below_db / 20.0) / np.sqrt(np.sum(response**2))
+    response[0] = 1.0
+    length = audio.shape[1] + size
+    wet = np.fft.irfft(np.fft.rfft(audio, length) * np.fft.rfft(response, length), length)[:, : audio.shape[1]]
+    level = np.sqrt(np.sum(audio**2) / max(float(np.sum(wet**2)), 1e-12))
+    return (wet * level).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """(B, C, T) audio, and the names of recordings that could not be read."""
+
+    audio: torch.Tensor
+    failed: frozenset[str]
+
+
+def batches(
+    examples: Examples, size: int, *, first: int, step: int, workers: int = 0, ahead: int = 4
+) -> Iterator[Batch]:
+    """Batches of examples without end, made ahead of their use in worker processes.
+
+    Args:
+        examples: of the run.
+        size: B.
+        first: number of the first example.
+        step: from the first example of a batch to that of the next; examples in between are of other processes.
+        workers: processes; 0 to make each batch when it is asked for.
+        ahead: batches that each worker makes ahead.
+    """
+    loader = DataLoader(
+        examples,
+        batch_sampler=_Numbers(first, size, step),
+        collate_fn=_collate,
+        num_workers=workers,
+        prefetch_factor=ahead if workers else None,
+    )
+    return iter(loader)
+
+
+class _Numbers:
+    """Numbers of the examples of each batch."""
+
+    def __init__(self, first: int, size: int, step: int) -> None:
+        self._first, self._size, self._step = first, size, step
+
+    def __iter__(self) -> Iterator[list[int]]:
+        number = self._first
+        while True:
+            yield list(range(number, number + self._size))
+            number += self._step
+
+
+def _collate(examples: list[Example]) -> Batch:
+    audio = torch.from_numpy(np.stack([example.audio for example in examples]))
+    return Batch(audio, frozenset().union(*(example.failed for example in examples)))

@@ -1,0 +1,97 @@
+"""Two processes with half a batch each do what one does with the whole, step by step."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import multiprocessing
+
+from recodec import presets
+from recodec.training import parallel
+from recodec.training.adversarial import AdversarialTraining
+from recodec.training.codebooks import CodebookLearning
+from recodec.training.config import TrainConfig
+from recodec.training.trainer import Trainer
+
+UPDATES = 5
+
+
+def config_of(shards: Path, batch_size: int) -> TrainConfig:
+    """All that must be shared: the balancer, k-means start, dead codes, weight average, discriminator."""
+    return TrainConfig(
+        presets.tiny(), str(shards), batch_size=batch_size, crop_s=0.25, quantizer_start=1, learning_rate=3e-3,
+        warmup_updates=1, average_decay=0.9, clip_norm=100.0, seed=3,
+        codebooks=CodebookLearning(kmeans_iterations=2, dead_below=40.0),
+        adversarial=AdversarialTraining(3.0, 3.0, width=2, windows=(128, 64)),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    for group in ("speech", "music"):
+        np.save(tmp_path / f"{group}-000.npy", (3000 * rng.standard_normal(48_000)).astype(np.int16))
+    return tmp_path
+
+
+def sgd(parameters: Iterable[torch.nn.Parameter], lr: float, **_: object) -> torch.optim.SGD:
+    return torch.optim.SGD(parameters, lr=lr)
+
+
+def run(config: TrainConfig, out: Path) -> None:
+    """Adam divides by the gradient's size, where it is 0 but for rounding too: the comparison is by plain descent."""
+    torch.set_num_threads(1)
+    torch.optim.Adam = sgd  # type: ignore[misc, assignment]
+    trainer = Trainer(config)
+    revived = sum(trainer.update()["revived"] for _ in range(UPDATES))
+    assert revived > 0
+    trainer.save(out)
+
+
+def work(rank: int, config: TrainConfig, out: Path) -> None:
+    torch.distributed.init_process_group("gloo", init_method=f"file://{out / 'meet'}", rank=rank, world_size=2)
+    run(config, out)
+    parallel.leave()
+
+
+def tensors_of(value: object, name: str = "") -> dict[str, torch.Tensor]:
+    if isinstance(value, torch.Tensor):
+        return {name: value}
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return {key: tensor for k, v in items for key, tensor in tensors_of(v, f"{name}.{k}").items()}
+
+
+def test_two_processes_equal_one(shards: Path, tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir()
+    two.mkdir()
+    context = multiprocessing.get_context("spawn")
+    alone = context.Process(target=run, args=(config_of(shards, 4), one))
+    alone.start()
+    alone.join()
+    assert alone.exitcode == 0
+    multiprocessing.spawn(work, (config_of(shards, 2), two), nprocs=2)
+    states = [torch.load(folder / "state.pt", weights_only=True) for folder in (one, two)]
+    assert states[0]["position"] == states[1]["position"]
+    for part in ("model", "average", "adversary"):
+        found, expected = (tensors_of(state[part]) for state in reversed(states))
+        assert found.keys() == expected.keys()
+        for name, tensor in found.items():
+            if "optimizer" not in name:
+                scale = max(1.0, float(expected[name].abs().max()))
+                torch.testing.assert_close(
+                    tensor / scale,
+                    expected[name] / scale,
+                    rtol=0,
+                    atol=1e-5,
+                    msg=lambda text, name=name: f"{name}: {text}",
+                )
+
+
+def test_alone_everything_is_as_it_is() -> None:
+    x = torch.randn(3, 2)
+    assert parallel.size() == 1
+    assert parallel.rank() == 0
+    assert all(torch.equal(f(x), x) for f in (parallel.total, parallel.mean, parallel.gather))
