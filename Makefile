@@ -7,7 +7,7 @@ TORCH ?= torch==2.13.0
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install format lint test test-slow fuzz bench results train
+.PHONY: help install format lint test test-slow fuzz bench overfit results train
 
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ fuzz:  ## Damage streams at random, and read and play them: make fuzz MINUTES=10
 bench:  ## Time the model against transformers, and compare padded batches.
 	$(PYTHON) benchmarks/model_speed.py
 	$(PYTHON) benchmarks/ragged_batches.py
+
+overfit:  ## Let a tiny model learn one clip by heart, as a check of training (minutes).
+	$(PYTHON) benchmarks/overfit.py
 
 results:  ## Make docs/results.md, the default model against Opus: make results MANIFEST=dev.tsv
 	$(PYTHON) benchmarks/results.py $(MANIFEST)

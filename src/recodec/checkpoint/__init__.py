@@ -10,6 +10,7 @@ Our layout is Hugging Face's current one: a convolution with weight norm has its
 
 from .files import (
     CONFIG_NAME,
+    DEFAULT_FOLDER,
     PICKLE_NAME,
     SAFETENSORS_NAME,
     WEIGHTS_NAMES,
@@ -25,6 +26,7 @@ from .weight_norm import DIRECTION, GAIN, fold, fold_weight, unfold, unfold_weig
 
 __all__ = [
     "CONFIG_NAME",
+    "DEFAULT_FOLDER",
     "DIRECTION",
     "GAIN",
     "PICKLE_NAME",

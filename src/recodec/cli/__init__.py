@@ -27,6 +27,7 @@ VERBS = {
     "evaluate": ("evaluate", "evaluate", "Codecs on many files: metrics, tables, a report."),
     "listening-test": ("listening_test", "listening_test", "Make and score a listening test."),
     "train": ("train", "train", "Train a model by a recipe."),
+    "finetune": ("train", "finetune", "Train a model further by a recipe."),
     "train-lm": ("train_lm", "train_lm", "Train the language model that makes a model's files smaller."),
 }
 

@@ -1,58 +1,115 @@
-"""`recodec train`: run a recipe."""
+"""`recodec train` and `recodec finetune`: run a recipe, from nothing or from a model."""
 
 from __future__ import annotations
 
+import dataclasses
 import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from ..training.config import TrainConfig
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _run_options(function: F) -> F:
+    """What both verbs take beside the recipe."""
+    for option in (
+        click.option("-q", "--quiet", is_flag=True, help="No progress bar."),
+        click.option("--stop-after", type=click.FloatRange(min=0), metavar="MINUTES",
+                     help="Save and stop after that time."),
+        click.option("--resume/--no-resume", default=True, show_default=True, help="Go on from the state in --out."),
+        click.option("--threads", type=click.IntRange(min=1), help="CPU threads; all cores by default."),
+        click.option("--device", default="auto", show_default=True,
+                     help="cpu, cuda or cuda:N; auto takes a GPU if there is one, and each process its own."),
+        click.option("-o", "--out", required=True, type=click.Path(file_okay=False),
+                     help="Folder for state, log and model."),
+    ):  # fmt: skip
+        function = option(function)
+    return function
 
 
 @click.command()
 @click.argument("recipe")
 @click.argument("settings", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("-o", "--out", required=True, type=click.Path(file_okay=False), help="Folder for state, log and model.")
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads; all cores by default.")
-@click.option("--resume/--no-resume", default=True, show_default=True, help="Go on from the state in --out.")
-@click.option("--stop-after", type=click.FloatRange(min=0), metavar="MINUTES", help="Save and stop after that time.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
-def train(
-    recipe: str,
-    settings: tuple[str, ...],
-    out: str,
-    device: str,
-    threads: int | None,
-    resume: bool,
-    stop_after: float | None,
-    quiet: bool,
-) -> None:
+@_run_options
+def train(recipe: str, settings: tuple[str, ...], **options: Any) -> None:
     """Train a model by RECIPE, a file FILE.py or FILE.py:FUNCTION that returns a TrainConfig.
 
-    Settings change it: `updates=2000 model.num_filters=32 data=shards`. A run that was
-    interrupted goes on where its last checkpoint stands; the finished model is in OUT/model.
+    Settings change it: `updates=2000 model.num_filters=32 data=shards adversarial.per_bandwidth=true`. A run
+    that was interrupted goes on where its last checkpoint stands; the finished model is in OUT/model. Several
+    GPUs: `torchrun --nproc-per-node 4 -m recodec train ...`; the batch size is that of each.
     """
+    _run(_config(recipe, settings), None, options)
+
+
+@click.command()
+@click.argument("recipe")
+@click.argument("settings", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--from", "start", metavar="CHECKPOINT",
+              help="A folder, a hub id, or a file of weights in any layout; the shipped model by default.")  # fmt: skip
+@click.option("--discriminator", type=click.Path(exists=True, dir_okay=False),
+              help="The discriminator.pt that the checkpoint's own run has left; a fresh one by default.")  # fmt: skip
+@_run_options
+def finetune(
+    recipe: str, settings: tuple[str, ...], start: str | None, discriminator: str | None, **options: Any
+) -> None:
+    """Train a model further by RECIPE, whose network is replaced by the checkpoint's.
+
+    With `train_encoder=false` all codes stay as they are, and files written before stay good.
+    """
+    from ..checkpoint import DEFAULT_FOLDER
+    from ..model.encodec import EncodecModel
+
+    config = _config(recipe, settings)
+    place = str(DEFAULT_FOLDER) if start is None else start
+    found = EncodecModel.from_pretrained(place).config
+    _run(dataclasses.replace(config, model=found, start=place, quantizer_start=0), discriminator, options)
+
+
+def _config(recipe: str, settings: tuple[str, ...]) -> TrainConfig:
+    from ..errors import ConfigError
+    from ..training.recipes import load_recipe
+
     pairs = {}
     for setting in settings:
         key, sign, value = setting.partition("=")
         if not sign:
             raise click.UsageError(f"settings are KEY=VALUE, got {setting!r}")
         pairs[key] = value
-
-    import torch
-
-    from ..errors import ConfigError
-    from ..training.loop import train as run
-    from ..training.recipes import load_recipe
-
-    if threads is not None:
-        torch.set_num_threads(threads)
     try:
-        config = load_recipe(recipe).with_settings(pairs)
+        return load_recipe(recipe).with_settings(pairs)
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
-    progress = not quiet and sys.stderr.isatty()
+
+
+def _run(config: TrainConfig, discriminator: str | None, options: dict[str, Any]) -> None:
+    import torch
+
+    from ..training import parallel
+    from ..training.loop import train as run
+
+    if options["threads"] is not None:
+        torch.set_num_threads(options["threads"])
+    number = parallel.join()
+    device = options["device"]
+    if device == "auto":
+        device = f"cuda:{number}" if torch.cuda.is_available() else "cpu"
+    minutes = options["stop_after"]
     try:
-        run(config, out, device=device, resume=resume, progress=progress,
-            stop_after_s=None if stop_after is None else 60 * stop_after)  # fmt: skip
+        run(
+            config,
+            options["out"],
+            device=device,
+            resume=options["resume"],
+            progress=not options["quiet"] and sys.stderr.isatty(),
+            stop_after_s=None if minutes is None else 60 * minutes,
+            discriminator=discriminator,
+        )
     except FileExistsError as error:
         raise click.UsageError(str(error)) from error
+    finally:
+        parallel.leave()

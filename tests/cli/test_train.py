@@ -1,0 +1,66 @@
+"""The verbs train and finetune, on a toy recipe."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from recodec.model.encodec import EncodecModel
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    """Three updates of a toy model with a toy discriminator."""
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "music-000.npy", (3000 * rng.standard_normal(24_000)).astype(np.int16))
+    file = tmp_path / "recipe.py"
+    file.write_text(
+        "from recodec import presets\n"
+        "from recodec.training.adversarial import AdversarialTraining\n"
+        "from recodec.training.config import TrainConfig\n"
+        "def recipe():\n"
+        f"    return TrainConfig(presets.tiny(), {str(tmp_path)!r}, updates=3, batch_size=2, crop_s=0.25,\n"
+        "        adversarial=AdversarialTraining(1.0, 1.0, width=2, windows=(128,)))\n"
+    )
+    return file
+
+
+def test_train_and_finetune(recodec, recipe: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    outcome = recodec("train", recipe, "-o", first, "codebooks.kmeans_iterations=2", "--device", "cpu")
+    assert (outcome.code, outcome.err) == (0, "")
+    again = recodec("train", recipe, "-o", first, "--no-resume")
+    assert again.code == 2
+    assert "holds a run already" in again.err
+    outcome = recodec("finetune", recipe, "-o", second, "--from", first / "model", "train_encoder=false",
+                      "--discriminator", first / "discriminator.pt")  # fmt: skip
+    assert (outcome.code, outcome.err) == (0, "")
+    a, b = (EncodecModel.from_pretrained(folder / "model").state_dict() for folder in (first, second))
+    changed = {name.split(".")[0] for name in a if not torch.allclose(a[name], b[name], rtol=1e-4, atol=1e-5)}
+    assert changed == {"decoder"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["updates"], "KEY=VALUE"),
+        (["adversarial.widths=3"], "no setting 'adversarial.widths'"),
+        (["adversarial.update_probability=2.0"], "update_probability must be"),
+        (["mixing=[1.0]"], "four chances"),
+        (["precision=fp8"], "precision must be one of fp32, bf16"),
+    ],
+)
+def test_bad_settings_are_usage_errors(
+    recodec, recipe: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    outcome = recodec("train", recipe, "-o", tmp_path / "run", *arguments)
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_checkpoint_that_is_none(recodec, recipe: Path, tmp_path: Path) -> None:
+    outcome = recodec("finetune", recipe, "-o", tmp_path / "run", "--from", tmp_path)
+    assert outcome.code == 1
+    assert "config.json" in outcome.err
