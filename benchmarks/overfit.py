@@ -6,6 +6,7 @@ python benchmarks/overfit.py [examples/speech.wav] [--minutes 4]
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import tempfile
 import time
 from pathlib import Path
@@ -35,11 +36,14 @@ def main() -> None:
     audio = resample(audio, rate_hz, RATE_HZ).mean(0)[: round(CLIP_S * RATE_HZ)]
     with tempfile.TemporaryDirectory() as folder:
         np.save(Path(folder) / "speech-000.npy", np.round(audio * 32767).astype(np.int16))
+        model = dataclasses.replace(
+            presets.tiny(), num_filters=8, hidden_size=64, codebook_dim=64, codebook_size=256,
+            target_bandwidths=(4.8,), pad_mode="constant",
+        )  # fmt: skip
         config = TrainConfig(
-            presets.tiny(), folder, updates=100_000, batch_size=2, quantizer_start=200, learning_rate=3e-3,
-            time_weight=1.0, gain_db=(0.0, 0.0),
-        ).with_settings({"model.num_filters": "8", "model.hidden_size": "64", "model.pad_mode": "constant",
-                         "model.codebook_size": "256"})  # fmt: skip
+            model, folder, updates=100_000, batch_size=2, quantizer_start=300, learning_rate=3e-3, time_weight=1.0,
+            gain_db=(0.0, 0.0),
+        )  # fmt: skip
         trainer = Trainer(config)
         started = time.process_time()
         best = -99.0
