@@ -1,0 +1,117 @@
+"""What the language model saves on a set of codes: by material, bandwidth and length of packets; as Markdown.
+
+    python benchmarks/entropy_savings.py CODES [--lm FOLDER] [--meta RUN]
+
+`CODES` is a folder of codes of held-out clips (`recodec train-lm` makes one in OUT/codes/dev). Savings are
+counted from the payloads that the coder writes, against plain codes; in the column "files" from whole files of
+one clip each, header, packets and end included, against files without the language model. `--meta` is a run of
+`benchmarks/lm_forms.py` with Meta's network, whose bits are its cross-entropy in packets of the default length.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from recodec.checkpoint import DEFAULT_FOLDER
+from recodec.codec.entropy import EntropyModel
+from recodec.model.lm_meta import MetaCodeLM, MetaLMConfig
+from recodec.training.codes import CodesIndex, group_of
+from recodec.wire.header import DEFAULT_PACKET_S, Header
+from recodec.wire.payload import PayloadCoder, make_packets, write_codes
+from recodec.wire.writer import StreamWriter
+
+RATE_HZ, HOP, CODE_BITS = 24_000, 320, 10
+FRAME_RATE = RATE_HZ // HOP
+INTERVALS_S = (1.0, 2.0, 4.0, 8.0, math.inf)
+NAMES = {"speech": "speech", "music": "music", "sfx": "other"}
+
+
+def pieces_of(codes: np.ndarray, packet_s: float) -> list[np.ndarray]:
+    """(K, F) codes in packets."""
+    frames = codes.shape[1] if math.isinf(packet_s) else round(packet_s * FRAME_RATE)
+    return [codes[:, i : i + frames] for i in range(0, codes.shape[1], frames)]
+
+
+def header_for(codes: np.ndarray, coder: PayloadCoder | None) -> Header:
+    """That of a file of the default model."""
+    marks = {} if coder is None else {"table_rule": coder.table_rule, "lm_fingerprint": coder.fingerprint[:16]}
+    return Header(RATE_HZ, 1, HOP, len(codes), CODE_BITS, 4096, num_samples=codes.shape[1] * HOP,
+                  model="recodec_24khz", fingerprint="0123456789abcdef", **marks)  # fmt: skip
+
+
+def payload_bytes(codes: np.ndarray, packet_s: float, coder: PayloadCoder | None) -> int:
+    """Of all packets."""
+    return sum(len(payload) for _, payload in write_codes(header_for(codes, coder), pieces_of(codes, packet_s), coder))
+
+
+def file_bytes(codes: np.ndarray, coder: PayloadCoder | None) -> int:
+    """Of the whole file, in packets of the default length."""
+    file = io.BytesIO()
+    header = header_for(codes, coder)
+    writer = StreamWriter(file, header)
+    for packet in make_packets(header, 0, pieces_of(codes, DEFAULT_PACKET_S), None, coder):
+        writer.write(packet)
+    writer.finish(codes.shape[1] * HOP)
+    return len(file.getvalue())
+
+
+def meta_bytes(run: Path, num_codebooks: int) -> Callable[[np.ndarray], float]:
+    """Bytes of codes by the cross-entropy of Meta's network, in packets of the default length."""
+    state = torch.load(run / "state.pt", weights_only=True)["model"]
+    width, layers = state["emb.0.weight"].shape[1], len({k.split(".")[2] for k in state if ".layers." in k})
+    feed_forward = state["transformer.layers.0.linear1.weight"].shape[0]
+    model = MetaCodeLM(MetaLMConfig(num_codebooks, width=width, num_layers=layers, feed_forward=feed_forward,
+                                    num_heads=4 if width < 200 else 8))  # fmt: skip
+    model.load_state_dict(state)
+
+    @torch.no_grad()
+    def count(codes: np.ndarray) -> float:
+        total = 0.0
+        for piece in pieces_of(codes, DEFAULT_PACKET_S):
+            x = torch.from_numpy(piece[None])
+            total += float(F.cross_entropy(model(x).flatten(0, 2), x.flatten(), reduction="sum"))
+        return total / math.log(2) / 8
+
+    return count
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("codes", type=Path)
+    parser.add_argument("--lm", default=str(DEFAULT_FOLDER))
+    parser.add_argument("--meta", type=Path)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    index = CodesIndex.read(options.codes)
+    coder = EntropyModel.load(options.lm)
+    meta = None if options.meta is None else meta_bytes(options.meta, index.num_codebooks)
+    heads = [f"{i:g} s" if math.isfinite(i) else "whole" for i in INTERVALS_S]
+    columns = [*heads, "files", *(["Meta's form"] if meta else [])]
+    print(f"| kbps | material | {' | '.join(columns)} |")
+    print("| ---: | --- |" + " ---: |" * len(columns))
+    for bandwidth in index.bandwidths:
+        count = index.codebooks_for(bandwidth)
+        sums: dict[str, np.ndarray] = {}
+        for name in index.frames:
+            codes = np.load(options.codes / name)[:count].astype(np.int64)
+            plain = codes.size * CODE_BITS / 8
+            row = [payload_bytes(codes, interval, coder) for interval in INTERVALS_S]
+            row += [file_bytes(codes, coder), 0.0 if meta is None else meta(codes), plain, file_bytes(codes, None)]
+            for group in (group_of(name), "all"):
+                sums[group] = sums.get(group, np.zeros(len(row))) + np.array(row)
+        for group, row in sorted(sums.items()):
+            saved = [*(1 - row[: len(INTERVALS_S)] / row[-2]), 1 - row[-4] / row[-1], 1 - row[-3] / row[-2]]
+            cells = " | ".join(f"{100 * value:.1f} %" for value in saved[: len(columns)])
+            print(f"| {bandwidth:g} | {NAMES.get(group, group)} | {cells} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
