@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -13,6 +14,8 @@ from .options import Time, choose_output, endpoints, model_options, output_optio
 
 if TYPE_CHECKING:
     from ..audio.pcm import Pcm
+
+T = TypeVar("T")
 
 
 @click.command()
@@ -65,7 +68,8 @@ def decompress(
             progress(None if length is None else length / rate, "decompress", quiet) as advance,
         ):
             left = sys.maxsize if last is None else last - first
-            for piece in recording.pieces(codec.engine, FILE_GRID_FRAMES, coder=coder, start=first):
+            pieces = recording.pieces(codec.engine, FILE_GRID_FRAMES, coder=coder, start=first)
+            for piece in pieces if damaged else _with_advice(pieces):
                 sink.write(piece[:, :left])
                 advance(piece.shape[1] / rate)
                 left -= piece.shape[1]
@@ -73,6 +77,16 @@ def decompress(
                     break
     if recording.lost_samples and not quiet:
         click.echo(f"{recording.lost_samples / rate:.3f} s were lost, and are concealed", err=True)
+
+
+def _with_advice(pieces: Iterator[T]) -> Iterator[T]:
+    """The same, with an error that says what may still be done."""
+    from ..errors import CorruptError, TruncatedError
+
+    try:
+        yield from pieces
+    except (CorruptError, TruncatedError) as error:
+        raise type(error)(f"{error}; --damaged plays what can be played") from error
 
 
 def _length(first: int, last: int | None, num_samples: int | None) -> int | None:
