@@ -69,7 +69,7 @@ class ResidualVectorQuantizer(nn.Module):
         """The codebooks, coarsest first."""
         return [cast("_Level", level).codebook for level in self.layers]
 
-    def encode(self, latents: torch.Tensor, num_quantizers: int) -> torch.Tensor:
+    def quantize(self, latents: torch.Tensor, num_quantizers: int) -> torch.Tensor:
         """(B, D, F) latents to (B, K, F) codes."""
         residual = latents.transpose(1, 2)
         residual = residual.to(torch.promote_types(residual.dtype, torch.float32))
@@ -80,7 +80,7 @@ class ResidualVectorQuantizer(nn.Module):
             codes.append(index)
         return torch.stack(codes, dim=1)
 
-    def decode(self, codes: torch.Tensor) -> torch.Tensor:
+    def dequantize(self, codes: torch.Tensor) -> torch.Tensor:
         """(B, K, F) codes to (B, D, F) latents, the sum of the entries.
 
         Raises:
