@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -38,13 +36,13 @@ class EncodecConfig(transformers.EncodecConfig):
 class EncodecQuantizer(ResidualVectorQuantizer):
     """Our quantizer with the methods of the reference's beside it, whose axes are in another order."""
 
-    def get_num_quantizers_for_bandwidth(self, bandwidth: float | None = None) -> int:
-        """Codebooks used at a bandwidth in kbps; all of them for `None` or 0."""
-        return self._config.quantizers_for(bandwidth)
-
     def __init__(self, config: core_config.EncodecConfig) -> None:
         super().__init__(config)
         self._config = config
+
+    def get_num_quantizers_for_bandwidth(self, bandwidth: float | None = None) -> int:
+        """Codebooks used at a bandwidth in kbps; all of them for `None` or 0."""
+        return self._config.quantizers_for(bandwidth)
 
     def encode(self, embeddings: torch.Tensor, bandwidth: float | None = None) -> torch.Tensor:
         """Latents (B, D, F) to codes (K, B, F)."""
@@ -110,7 +108,7 @@ class EncodecModel(reference.EncodecPreTrainedModel):
         return_dict: bool | None = None,
     ) -> Any:
         """Audio to codes; see `recodec.EncodecModel.encode`. Returns an `EncodecEncoderOutput` or a tuple."""
-        encoded = self.codec.encode(input_values, padding_mask, bandwidth, return_dict=False)
+        encoded: Any = self.codec.encode(input_values, padding_mask, bandwidth, return_dict=False)
         return reference.EncodecEncoderOutput(*encoded) if self._named(return_dict) else tuple(encoded)
 
     def decode(
@@ -122,7 +120,7 @@ class EncodecModel(reference.EncodecPreTrainedModel):
         last_frame_pad_length: int | None = 0,
     ) -> Any:
         """Codes to audio; see `recodec.EncodecModel.decode`. Returns an `EncodecDecoderOutput` or a tuple."""
-        decoded = self.codec.decode(audio_codes, audio_scales, padding_mask, False, last_frame_pad_length)
+        decoded: Any = self.codec.decode(audio_codes, audio_scales, padding_mask, False, last_frame_pad_length)
         return reference.EncodecDecoderOutput(*decoded) if self._named(return_dict) else tuple(decoded)
 
     def forward(
@@ -136,7 +134,7 @@ class EncodecModel(reference.EncodecPreTrainedModel):
         last_frame_pad_length: int | None = 0,
     ) -> Any:
         """Audio to audio; see `recodec.EncodecModel.forward`. Returns an `EncodecOutput` or a tuple."""
-        result = self.codec(
+        result: Any = self.codec(
             input_values, padding_mask, bandwidth, audio_codes, audio_scales, False, last_frame_pad_length
         )
         return reference.EncodecOutput(*result) if self._named(return_dict) else tuple(result)
