@@ -130,7 +130,8 @@ class Conv(_Normed):
 
     def ragged(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         spec, (left, right) = self.spec, self.spec.padding
-        x = pad_ragged(x, lengths, left, right + -lengths % spec.stride, spec.pad_mode)
+        width = left + x.shape[-1] + -x.shape[-1] % spec.stride + right
+        x = pad_ragged(x, lengths, left, right + -lengths % spec.stride, spec.pad_mode, width)
         out_lengths = -(-lengths // spec.stride)
         return self._normalize(self.conv(x), out_lengths), out_lengths
 
