@@ -261,15 +261,7 @@ class EncodecModel(PretrainedMixin):
             x = mask_behind(x, valid)
         scale = None
         if self.config.normalize:
-            mono = x.sum(1, keepdim=True) / x.shape[1]
-            energy = mono.square()
-            if valid is None:
-                power = energy.mean(-1, keepdim=True)
-            else:
-                power = energy.sum(-1, keepdim=True) / valid.clamp(min=1)[:, None, None]
-            scale = power.sqrt() + 1e-8
-            x = x / scale
-            scale = scale.view(-1, 1)
+            x, scale = normalize(x, valid)
         if valid is None:
             return self.encoder(x), None, scale
         latents, frames = self.encoder.ragged(x, valid)
@@ -315,6 +307,20 @@ class EncodecModel(PretrainedMixin):
         else:
             audio, end = self.decoder.ragged(latents, frames)
         return (audio if scale is None else audio * scale.view(-1, 1, 1)), end
+
+
+def normalize(x: torch.Tensor, valid: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """Scale segments (B, C, T) to unit RMS over their (B,) valid samples; also the scales (B, 1), which undo it.
+
+    What lies behind an item's valid samples must be 0.
+    """
+    energy = (x.sum(1, keepdim=True) / x.shape[1]).square()
+    if valid is None:
+        power = energy.mean(-1, keepdim=True)
+    else:
+        power = energy.sum(-1, keepdim=True) / valid.clamp(min=1)[:, None, None]
+    scale = power.sqrt() + 1e-8
+    return x / scale, scale.view(-1, 1)
 
 
 def _stack_segments(segments: list[torch.Tensor]) -> tuple[torch.Tensor, int]:

@@ -11,7 +11,6 @@ from torch.nn import functional as F
 from ..config import EncodecConfig
 from ..errors import ConfigError
 
-
 # Vectors that are compared with a codebook at a time. Their scores, 1 MB for 1,024 entries, stay in a CPU's
 # cache and never fill the memory; a GPU takes more, for fewer launches.
 _CHUNK = 256
