@@ -108,7 +108,12 @@ def test_a_padded_batch_gives_each_item_what_it_gets_alone() -> None:
     mask = torch.ones(2, 5000)
     mask[1, 3000:] = 0
     together = ours(x, mask).audio_values[1:, :, :3000]
-    assert_close(together, ours(x[1:, :, :3000]).audio_values, 1e-5)
+    alone = ours(x[1:, :, :3000]).audio_values
+    assert_close(together, alone, 1e-5)
+    encoded = ours.encode(x, mask)
+    decoded = ours.decode(encoded.audio_codes, encoded.audio_scales, mask, None, encoded.last_frame_pad_length)
+    assert_close(decoded.audio_values[1:, :, :3000], alone, 1e-5)
+    assert decoded.audio_values.shape == x.shape
 
 
 def test_a_changed_configuration_counts_from_then_on() -> None:
@@ -130,9 +135,16 @@ def test_weights_are_shared(fresh: Any) -> None:
     assert codec.encode_latents(noise(TINY, 640)).latents.shape == (1, 1, TINY.hidden_size, 2)
 
 
-def test_a_folded_model_is_not_shared() -> None:
-    with pytest.raises(ConfigError, match="folded"):
-        bridge.EncodecModel.sharing(random_model(TINY).fold_weight_norm())
+def test_a_folded_model_is_neither_shared_nor_saved(tmp_path: Path) -> None:
+    model = random_model(TINY)
+    ours = bridge.EncodecModel.sharing(model)
+    for codec in (model, ours.codec):
+        codec.fold_weight_norm()
+    with pytest.raises(ConfigError, match=r"folded: share it before"):
+        bridge.EncodecModel.sharing(model)
+    with pytest.raises(ConfigError, match=r"folded: save it before"):
+        ours.save_pretrained(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_missing_weights_become_finite_random_ones(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from transformers.models.encodec import modeling_encodec as reference
 
 from .. import config as core_config
 from ..audio import feature_extraction as core_audio
+from ..checkpoint import GAIN
 from ..errors import ConfigError
 from ..model import encodec as core
 from ..model.quantizer import Codebook, ResidualVectorQuantizer
@@ -90,8 +92,7 @@ class EncodecModel(reference.EncodecPreTrainedModel):
         tensors = model.state_dict(keep_vars=True)
         with torch.device("meta"):  # its own weights would only be thrown away
             shared = cls(config)
-        if tensors.keys() != shared.state_dict().keys():
-            raise ConfigError("the model's weight norm is folded: share it before `fold_weight_norm`")
+        _refuse_folded(tensors, "share")
         shared.load_state_dict(tensors, assign=True)
         return shared.train(model.training)
 
@@ -138,6 +139,15 @@ class EncodecModel(reference.EncodecPreTrainedModel):
             input_values, padding_mask, bandwidth, audio_codes, audio_scales, False, last_frame_pad_length
         )
         return reference.EncodecOutput(*result) if self._named(return_dict) else tuple(result)
+
+    def save_pretrained(self, save_directory: Any, *args: Any, **kwargs: Any) -> Any:
+        """Write the model into a folder; see `transformers.PreTrainedModel.save_pretrained`.
+
+        Raises:
+            ConfigError: if the weight norm is folded: `from_pretrained` would miss its parts.
+        """
+        _refuse_folded(self.state_dict(), "save")
+        return super().save_pretrained(save_directory, *args, **kwargs)
 
     def _named(self, return_dict: bool | None) -> bool:
         return bool(self.config.return_dict if return_dict is None else return_dict)
@@ -191,6 +201,11 @@ class EncodecFeatureExtractor(transformers.EncodecFeatureExtractor):
     def to_dict(self) -> dict[str, Any]:
         """The settings as they are saved."""
         return {key: value for key, value in super().to_dict().items() if key != "feature_extractor_type"}
+
+
+def _refuse_folded(tensors: Iterable[str], verb: str) -> None:
+    if not any(name.endswith((GAIN, ".norm.weight")) for name in tensors):
+        raise ConfigError(f"the model's weight norm is folded: {verb} it before `fold_weight_norm`")
 
 
 def to_core(config: transformers.EncodecConfig) -> core_config.EncodecConfig:

@@ -281,7 +281,7 @@ def _own_class(module: nn.Module) -> None:
     """
     shared = type(module)
     content = {name: value for name, value in vars(shared).items() if name not in ("__dict__", "__weakref__")}
-    module.__class__ = type(shared.__name__, shared.__bases__, content)
+    module.__class__ = cast("Any", type(shared.__name__, shared.__bases__, content))
 
 
 def _weight_norm_of(conv: Any) -> tuple[torch.Tensor, torch.Tensor]:
