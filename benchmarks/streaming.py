@@ -79,11 +79,11 @@ def torch_coders(model: recodec.EncodecModel) -> tuple[Coder, Coder]:
     def encode(audio: np.ndarray) -> np.ndarray:
         nonlocal encoder
         latents, encoder = model.encoder.step(torch.from_numpy(audio), encoder)
-        return model.quantizer.encode(latents, CODEBOOKS).numpy()
+        return model.quantizer.quantize(latents, CODEBOOKS).numpy()
 
     def decode(codes: np.ndarray) -> np.ndarray:
         nonlocal decoder
-        audio, decoder = model.decoder.step(model.quantizer.decode(torch.from_numpy(codes)), decoder)
+        audio, decoder = model.decoder.step(model.quantizer.dequantize(torch.from_numpy(codes)), decoder)
         return audio.numpy()
 
     return encode, decode

@@ -57,7 +57,7 @@ def engine_of(model: EncodecModel) -> OnnxEngine:
 def torch_encode(model: EncodecModel, audio: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Latents (B, D, F), codes (B, K, F) and scales (B,) of whole segments."""
     latents, _, scale = model._encode_segment(torch.from_numpy(audio), None)
-    codes = model.quantizer.encode(latents, model.config.num_quantizers)
+    codes = model.quantizer.quantize(latents, model.config.num_quantizers)
     return latents.numpy(), codes.numpy(), None if scale is None else scale[:, 0].numpy()
 
 
@@ -65,7 +65,7 @@ def torch_encode(model: EncodecModel, audio: np.ndarray) -> tuple[np.ndarray, np
 def torch_decode(model: EncodecModel, codes: np.ndarray, scales: np.ndarray | None) -> np.ndarray:
     """Audio (B, C, T) of whole segments."""
     scale = None if scales is None else torch.from_numpy(scales)[:, None]
-    return model._decode_segment(model.quantizer.decode(torch.from_numpy(codes)), None, scale)[0].numpy()
+    return model._decode_segment(model.quantizer.dequantize(torch.from_numpy(codes)), None, scale)[0].numpy()
 
 
 def audio(config: EncodecConfig, num_samples: int, *, batch: int = 1, seed: int = 0) -> np.ndarray:

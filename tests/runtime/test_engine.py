@@ -80,7 +80,7 @@ def test_each_push_gives_what_torch_gives(name: str) -> None:
         last = index == len(parts) - 1
         codes, state = engine.encode_step(part, state, last=last, num_quantizers=3)
         latents, torch_state = model.encoder.step(torch.from_numpy(part), torch_state, last=last)
-        support.assert_codes_fit(model, latents.numpy(), codes, model.quantizer.encode(latents, 3).numpy())
+        support.assert_codes_fit(model, latents.numpy(), codes, model.quantizer.quantize(latents, 3).numpy())
 
 
 @pytest.mark.parametrize("name", ["reflect", "constant"])
@@ -230,7 +230,7 @@ def test_the_number_of_codebooks_may_change_in_a_stream_that_has_begun() -> None
     engine, model = support.onnx_engine("reflect"), support.torch_model("reflect")
     codes = support.codes(engine.config, 20)
     parts = [codes[..., :9], codes[:, :2, 9:15], codes[..., 15:]]
-    latents = torch.cat([model.quantizer.decode(torch.from_numpy(part)) for part in parts], -1)
+    latents = torch.cat([model.quantizer.dequantize(torch.from_numpy(part)) for part in parts], -1)
     with torch.no_grad():
         expected = model.decoder(latents).numpy()
     support.assert_near(support.decode_stream(engine, parts), expected, ENGINES)

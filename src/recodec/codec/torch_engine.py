@@ -12,6 +12,7 @@ import torch
 
 from ..config import EncodecConfig
 from ..model.encodec import EncodecModel
+from ..model.quantizer import FrozenQuantizer
 from ..nn.layers import Network
 from .engine import State
 
@@ -28,6 +29,7 @@ class TorchEngine:
 
     def __init__(self, model: EncodecModel, name: str, fingerprint: str, threads: int | None = None) -> None:
         self._model = model.eval().fold_weight_norm()
+        self._quantizer = FrozenQuantizer(model.quantizer)
         self._name, self._fingerprint, self._threads = name, fingerprint, threads
 
     @property
@@ -48,12 +50,12 @@ class TorchEngine:
             if self.config.normalize:
                 scale = x.mean(1, keepdim=True).square().mean(-1, keepdim=True).sqrt() + 1e-8
                 x = x / scale
-            codes = self._model.quantizer.encode(self._model.encoder(x), num_quantizers)
+            codes = self._quantizer.quantize(self._model.encoder(x), num_quantizers)
             return codes.cpu().numpy(), None if scale is None else scale.flatten().float().cpu().numpy()
 
     def decode_segment(self, codes: np.ndarray, scales: np.ndarray | None) -> np.ndarray:
         with self._inference():
-            audio = self._model.decoder(self._model.quantizer.decode(self._codes(codes)))
+            audio = self._model.decoder(self._model.quantizer.dequantize(self._codes(codes)))
             if scales is not None:
                 audio = audio * self._tensor(scales)[:, None, None]
             return audio.float().cpu().numpy()
@@ -66,14 +68,14 @@ class TorchEngine:
     ) -> tuple[np.ndarray, State]:
         with self._inference():
             latents, state = state.step(self._tensor(audio), last=last)
-            return self._model.quantizer.encode(latents, num_quantizers).cpu().numpy(), state
+            return self._quantizer.quantize(latents, num_quantizers).cpu().numpy(), state
 
     def decoder_state(self, batch: int) -> State:
         return _Streams(self._model.decoder, self._model.decoder.init_state(batch))
 
     def decode_step(self, codes: np.ndarray, state: State, *, last: bool) -> tuple[np.ndarray, State]:
         with self._inference():
-            audio, state = state.step(self._model.quantizer.decode(self._codes(codes)), last=last)
+            audio, state = state.step(self._model.quantizer.dequantize(self._codes(codes)), last=last)
             return audio.float().cpu().numpy(), state
 
     def select_streams(self, state: State, rows: Sequence[int]) -> State:

@@ -7,7 +7,7 @@ from torch import nn
 
 from ..config import EncodecConfig
 from ..errors import AudioError, ConfigError
-from ..nn.layers import build_decoder, build_encoder, fold_weight_norm
+from ..nn.layers import Network, build_decoder, build_encoder, fold_weight_norm
 from ..nn.padding import mask_behind
 from .outputs import EncodecDecoderOutput, EncodecEncoderOutput, EncodecLatentOutput, EncodecOutput
 from .pretrained import PretrainedMixin
@@ -41,6 +41,17 @@ class EncodecModel(PretrainedMixin):
         self.decoder = build_decoder(config)
         self.quantizer = ResidualVectorQuantizer(config)
         self.bits_per_codebook = config.codebook_nbits
+
+    @classmethod
+    def of_parts(
+        cls, config: EncodecConfig, encoder: Network, decoder: Network, quantizer: ResidualVectorQuantizer
+    ) -> EncodecModel:
+        """A model of parts that exist already, built for this configuration; it shares their weights."""
+        model = cls.__new__(cls)
+        PretrainedMixin.__init__(model, config)
+        model.encoder, model.decoder, model.quantizer = encoder, decoder, quantizer
+        model.bits_per_codebook = config.codebook_nbits
+        return model
 
     @property
     def device(self) -> torch.device:
@@ -166,12 +177,12 @@ class EncodecModel(PretrainedMixin):
     ) -> torch.Tensor:
         """Latents (..., D, F) to codes (..., K, F)."""
         flat = latents.reshape(-1, *latents.shape[-2:])
-        codes = self.quantizer.encode(flat, self._choose(bandwidth, num_quantizers))
+        codes = self.quantizer.quantize(flat, self._choose(bandwidth, num_quantizers))
         return codes.reshape(*latents.shape[:-2], *codes.shape[-2:])
 
     def dequantize(self, codes: torch.Tensor) -> torch.Tensor:
         """Codes (..., K, F) to latents (..., D, F)."""
-        latents = self.quantizer.decode(codes.reshape(-1, *codes.shape[-2:]))
+        latents = self.quantizer.dequantize(codes.reshape(-1, *codes.shape[-2:]))
         return latents.reshape(*codes.shape[:-2], *latents.shape[-2:])
 
     def decode_latents(
@@ -226,7 +237,7 @@ class EncodecModel(PretrainedMixin):
         scales: Scales = []
         for piece, valid in split(self.config, input_values, lengths):
             latents, frames, scale = self._encode_segment(piece, valid)
-            segment = self.quantizer.encode(latents, num_quantizers)
+            segment = self.quantizer.quantize(latents, num_quantizers)
             codes.append(segment if frames is None else mask_behind(segment, frames))
             scales.append(scale)
         stacked, padding = _stack_segments(codes)
@@ -250,15 +261,7 @@ class EncodecModel(PretrainedMixin):
             x = mask_behind(x, valid)
         scale = None
         if self.config.normalize:
-            mono = x.sum(1, keepdim=True) / x.shape[1]
-            energy = mono.square()
-            if valid is None:
-                power = energy.mean(-1, keepdim=True)
-            else:
-                power = energy.sum(-1, keepdim=True) / valid.clamp(min=1)[:, None, None]
-            scale = power.sqrt() + 1e-8
-            x = x / scale
-            scale = scale.view(-1, 1)
+            x, scale = normalize(x, valid)
         if valid is None:
             return self.encoder(x), None, scale
         latents, frames = self.encoder.ragged(x, valid)
@@ -304,6 +307,20 @@ class EncodecModel(PretrainedMixin):
         else:
             audio, end = self.decoder.ragged(latents, frames)
         return (audio if scale is None else audio * scale.view(-1, 1, 1)), end
+
+
+def normalize(x: torch.Tensor, valid: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """Scale segments (B, C, T) to unit RMS over their (B,) valid samples; also the scales (B, 1), which undo it.
+
+    What lies behind an item's valid samples must be 0.
+    """
+    energy = (x.sum(1, keepdim=True) / x.shape[1]).square()
+    if valid is None:
+        power = energy.mean(-1, keepdim=True)
+    else:
+        power = energy.sum(-1, keepdim=True) / valid.clamp(min=1)[:, None, None]
+    scale = power.sqrt() + 1e-8
+    return x / scale, scale.view(-1, 1)
 
 
 def _stack_segments(segments: list[torch.Tensor]) -> tuple[torch.Tensor, int]:

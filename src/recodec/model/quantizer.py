@@ -11,6 +11,28 @@ from torch.nn import functional as F
 from ..config import EncodecConfig
 from ..errors import ConfigError
 
+# Vectors that are compared with a codebook at a time. Their scores, 1 MB for 1,024 entries, stay in a CPU's
+# cache and never fill the memory; a GPU takes more, for fewer launches.
+_CHUNK = 256
+_CHUNK_CUDA = 65_536
+
+
+def nearest(x: torch.Tensor, embed: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
+    """(..., D) vectors to (...) int64 indices of the nearest of the entries (N, D); of equal ones, the first.
+
+    argmin |x - e|^2 = argmax x.e - |e|^2 / 2: the term of x alone cannot change the winner. One matrix
+    product that starts from `offset`, -|e|^2 / 2 of `offsets`, gives the score.
+    """
+    flat = x.reshape(-1, x.shape[-1])
+    size = _CHUNK_CUDA if x.is_cuda else _CHUNK
+    found = [torch.addmm(offset, part, embed.t()).argmax(dim=-1) for part in flat.split(size)]
+    return torch.cat(found).view(x.shape[:-1])
+
+
+def offsets(embed: torch.Tensor) -> torch.Tensor:
+    """(..., N, D) entries to (..., N), what their scores in `nearest` start from."""
+    return embed.square().sum(-1) / -2
+
 
 class Codebook(nn.Module):
     """N entries of width D, with the statistics that a checkpoint carries beside them.
@@ -32,15 +54,13 @@ class Codebook(nn.Module):
         self.register_buffer("embed_avg", torch.zeros(size, width))
 
     def nearest(self, x: torch.Tensor) -> torch.Tensor:
-        """(..., D) vectors to (...) int64 indices of the nearest entries.
+        """(..., D) vectors to (...) int64 indices of the nearest entries; of equal ones, the first.
 
-        argmin |x - e|^2 = argmax x.e - |e|^2 / 2: the term of x alone cannot change the winner.
         Computed in float32 at least, whatever the model's precision.
         """
         wide = torch.promote_types(x.dtype, torch.float32)
         embed = self.embed.to(wide)
-        score = torch.matmul(x.to(wide), embed.t()) - embed.square().sum(1) / 2
-        return score.argmax(dim=-1)
+        return nearest(x.to(wide), embed, offsets(embed))
 
     def lookup(self, codes: torch.Tensor) -> torch.Tensor:
         """(...) indices to (..., D) entries."""
@@ -69,10 +89,9 @@ class ResidualVectorQuantizer(nn.Module):
         """The codebooks, coarsest first."""
         return [cast("_Level", level).codebook for level in self.layers]
 
-    def encode(self, latents: torch.Tensor, num_quantizers: int) -> torch.Tensor:
+    def quantize(self, latents: torch.Tensor, num_quantizers: int) -> torch.Tensor:
         """(B, D, F) latents to (B, K, F) codes."""
-        residual = latents.transpose(1, 2)
-        residual = residual.to(torch.promote_types(residual.dtype, torch.float32))
+        residual = _residual(latents)
         codes = []
         for codebook in self.codebooks[:num_quantizers]:
             index = codebook.nearest(residual)
@@ -80,7 +99,7 @@ class ResidualVectorQuantizer(nn.Module):
             codes.append(index)
         return torch.stack(codes, dim=1)
 
-    def decode(self, codes: torch.Tensor) -> torch.Tensor:
+    def dequantize(self, codes: torch.Tensor) -> torch.Tensor:
         """(B, K, F) codes to (B, D, F) latents, the sum of the entries.
 
         Raises:
@@ -93,3 +112,37 @@ class ResidualVectorQuantizer(nn.Module):
         for entry in entries[1:]:
             total = total + entry
         return total.transpose(1, 2)
+
+
+class FrozenQuantizer(nn.Module):
+    """A quantizer's codebooks as they are now, with all that `quantize` needs computed once. For inference.
+
+    Buffers: `embed` (K, N, D) in float32 at least, `offset` (K, N). They stay in that precision whatever the
+    encoder's is.
+    """
+
+    embed: torch.Tensor
+    offset: torch.Tensor
+
+    def __init__(self, quantizer: ResidualVectorQuantizer) -> None:
+        super().__init__()
+        embed = torch.stack([book.embed.detach() for book in quantizer.codebooks])
+        embed = embed.to(torch.promote_types(embed.dtype, torch.float32))
+        self.register_buffer("embed", embed, persistent=False)
+        self.register_buffer("offset", offsets(embed), persistent=False)
+
+    def quantize(self, latents: torch.Tensor, num_quantizers: int) -> torch.Tensor:
+        """(B, D, F) latents to (B, K, F) codes, those of `ResidualVectorQuantizer.quantize`."""
+        residual = _residual(latents)
+        codes = []
+        for embed, offset in zip(self.embed[:num_quantizers], self.offset[:num_quantizers], strict=True):
+            index = nearest(residual, embed, offset)
+            residual = residual - F.embedding(index, embed)
+            codes.append(index)
+        return torch.stack(codes, dim=1)
+
+
+def _residual(latents: torch.Tensor) -> torch.Tensor:
+    """(B, D, F) latents to (B, F, D), in float32 at least."""
+    wide = torch.promote_types(latents.dtype, torch.float32)
+    return latents.transpose(1, 2).to(wide).contiguous()

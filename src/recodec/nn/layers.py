@@ -130,7 +130,8 @@ class Conv(_Normed):
 
     def ragged(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         spec, (left, right) = self.spec, self.spec.padding
-        x = pad_ragged(x, lengths, left, right + -lengths % spec.stride, spec.pad_mode)
+        width = left + x.shape[-1] + -x.shape[-1] % spec.stride + right
+        x = pad_ragged(x, lengths, left, right + -lengths % spec.stride, spec.pad_mode, width)
         out_lengths = -(-lengths // spec.stride)
         return self._normalize(self.conv(x), out_lengths), out_lengths
 
@@ -266,9 +267,21 @@ def fold_weight_norm(module: nn.Module) -> None:
         if parametrize.is_parametrized(child, "weight"):
             conv = cast("nn.Conv1d | nn.ConvTranspose1d", child)
             gain, direction = (part.detach().float().cpu().numpy() for part in _weight_norm_of(conv))
+            _own_class(child)
             parametrize.remove_parametrizations(child, "weight")
             with torch.no_grad():
                 conv.weight.copy_(torch.from_numpy(fold_weight(gain, direction)))
+
+
+def _own_class(module: nn.Module) -> None:
+    """Part a module's generated class from those of its copies.
+
+    torch gives a parametrized module a class with a property for the weight, `copy.deepcopy` shares it, and
+    removing the parametrization takes the property from the class: the other copies would lose their weight.
+    """
+    shared = type(module)
+    content = {name: value for name, value in vars(shared).items() if name not in ("__dict__", "__weakref__")}
+    module.__class__ = cast("Any", type(shared.__name__, shared.__bases__, content))
 
 
 def _weight_norm_of(conv: Any) -> tuple[torch.Tensor, torch.Tensor]:

@@ -23,7 +23,9 @@ def pad(x: torch.Tensor, left: int, right: int, mode: str) -> torch.Tensor:
     return padded[..., : padded.shape[-1] - missing]
 
 
-def pad_ragged(x: torch.Tensor, lengths: torch.Tensor, left: int, right: torch.Tensor, mode: str) -> torch.Tensor:
+def pad_ragged(
+    x: torch.Tensor, lengths: torch.Tensor, left: int, right: torch.Tensor, mode: str, width: int
+) -> torch.Tensor:
     """Pad each item of a ragged batch at its own end.
 
     Args:
@@ -32,12 +34,12 @@ def pad_ragged(x: torch.Tensor, lengths: torch.Tensor, left: int, right: torch.T
         left: padding before each item.
         right: (B,) padding behind each item.
         mode: `"reflect"` or `"constant"`.
+        width: samples of the result. Given, rather than taken from `lengths`: a GPU would have to be waited for.
 
     Returns:
-        (B, C, left + max(lengths + right)): item i equals `pad` of item i alone, then zeros.
+        (B, C, width), of at least left + max(lengths + right): item i equals `pad` of item i alone, then zeros.
     """
-    total = left + int((lengths + right).max())
-    position = torch.arange(-left, total - left, device=x.device).expand(x.shape[0], -1)
+    position = torch.arange(-left, width - left, device=x.device).expand(x.shape[0], -1)
     length, right = lengths[:, None], right[:, None]
     source = position
     if mode == "reflect":

@@ -1,0 +1,1 @@
+"""Recodec inside other frameworks: one file a framework, the only one that imports it."""

@@ -1,0 +1,177 @@
+"""Encoding in bulk: many batches of a few shapes, as fast as the device can."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from ..errors import AudioError, ConfigError
+from ..nn.layers import Network, fold_weight_norm
+from ..nn.padding import mask_behind
+from .encodec import EncodecModel, normalize
+from .quantizer import FrozenQuantizer
+
+PRECISIONS = {
+    "float32": torch.float32,
+    "tf32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+ACCELERATIONS = ("auto", "none", "compile")
+
+MAX_SHAPES = 8
+"""Shapes that one encoder compiles: each takes up to minutes, and torch itself stops at this many."""
+
+_Result = tuple[torch.Tensor, torch.Tensor | None]
+
+
+class BulkEncoder:
+    """The way from audio to codes of one model, prepared once: folded, copied to a precision, compiled.
+
+    The search over the codebooks is always made in float32, whatever the precision of the encoder: it is
+    where a small error becomes another code. `mismatch` tells what a precision costs.
+
+    Args:
+        model: copied, and left as it is. Its device is where the work is done.
+        precision: of the encoder's convolutions and LSTM. `"float32"` is exact, with TF32 switched off (torch
+            leaves it on for convolutions); `"tf32"` rounds products on GPUs that can; `"bfloat16"` and
+            `"float16"` halve the memory traffic.
+        acceleration: `"none"` runs layer by layer. `"compile"` runs `torch.compile`, on a GPU with CUDA graphs,
+            and raises where that fails. `"auto"` is `"none"` on a CPU, and `"compile"` on a GPU; where that
+            fails it warns, and goes on as `"none"`.
+
+    Attributes:
+        acceleration: what is in use: `"none"` or `"compile"`.
+
+    Raises:
+        ConfigError: for an unknown precision or acceleration.
+    """
+
+    def __init__(self, model: EncodecModel, *, precision: str = "float32", acceleration: str = "auto") -> None:
+        if precision not in PRECISIONS:
+            raise ConfigError(f"precision must be one of {list(PRECISIONS)}, got {precision!r}")
+        if acceleration not in ACCELERATIONS:
+            raise ConfigError(f"acceleration must be one of {list(ACCELERATIONS)}, got {acceleration!r}")
+        self.config = model.config
+        self.device = model.device
+        self.precision = precision
+        self._may_fall_back = acceleration == "auto"
+        if acceleration == "auto":
+            acceleration = "compile" if self.device.type == "cuda" else "none"
+        self.acceleration = acceleration
+        self._plain = _Pipeline(model, PRECISIONS[precision])
+        self._shapes: set[tuple[Any, ...]] = set()
+        self._compiled = self._compile() if acceleration == "compile" else self._plain
+
+    def encode(self, audio: torch.Tensor, num_quantizers: int, lengths: torch.Tensor | None = None) -> _Result:
+        """Encode pieces that stand alone: whole recordings, or segments of a model that has them.
+
+        Args:
+            audio: (B, C, T), T of 1 or more; on any device.
+            num_quantizers: codebooks K to use.
+            lengths: (B,) samples of each item that count, 1 or more, if not all. What lies behind is ignored,
+                so that batches of a few widths T serve recordings of all lengths.
+
+        Returns:
+            codes (B, K, ceil(T / hop)) on the model's device, 0 behind an item's end; and the scales (B, 1) of a
+            model that normalizes, else `None`.
+
+        Raises:
+            AudioError: for audio or lengths of a wrong shape.
+            ConfigError: for a number of codebooks that the model does not have, or, where this compiles, for
+                more than `MAX_SHAPES` shapes.
+        """
+        self._check(audio, num_quantizers, lengths)
+        audio = audio.to(self.device, torch.float32, non_blocking=True)
+        if lengths is not None:
+            lengths = lengths.to(self.device, torch.int64, non_blocking=True)
+        with torch.inference_mode(), _arithmetic(tf32=self.precision == "tf32"):
+            if self.acceleration == "compile":
+                self._note_shape((*audio.shape, num_quantizers, lengths is None))
+                try:
+                    codes, scales = self._compiled(audio, num_quantizers, lengths)
+                    # The next run of a CUDA graph writes over the results of this one.
+                    return codes.clone(), None if scales is None else scales.clone()
+                except torch.OutOfMemoryError:
+                    raise
+                except RuntimeError as error:  # of which all of the compiler's errors are
+                    if not self._may_fall_back:
+                        raise
+                    warnings.warn(f"torch.compile failed, encoding goes on without it: {error}", stacklevel=2)
+                    self.acceleration = "none"
+            return self._plain(audio, num_quantizers, lengths)
+
+    def _compile(self) -> Callable[..., _Result]:
+        mode = "reduce-overhead" if self.device.type == "cuda" else "default"  # the former: CUDA graphs
+        return cast("Callable[..., _Result]", torch.compile(self._plain, fullgraph=True, dynamic=False, mode=mode))
+
+    def _check(self, audio: torch.Tensor, num_quantizers: int, lengths: torch.Tensor | None) -> None:
+        channels, count = self.config.audio_channels, self.config.num_quantizers
+        if audio.dim() != 3 or audio.shape[1] != channels or 0 in audio.shape:
+            raise AudioError(f"audio must be (batch, {channels}, samples), got shape {tuple(audio.shape)}")
+        if lengths is not None and lengths.shape != audio.shape[:1]:
+            raise AudioError(f"lengths must be ({audio.shape[0]},), got shape {tuple(lengths.shape)}")
+        if not 1 <= num_quantizers <= count:
+            raise ConfigError(f"num_quantizers must be from 1 to {count}, got {num_quantizers}")
+
+    def _note_shape(self, shape: tuple[Any, ...]) -> None:
+        if shape not in self._shapes and len(self._shapes) == MAX_SHAPES:
+            raise ConfigError(
+                f"{MAX_SHAPES} shapes are compiled, and this would be another: pad batches to fewer widths "
+                "(and give lengths), or choose acceleration='none'"
+            )
+        self._shapes.add(shape)
+
+
+class _Pipeline(nn.Module):
+    """Audio to codes as one module."""
+
+    def __init__(self, model: EncodecModel, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.encoder: Network = copy.deepcopy(model.encoder).eval().requires_grad_(False)
+        fold_weight_norm(self.encoder)
+        self.encoder.to(dtype)
+        self.quantizer = FrozenQuantizer(model.quantizer)
+        self.normalize, self.dtype = model.config.normalize, dtype
+        for module in self.encoder.modules():
+            if isinstance(module, nn.RNNBase):
+                module.flatten_parameters()  # copying has scattered them, and cuDNN would gather them at each call
+
+    def forward(self, x: torch.Tensor, num_quantizers: int, lengths: torch.Tensor | None) -> _Result:
+        scales = None
+        if lengths is not None:
+            x = mask_behind(x, lengths)
+        if self.normalize:
+            x, scales = normalize(x, lengths)
+        x = x.to(self.dtype)
+        if lengths is None:
+            return self.quantizer.quantize(self.encoder(x), num_quantizers), scales
+        latents, frames = self.encoder.ragged(x, lengths)
+        return mask_behind(self.quantizer.quantize(latents, num_quantizers), frames), scales
+
+
+def mismatch(codes: torch.Tensor, expected: torch.Tensor) -> list[float]:
+    """For each codebook, the fraction of (B, K, F) codes that differ from those expected.
+
+    A code that differs changes what the codebooks after it quantize, so the fractions grow from level to level.
+    """
+    return (codes != expected.to(codes.device)).double().mean((0, 2)).tolist()
+
+
+@contextmanager
+def _arithmetic(*, tf32: bool) -> Iterator[None]:
+    """TF32 in cuDNN (convolutions, LSTM) or not, and never in the products that search the codebooks."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        # `benchmark` lets cuDNN try its algorithms for each new shape, of which there are few.
+        with torch.backends.cudnn.flags(enabled=True, benchmark=True, deterministic=False, allow_tf32=tf32):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
