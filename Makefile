@@ -48,4 +48,5 @@ results:  ## Make docs/results.md, the default model against Opus: make results 
 	$(PYTHON) benchmarks/results.py $(MANIFEST)
 
 train:  ## Train the default model from shards/ (see recipes/debian_24khz/README.md).
-	recodec train recipes/debian_24khz/recipe.py:starter --out runs/starter
+	recodec train recipes/debian_24khz/recipe.py:starter --out runs/default
+	recodec train recipes/debian_24khz/recipe.py:longer --out runs/default
