@@ -8,7 +8,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import IO
 
 import numpy as np
 
@@ -17,6 +19,7 @@ from ..audio.resampling import resample
 from ..audio.samples import check_audio, convert_channels
 from ..errors import AudioError
 from .clips import Clip, Sound
+from .wholeness import check_whole
 
 
 @dataclass(frozen=True)
@@ -77,10 +80,18 @@ def decode(sound: Sound, name: str, form: Form) -> Decoded:
         return Decoded(error=f"{name}: {type(error).__name__}: {error}")
 
 
-def open_sound(sound: str | bytes, name: str, form: Form) -> AudioReader:
-    """A clip's file, converted to what the model takes. Errors as of `AudioReader`."""
-    source = sound if isinstance(sound, str) else io.BytesIO(sound)
-    return AudioReader(source, rate_hz=form.rate_hz, channels=form.channels, name=name)
+@contextmanager
+def open_sound(sound: str | bytes, name: str, form: Form) -> Iterator[AudioReader]:
+    """A clip's file, converted to what the model takes. Errors as of `AudioReader`, and for a WAV that was cut off."""
+    with open_file(sound) as file:
+        check_whole(file, name)
+        with AudioReader(file, rate_hz=form.rate_hz, channels=form.channels, name=name) as reader:
+            yield reader
+
+
+def open_file(sound: str | bytes) -> IO[bytes]:
+    """The bytes of a clip."""
+    return open(sound, "rb") if isinstance(sound, str) else io.BytesIO(sound)
 
 
 def reason(error: Exception) -> str:

@@ -4,8 +4,10 @@ under the same names, as on a shared file system."""
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 from ..clips import Shard
@@ -24,11 +26,11 @@ class RayEngine:
         self._processes = processes
 
     def run(self, job: Job, shards: Iterable[Shard], count: int) -> Iterator[Tick]:
-        import ray
-        import ray.data
+        ray: Any = import_module("ray")
+        data: Any = import_module("ray.data")
 
         if not ray.is_initialized():
-            ray.init(log_to_driver=False, logging_level="error")
+            ray.init(log_to_driver=False, logging_level=logging.ERROR)
         gpu = job.model.device != "cpu"
         cpus = job.model.threads or 1
         if not gpu:
@@ -37,15 +39,15 @@ class RayEngine:
         room = int(resources.get("GPU", 0) if gpu else resources.get("CPU", 1) // (cpus + job.workers))
         actors = max(1, min(self._processes or room, count))
         rows = [{"shard": json.dumps(shard.to_json(), default=str)} for shard in shards]
-        ray.data.DataContext.get_current().enable_progress_bars = False
-        done = ray.data.from_items(rows, override_num_blocks=count).map(
+        data.DataContext.get_current().enable_progress_bars = False
+        done = data.from_items(rows, override_num_blocks=count).map(
             _Actor,
             fn_constructor_args=(job,),
-            compute=ray.data.ActorPoolStrategy(size=actors),
+            compute=data.ActorPoolStrategy(size=actors),
             num_cpus=cpus + job.workers,
             num_gpus=1 if gpu else 0,
         )
-        for row in done.iter_rows(prefetch_batches=0):
+        for row in done.iter_rows():
             yield Tick(int(row["clips"]), float(row["seconds"]), int(row["broken"]))
 
 

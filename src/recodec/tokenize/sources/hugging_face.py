@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -58,8 +59,7 @@ def read_dataset(entry: Entry) -> Iterator[Clip]:
 def _load(folder: Path) -> Any:
     if find_spec("datasets") is None:
         raise ConfigError(f"{folder} is a data set of Hugging Face: pip install 'recodec[scale]'")
-    import datasets
-
+    datasets: Any = import_module("datasets")
     rows = datasets.load_from_disk(str(folder))
     assert isinstance(rows, datasets.Dataset)
     return rows
