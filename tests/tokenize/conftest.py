@@ -61,7 +61,9 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for i in range(12):
         seconds = 3.3 if i == 5 else 0.2 + 0.13 * (7 * i % 12)
         place = folder / "ba"[i % 2] / f"{i:02d}.{('wav', 'flac')[i % 3 == 0]}"
-        write_audio(place, sound(seconds, (16_000, 24_000, 44_100)[i % 3], 1 + i % 2, i), (16_000, 24_000, 44_100)[i % 3])
+        write_audio(
+            place, sound(seconds, (16_000, 24_000, 44_100)[i % 3], 1 + i % 2, i), (16_000, 24_000, 44_100)[i % 3]
+        )
     (folder / "notes.txt").write_text("not a clip")
     (folder / ".hidden.wav").write_text("not a clip")
     return folder

@@ -77,7 +77,7 @@ def test_a_wav_that_was_cut_off_is_told_from_one_of_unknown_length(tmp_path):
     whole = (tmp_path / "a.wav").read_bytes()
     size = whole.index(b"data") + 4
     check_whole(io.BytesIO(whole), "a.wav")
-    with pytest.raises(AudioError, match="a.wav ends after 4790 of 4800 bytes"):
+    with pytest.raises(AudioError, match=r"a\.wav ends after 4790 of 4800 bytes"):
         check_whole(io.BytesIO(whole[:-10]), "a.wav")
     for unknown in (0, 0xFFFFFFFF):
         streamed = whole[:size] + unknown.to_bytes(4, "little") + whole[size + 4 : -10]

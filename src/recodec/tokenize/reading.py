@@ -8,6 +8,7 @@ import json
 import tarfile
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..errors import CorruptError
+from ..errors import CorruptError, RecodecError
 from .ecdc import read_ecdc
 
 _KEPT_GROUPS = 8
@@ -89,10 +90,21 @@ def open_shard(file: Path) -> ShardFile:
     Raises:
         CorruptError: if it is none.
     """
-    try:
+    with _damage_named(file):
         return _TarShard(file) if file.suffix == ".tar" else _ParquetShard(file)
-    except (pa.ArrowException, tarfile.TarError, EOFError) as error:
-        raise CorruptError(f"{file} is no shard of codes: {error}") from error
+
+
+@contextmanager
+def _damage_named(file: Path) -> Iterator[None]:
+    """Whatever a library makes of damaged bytes becomes a `CorruptError`; errors of the file system stay."""
+    try:
+        yield
+    except RecodecError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise CorruptError(f"{file} is no shard of codes, or damaged: {error}") from error
 
 
 class _ParquetShard:
@@ -125,11 +137,8 @@ class _ParquetShard:
             yield from map(self._item, self._read(group))
 
     def _read(self, group: int) -> list[Item]:
-        try:
-            with pq.ParquetFile(self._path) as file:
-                return rows_of(file.read_row_group(group))
-        except (pa.ArrowException, OSError) as error:
-            raise CorruptError(f"{self._path} is damaged: {error}") from error
+        with _damage_named(self._path), pq.ParquetFile(self._path) as file:
+            return rows_of(file.read_row_group(group))
 
     def _item(self, row: Item) -> Item:
         item = dict(row)
@@ -178,13 +187,10 @@ class _TarShard:
                 offset, size = places[suffix]
                 file.seek(offset)
                 contents.append(file.read(size))
-        try:
+        with _damage_named(self._path):
             item = json.loads(contents[0])
-            codes = np.lib.format.read_array(io.BytesIO(contents[1]), allow_pickle=False)
-        except (ValueError, KeyError) as error:
-            raise CorruptError(f"{self._path} is damaged: {error}") from error
-        item["codes"] = codes
-        return _checked(item, self._path)
+            item["codes"] = np.lib.format.read_array(io.BytesIO(contents[1]), allow_pickle=False)
+            return _checked(item, self._path)
 
     def rows(self) -> Iterator[Item]:
         return map(self.row, range(len(self)))
