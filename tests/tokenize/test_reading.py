@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -123,11 +124,10 @@ def test_files_that_are_no_shards(tmp_path):
             open_codes(tmp_path / name)
 
 
-@pytest.mark.parametrize("end", [".parquet", ".tar"])
-def test_damage_is_one_named_error(out, tmp_path, end):
-    file = sorted(out.glob("*-0*"))[0]
-    if file.suffix != end or file.name.startswith("index"):
-        pytest.skip("another format")
+@pytest.mark.parametrize("format", ["parquet", "tar"])
+def test_damage_is_one_named_error(run, clips, tmp_path, format):
+    _, out = run(clips, format=format)
+    file = min(out.glob("codes-*"))
     content = file.read_bytes()
     rng = np.random.default_rng(0)
     for _ in range(40):
@@ -135,11 +135,9 @@ def test_damage_is_one_named_error(out, tmp_path, end):
         for place in rng.integers(0, len(content), 30):
             damaged[place] ^= int(rng.integers(1, 256))
         (tmp_path / file.name).write_bytes(damaged)
-        try:
+        with suppress(CorruptError):
             for item in CodeShards(tmp_path / file.name):
                 assert item["codes"].ndim == 2
-        except CorruptError:
-            pass
 
 
 def test_names_of_audio():

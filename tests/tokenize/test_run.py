@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import soundfile
 
 from recodec.audio.files import read_audio, write_audio
 from recodec.errors import ConfigError
@@ -112,17 +114,17 @@ def test_broken_clips_are_listed_with_reasons(run, tmp_path):
     write_audio(folder / "x4.flac", sound(0.5, 24_000), 24_000)
     (folder / "x4.flac").write_bytes((folder / "x4.flac").read_bytes()[:-5000])
     (folder / "x5.wav").write_bytes(whole[:40] + b"\0\0\0\0")
-    import soundfile
-
     soundfile.write(folder / "x6.wav", np.full(900, np.nan), 24_000, "FLOAT")
     soundfile.write(folder / "x7.wav", np.zeros((900, 8)), 24_000)
     (folder / "x8.wav").symlink_to(folder / "nowhere.wav")
-    (folder / "x9.wav").symlink_to(tmp_path)
+    os.mkfifo(folder / "x9.wav")
+    (folder / "not listed.wav").symlink_to(tmp_path)
     report, out = run(folder, shard_clips=40)
     reasons = {id: reason for id, _, reason in report.broken}
     words = {
         "x1.wav": "is empty", "x2.wav": "is no audio file", "x3.wav": "ends after", "x4.flac": "damaged|ends after",
         "x5.wav": "no samples", "x6.wav": "NaN", "x7.wav": "8 channels", "x8.wav": "No such file",
+        "x9.wav": "is no file",
     }  # fmt: skip
     assert reasons.keys() == words.keys()
     for id, pattern in words.items():
@@ -130,8 +132,8 @@ def test_broken_clips_are_listed_with_reasons(run, tmp_path):
     assert report.clips == len(open_codes(out)) == 94
     lines = (out / "_tokenize" / "broken.tsv").read_text().splitlines()
     assert lines[0] == "id\tpath\treason"
-    assert len(lines) == 9
-    assert json.loads((out / "_tokenize" / "report.json").read_text())["broken"] == 8
+    assert len(lines) == 10
+    assert json.loads((out / "_tokenize" / "report.json").read_text())["broken"] == 9
 
 
 def test_a_shard_without_sound_clips_has_no_file(run, tmp_path):

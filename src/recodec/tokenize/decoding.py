@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
@@ -90,7 +91,14 @@ def open_sound(sound: str | bytes, name: str, form: Form) -> Iterator[AudioReade
 
 
 def open_file(sound: str | bytes) -> IO[bytes]:
-    """The bytes of a clip."""
+    """The bytes of a clip; of nothing that a read could wait for, such as a pipe.
+
+    Raises:
+        AudioError: for a name that is no file's.
+        OSError: if it cannot be opened.
+    """
+    if isinstance(sound, str) and os.path.exists(sound) and not os.path.isfile(sound):
+        raise AudioError(f"{sound} is no file")
     return open(sound, "rb") if isinstance(sound, str) else io.BytesIO(sound)
 
 
