@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import signal
@@ -16,6 +17,7 @@ from recodec.tokenize import run as run_module
 from recodec.tokenize.clips import Entry, Shard
 from recodec.tokenize.engines import LocalEngine
 from recodec.tokenize.job import Job, OutputChoice
+from recodec.tokenize.progress import Progress
 from recodec.tokenize.worker import ShardWorker
 
 from .conftest import tree
@@ -157,3 +159,22 @@ class Deadly(Entry):
 
     def __reduce__(self):
         return os._exit, (3,)
+
+
+def test_workers_that_die_are_replaced(run, clips, monkeypatch):
+    _, plain = run(clips, "plain", shard_clips=2)
+    killed: list[int] = []
+    original = Progress.add
+
+    def add(self, tick):
+        original(self, tick)
+        if len(killed) < 2:
+            for child in multiprocessing.active_children():
+                killed.append(child.pid or 0)
+                child.kill()
+
+    monkeypatch.setattr(Progress, "add", add)
+    report, out = run(clips, shard_clips=2, processes=1)
+    assert len(killed) >= 2
+    assert report.clips == 12
+    assert tree(out) == tree(plain)

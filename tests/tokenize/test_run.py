@@ -72,7 +72,7 @@ def test_bytes_do_not_depend_on_batch_workers_or_streaming(run, clips):
 
 def test_bytes_do_not_depend_on_processes(run, clips):
     _, plain = run(clips, "plain")
-    _, other = run(clips, "two", processes=2)
+    _, other = run(clips, "two", processes=2, workers=1)
     assert tree(other) == tree(plain)
 
 

@@ -46,11 +46,6 @@ class Decoded:
     source_rate: int = 0
     error: str | None = None
 
-    @property
-    def is_long(self) -> bool:
-        """Whether the clip is to be streamed."""
-        return self.audio is None and self.error is None
-
 
 def decode(sound: Sound, name: str, form: Form) -> Decoded:
     """Read, resample and mix a clip, unless it is long.

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from ..codec.codec import Codec
 from ..codec.engine import Engine
@@ -124,10 +123,6 @@ class Job:
     def records(self) -> Path:
         """Folder of the records of finished shards."""
         return records_folder(self.folder)
-
-    def settings(self) -> dict[str, Any]:
-        """What a run must have in common with the one that it goes on with."""
-        return {"dtype": self.model.dtype, **asdict(self.output)}
 
 
 def own_folder(folder: str | Path) -> Path:

@@ -12,6 +12,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import replace
+from multiprocessing.util import Finalize
 from typing import Any
 
 from ...errors import ConfigError, RecodecError
@@ -45,7 +46,7 @@ class LocalEngine:
         source = iter(shards)
         again: list[Shard] = []
         for _ in range(_ATTEMPTS):
-            in_work: dict[Future[int], Shard] = {}
+            in_work: dict[int, Shard] = {}
             try:
                 yield from self._run_pool(job, itertools.chain(again, source), count, in_work)
                 return
@@ -58,9 +59,7 @@ class LocalEngine:
             f"processes died {_ATTEMPTS} times, now at the shards {numbers}: is there too little memory?"
         )
 
-    def _run_pool(
-        self, job: Job, shards: Iterator[Shard], count: int, in_work: dict[Future[int], Shard]
-    ) -> Iterator[Tick]:
+    def _run_pool(self, job: Job, shards: Iterator[Shard], count: int, in_work: dict[int, Shard]) -> Iterator[Tick]:
         cores = usable_cores()
         devices = _devices(job.model.device)
         processes = min(self._processes or (len(devices) if job.model.device != "cpu" else cores), count)
@@ -71,16 +70,18 @@ class LocalEngine:
         for i in range(processes):
             places.put(devices[i % len(devices)])
         pool = ProcessPoolExecutor(processes, context, _start, (job, ticks, places))
+        futures: list[Future[int]] = []
         try:
             while True:
                 for shard in itertools.islice(shards, processes + 1 - len(in_work)):  # one waits, so that none idles
-                    in_work[pool.submit(_run_shard, shard)] = shard
-                if not in_work:
+                    in_work[shard.index] = shard  # first, for `submit` may find the pool broken
+                    futures.append(pool.submit(_run_shard, shard))
+                if not futures:
                     break
                 yield from _drain(ticks, _POLL_S)
-                for future in [future for future in in_work if future.done()]:
-                    future.result()
-                    del in_work[future]
+                for future in [future for future in futures if future.done()]:
+                    del in_work[future.result()]
+                    futures.remove(future)
             yield from _drain(ticks, _POLL_S)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
@@ -127,6 +128,8 @@ def _start(job: Job, ticks: Any, places: Any) -> None:
         os.environ.setdefault(name, "1")
     job = replace(job, model=replace(job.model, device=places.get()))
     _worker, _ticks = ShardWorker(job), ticks
+    # At its end a process waits for those that it started before anything tells them to end.
+    Finalize(None, _worker.close, exitpriority=10)
 
 
 def _run_shard(shard: Shard) -> int:

@@ -29,6 +29,7 @@ class RayEngine:
         ray: Any = import_module("ray")
         data: Any = import_module("ray.data")
 
+        logging.getLogger("ray.data").setLevel(logging.WARNING)
         if not ray.is_initialized():
             ray.init(log_to_driver=False, logging_level=logging.ERROR)
         gpu = job.model.device != "cpu"
