@@ -129,7 +129,13 @@ def _start(job: Job, ticks: Any, places: Any) -> None:
     job = replace(job, model=replace(job.model, device=places.get()))
     _worker, _ticks = ShardWorker(job), ticks
     # At its end a process waits for those that it started before anything tells them to end.
-    Finalize(None, _worker.close, exitpriority=10)
+    Finalize(None, _end_decoders, exitpriority=10)
+
+
+def _end_decoders() -> None:
+    """End the processes that decode for this one; all shards are done, and they keep nothing."""
+    for child in multiprocessing.active_children():
+        child.kill()
 
 
 def _run_shard(shard: Shard) -> int:
