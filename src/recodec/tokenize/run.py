@@ -117,6 +117,7 @@ def tokenize(
             for tick in runner.run(job, (s for s in plan.read_shards() if s.index in left), len(left)):
                 progress.add(tick)
             progress.finish()
+            _sweep(Path(folder))  # of workers that died and were replaced
         return _report(plan, progress.hours_per_second if left else 0.0)
 
 
