@@ -26,6 +26,8 @@ VERBS = {
     "compare": ("compare", "compare", "Metrics and a picture of two audio files."),
     "evaluate": ("evaluate", "evaluate", "Codecs on many files: metrics, tables, a report."),
     "listening-test": ("listening_test", "listening_test", "Make and score a listening test."),
+    "tokenize": ("tokenize", "tokenize", "Data sets to codes: Parquet, tars or .ecdc."),
+    "detokenize": ("detokenize", "detokenize", "Shards of codes to audio files."),
     "train": ("train", "train", "Train a model by a recipe."),
     "finetune": ("train", "finetune", "Train a model further by a recipe."),
     "train-lm": ("train_lm", "train_lm", "Train the language model that makes a model's files smaller."),

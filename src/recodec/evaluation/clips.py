@@ -88,7 +88,7 @@ def read_manifest(path: str | Path, *, folder: str | Path | None = None) -> list
     for row in rows:
         name = row[file_column]
         kind = kind_of(row[kind_column]) if kind_column else "other"
-        clips.append(Clip(str(_locate(path, name, folder)), kind, name))
+        clips.append(Clip(str(locate(path, name, folder)), kind, name))
     return clips
 
 
@@ -96,7 +96,8 @@ def _column(row: dict[str, str], names: Sequence[str]) -> str | None:
     return next((name for name in names if name in row), None)
 
 
-def _locate(manifest: Path, name: str, folder: str | Path | None) -> Path:
+def locate(manifest: Path, name: str, folder: str | Path | None) -> Path:
+    """Where a file that a manifest names lies: in the folder given, in one beside the manifest, or in its own."""
     if folder is not None:
         return Path(folder) / name
     beside = manifest.with_suffix("") / name

@@ -1,0 +1,125 @@
+"""`detokenize`: shards of codes to audio files."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ..audio.files import write_audio
+from ..codec.codec import Codec
+from ..codec.loading import model_called
+from ..errors import ConfigError, CorruptError, ModelMismatchError
+from .clips import AUDIO_SUFFIXES, clean_id
+from .engines.local import usable_cores
+from .job import ModelChoice
+from .reading import Item, open_shard, shard_files
+from .worker import follow_parent
+
+SUFFIXES = (".wav", ".flac", ".ogg")
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """What was made: files, those that were there already, seconds of audio, and id and reason of what failed."""
+
+    files: int = 0
+    present: int = 0
+    seconds: float = 0.0
+    failed: tuple[tuple[str, str], ...] = field(default=())
+
+    def __add__(self, other: Decoding) -> Decoding:
+        return Decoding(
+            self.files + other.files, self.present + other.present, self.seconds + other.seconds,
+            self.failed + other.failed,
+        )  # fmt: skip
+
+
+def detokenize(
+    source: str | Path,
+    folder: str | Path,
+    *,
+    suffix: str = ".wav",
+    model: ModelChoice | None = None,
+    processes: int | None = None,
+    force: bool = False,
+    watch: Callable[[Iterator[Decoding], int], Iterator[Decoding]] = lambda done, total: done,
+) -> Decoding:
+    """Decode every clip of a folder of shards, or of one shard, to a file named by its id.
+
+    Files that are there already are left as they are: a call that was interrupted goes on.
+
+    Args:
+        source: what `tokenize` wrote.
+        folder: for the audio; made if it is not there.
+        suffix: of the files: `.wav`, `.flac` or `.ogg`.
+        model: the model, and what runs it; by default the one that the shards name.
+        processes: decoders at work at once, a shard each; one for each core by default, 0 for this process.
+        force: replace files.
+        watch: goes between the results of shards and their sum, with the number of shards; for progress.
+
+    Raises:
+        FileNotFoundError: if there are no shards.
+        ConfigError: for a suffix that cannot be written.
+        CorruptError, ModelMismatchError: for shards that are damaged, or of another model.
+    """
+    if suffix not in SUFFIXES:
+        raise ConfigError(f"suffix must be one of {', '.join(SUFFIXES)}, got {suffix!r}")
+    files = shard_files(source)
+    os.makedirs(folder, exist_ok=True)
+    model = model or ModelChoice()
+    count = usable_cores() if processes is None else processes
+    if model.threads is None:
+        model = replace(model, threads=max(1, usable_cores() // max(1, min(count, len(files)))))
+    work = [(file, Path(folder), suffix, model, force) for file in files]
+    if count == 0 or len(files) == 1:
+        return sum(watch(map(_decode_shard, work), len(files)), Decoding())
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(count, len(files)), context, follow_parent) as pool:
+        return sum(watch(pool.map(_decode_shard, work), len(files)), Decoding())
+
+
+def audio_name(id: str, suffix: str) -> str:
+    """The file of a clip: its id, which may end like an audio file, with the suffix."""
+    stem, end = os.path.splitext(clean_id(id))
+    return (stem if end.lower() in AUDIO_SUFFIXES else stem + end) + suffix
+
+
+_codecs: dict[tuple[ModelChoice, str], Codec] = {}
+
+
+def _decode_shard(work: tuple[Path, Path, str, ModelChoice, bool]) -> Decoding:
+    file, folder, suffix, model, force = work
+    total = Decoding()
+    for item in open_shard(file).rows():
+        place = folder / audio_name(item["id"], suffix)
+        if place.exists() and not force:
+            total += Decoding(present=1)
+            continue
+        codec = _codec(model, item)
+        try:
+            audio = codec.decode(item["codes"], item["scales"], item["num_samples"])
+        except CorruptError as error:
+            total += Decoding(failed=((item["id"], str(error)),))
+            continue
+        os.makedirs(place.parent, exist_ok=True)
+        write_audio(place, audio, codec.sampling_rate, overwrite=True)
+        total += Decoding(1, 0, audio.shape[1] / codec.sampling_rate)
+    return total
+
+
+def _codec(model: ModelChoice, item: Item) -> Codec:
+    """The model that made an item's codes, loaded once in a process."""
+    known = item.get("model") or ""
+    key = (model, "" if model.name else known)
+    if key not in _codecs:
+        _codecs[key] = (model if model.name else replace(model, name=model_called(known))).load()
+    codec = _codecs[key]
+    if item.get("fingerprint") not in (None, codec.engine.fingerprint):
+        raise ModelMismatchError(
+            f"{item['id']} was tokenized with the model {known!r}, of other weights than {codec.name!r}"
+        )
+    return codec

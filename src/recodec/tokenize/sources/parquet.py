@@ -1,0 +1,116 @@
+"""Parquet files with a column of audio, and what such a column may hold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ...errors import ConfigError
+from ..clips import Clip, Entry, Sound, printable
+
+_BATCH_ROWS = 32
+_USUAL_NAMES = ("audio", "sound", "wav", "flac", "mp3", "speech")
+
+
+def parquet_entry(path: Path, id: str, column: str | None) -> tuple[Entry, pa.Schema]:
+    """The entry of a file, and the schema of its other columns.
+
+    Raises:
+        ConfigError: if it has no column of audio.
+    """
+    with pq.ParquetFile(path) as file:
+        schema, count = file.schema_arrow, file.metadata.num_rows
+    audio = audio_column(schema, column, str(path))
+    return Entry("parquet", str(path), id, count=count, detail=audio), without(schema, audio)
+
+
+def without(schema: pa.Schema, column: str) -> pa.Schema:
+    """The schema of the other columns."""
+    return pa.schema([field for field in schema if field.name != column])
+
+
+def audio_column(schema: pa.Schema, column: str | None, name: str) -> str:
+    """The name of the column of audio: the one asked for, or that of Hugging Face's feature, or one of a usual name.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    if column is not None:
+        if column in schema.names:
+            return column
+        raise ConfigError(f"{name} has no column {column!r}; it has {', '.join(schema.names)}")
+    features = _features(schema)
+    marked = [key for key, feature in features.items() if isinstance(feature, dict) and feature.get("_type") == "Audio"]
+    fitting = [field.name for field in schema if _may_be_audio(field)]
+    found = next((key for key in [*marked, *fitting] if key in schema.names), None)
+    if found is None:
+        raise ConfigError(f"{name} has no column of audio that shows itself as such: name one of {schema.names}")
+    return found
+
+
+def _features(schema: pa.Schema) -> dict[str, Any]:
+    try:
+        known = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        return dict(known["info"]["features"])
+    except (ValueError, KeyError, TypeError):
+        return {}
+
+
+def _may_be_audio(field: pa.Field) -> bool:
+    if pa.types.is_struct(field.type):
+        names = {field.type.field(i).name for i in range(field.type.num_fields)}
+        return names >= {"bytes", "path"} or names >= {"array", "sampling_rate"}
+    kinds = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_string, pa.types.is_large_string)
+    return field.name.lower() in _USUAL_NAMES and any(kind(field.type) for kind in kinds)
+
+
+def read_parquet(entry: Entry) -> Iterator[Clip]:
+    """The clips of an entry."""
+    with pq.ParquetFile(entry.path) as file:
+        row, last, groups = 0, entry.first + entry.count, []
+        skipped = 0
+        for group in range(file.num_row_groups):
+            size = file.metadata.row_group(group).num_rows
+            if row + size <= entry.first:
+                skipped += size
+            elif row < last:
+                groups.append(group)
+            row += size
+        row = skipped
+        for batch in file.iter_batches(batch_size=_BATCH_ROWS, row_groups=groups):
+            begin, end = max(0, entry.first - row), min(batch.num_rows, last - row)
+            for i, values in enumerate(batch.slice(begin, max(0, end - begin)).to_pylist()):
+                yield clip_of(values, entry, row + begin + i, Path(entry.path).parent)
+            row += batch.num_rows
+
+
+def clip_of(values: dict[str, Any], entry: Entry, row: int, folder: Path) -> Clip:
+    """A row of a table as a clip; relative paths in it begin at the folder."""
+    value = values.pop(entry.detail)
+    path = value.get("path") if isinstance(value, dict) else value if isinstance(value, str) else None
+    place = f"{entry.path}/{row}" + (f"/{path}" if path else "")
+    sound = _sound(value, folder)
+    error = "the row holds no audio" if sound is None else None
+    return Clip(f"{entry.id}/{row}", printable(place), sound, values, error)
+
+
+def _sound(value: Any, folder: Path) -> Sound | None:
+    match value:
+        case bytes():
+            return value
+        case str():
+            return str(folder / value)
+        case {"bytes": bytes() as content}:
+            return content
+        case {"array": list() as samples, "sampling_rate": int() as rate}:
+            return np.asarray(samples, np.float32), rate
+        case {"path": str() as path}:
+            return str(folder / path)
+        case _:
+            return None

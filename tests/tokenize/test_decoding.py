@@ -1,0 +1,92 @@
+"""Decoding ahead, in processes that may die."""
+
+from __future__ import annotations
+
+import io
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from recodec.audio.files import read_audio, write_audio
+from recodec.errors import AudioError
+from recodec.tokenize.clips import Clip
+from recodec.tokenize.decoding import Form, Prefetcher, decode
+from recodec.tokenize.wholeness import check_whole
+
+from .conftest import sound
+
+FORM = Form(24_000, 1, 72_000)
+
+
+def test_order_is_kept_and_nothing_is_read_too_far_ahead(clips):
+    taken = []
+
+    def source():
+        for file in sorted(clips.glob("*/*")):
+            taken.append(file)
+            yield Clip(file.name, str(file), str(file))
+
+    prefetcher = Prefetcher(lambda: ThreadPoolExecutor(1), FORM, 3)
+    given = []
+    for clip, decoded in prefetcher.decoded(source()):
+        given.append(clip.id)
+        assert len(taken) <= len(given) + 2
+        if decoded.audio is None:
+            assert decoded.error is None  # it is long
+        else:
+            np.testing.assert_array_equal(decoded.audio, read_audio(clip.path, rate_hz=24_000, channels=1)[0])
+    assert given == [file.name for file in taken]
+    prefetcher.close()
+
+
+class Deadly(bytes):
+    """Kills the process that unpacks it."""
+
+    def __reduce__(self):
+        return os._exit, (3,)
+
+
+def test_a_process_that_dies_costs_one_clip(clips):
+    context = multiprocessing.get_context("spawn")
+    files = sorted(clips.glob("*/*.wav"))[:3]
+    items = [Clip(str(i), str(file), str(file)) for i, file in enumerate(files)]
+    items.insert(1, Clip("deadly", "deadly", Deadly(b"x")))
+    prefetcher = Prefetcher(lambda: ProcessPoolExecutor(1, context), FORM, 3)
+    found = list(prefetcher.decoded(items))
+    prefetcher.close()
+    assert [clip.id for clip, _ in found] == ["0", "deadly", "1", "2"]
+    assert [clip.id for clip, decoded in found if decoded.error] == ["deadly"]
+    assert "died" in (found[1][1].error or "")
+
+
+def test_samples_in_a_table(codec):
+    audio = sound(0.5, 44_100, 2)
+    decoded = decode((audio, 44_100), "x", FORM)
+    assert decoded.audio is not None
+    assert decoded.audio.shape == (1, 12_000)
+    for bad in (audio[:, :0], np.full(100, np.nan, np.float32), np.zeros((8, 100), np.float32)):
+        assert decode((bad, 24_000), "x", FORM).error
+    assert decode((audio, 10), "x", FORM).error
+
+
+def test_a_wav_that_was_cut_off_is_told_from_one_of_unknown_length(tmp_path):
+    write_audio(tmp_path / "a.wav", sound(0.1, 24_000), 24_000)
+    whole = (tmp_path / "a.wav").read_bytes()
+    size = whole.index(b"data") + 4
+    check_whole(io.BytesIO(whole), "a.wav")
+    with pytest.raises(AudioError, match=r"a\.wav ends after 4790 of 4800 bytes"):
+        check_whole(io.BytesIO(whole[:-10]), "a.wav")
+    for unknown in (0, 0xFFFFFFFF):
+        streamed = whole[:size] + unknown.to_bytes(4, "little") + whole[size + 4 : -10]
+        file = io.BytesIO(streamed)
+        check_whole(file, "a.wav")
+        assert file.tell() == 0
+    for end in range(0, 60, 7):
+        for damage in (b"", b"\xff" * 40):
+            try:
+                check_whole(io.BytesIO(whole[:end] + damage), "a.wav")
+            except AudioError:
+                assert end > size
