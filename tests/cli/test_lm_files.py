@@ -14,6 +14,7 @@ from recodec.codec import Codec
 from recodec.wire.report import Report, inspect
 
 RATE = 24_000
+SPEECH = Path(__file__).parents[2] / "examples" / "speech.wav"
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +101,23 @@ def test_another_language_model_is_refused(recodec, model, with_lm, wav, tmp_pat
     outcome = recodec("cut", small, tmp_path / "cut.ecdc", "--start", 5, "--model", model)
     assert outcome.code == 1
     assert "holds no language model" in outcome.err
+
+
+def test_the_shipped_model_has_a_language_model(recodec, tmp_path):
+    """It is used by default, and found for editing by the model's name alone."""
+    small, plain, out = (tmp_path / f"{name}.ecdc" for name in ("small", "plain", "out"))
+    assert recodec("compress", SPEECH, small).code == 0
+    assert recodec("compress", SPEECH, plain, "--no-lm").code == 0
+    assert report_of(small).num_coded == report_of(small).num_packets
+    assert small.stat().st_size < 0.9 * plain.stat().st_size
+    for path in (small, plain):
+        assert recodec("decompress", path, path.with_suffix(".wav")).code == 0
+    assert small.with_suffix(".wav").read_bytes() == plain.with_suffix(".wav").read_bytes()
+    assert recodec("cut", small, out, "--start", 1, "--stop", 2).code == 0
+    assert report_of(out).num_samples == RATE
+    assert recodec("transcode", small, out, "-b", 1.5, "-f").code == 0
+    assert recodec("compress", SPEECH, plain, "-b", 1.5, "-f").code == 0
+    assert out.read_bytes() == plain.read_bytes()
 
 
 def test_decompress_a_stretch_and_what_is_left_of_a_file(recodec, with_lm, wav, tmp_path):
