@@ -6,6 +6,7 @@ import io
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -267,9 +268,9 @@ def _dataset(folder: Path) -> Any:
     """A data set with undecoded audio, opened once in each process."""
     if folder not in _open_datasets:
         try:
-            import datasets
+            datasets = import_module("datasets")
         except ImportError as error:
             raise ConfigError(f"{folder} needs the package datasets: pip install datasets") from error
-        found: Any = datasets.load_from_disk(str(folder))
+        found = datasets.load_from_disk(str(folder))
         _open_datasets[folder] = found.cast_column("audio", datasets.Audio(decode=False))
     return _open_datasets[folder]
