@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--width", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=5)
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     if options.device == "cpu":
         torch.set_num_threads(1)
     config = TrainConfig(
