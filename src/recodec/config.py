@@ -118,6 +118,11 @@ class EncodecConfig:
         return math.prod(self.upsampling_ratios)
 
     @property
+    def is_streamable(self) -> bool:
+        """Whether frames can be coded as they come: no look-ahead, no scale over the whole, no segments."""
+        return self.use_causal_conv and not self.normalize and self.chunk_length is None
+
+    @property
     def frame_rate(self) -> int:
         """Latent frames per second, rounded up, in Hz."""
         return math.ceil(self.sampling_rate / self.hop_length)

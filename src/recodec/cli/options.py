@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -68,6 +68,21 @@ def output_options(function: F) -> F:
     """`--force` and `--quiet`."""
     function = click.option("-q", "--quiet", is_flag=True, help="No progress bar.")(function)
     return click.option("-f", "--force", is_flag=True, help="Replace the output if it is there already.")(function)
+
+
+def read_settings(settings: Sequence[str]) -> dict[str, str]:
+    """`KEY=VALUE` arguments as pairs.
+
+    Raises:
+        click.UsageError: for one without a sign.
+    """
+    pairs = {}
+    for setting in settings:
+        key, sign, value = setting.partition("=")
+        if not sign:
+            raise click.UsageError(f"settings are KEY=VALUE, got {setting!r}")
+        pairs[key] = value
+    return pairs
 
 
 def choose_output(source: Path, target: Path | None, suffix: str, force: bool) -> Path:

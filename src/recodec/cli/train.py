@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from .options import read_settings
+
 if TYPE_CHECKING:
     from ..training.config import TrainConfig
 
@@ -74,12 +76,7 @@ def _config(recipe: str, settings: tuple[str, ...]) -> TrainConfig:
     from ..errors import ConfigError
     from ..training.recipes import load_recipe
 
-    pairs = {}
-    for setting in settings:
-        key, sign, value = setting.partition("=")
-        if not sign:
-            raise click.UsageError(f"settings are KEY=VALUE, got {setting!r}")
-        pairs[key] = value
+    pairs = read_settings(settings)
     try:
         return load_recipe(recipe).with_settings(pairs)
     except ConfigError as error:

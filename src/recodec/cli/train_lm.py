@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from .options import read_settings
+
 
 @click.command("train-lm")
 @click.argument("settings", nargs=-1, metavar="[KEY=VALUE]...")
@@ -37,12 +39,7 @@ def train_lm(
     model.width=128`. A run that was interrupted goes on where its last checkpoint stands. What codes
     files is in OUT/lm: put its two files beside the codec model's weights.
     """
-    pairs = {}
-    for setting in settings:
-        key, sign, value = setting.partition("=")
-        if not sign:
-            raise click.UsageError(f"settings are KEY=VALUE, got {setting!r}")
-        pairs[key] = value
+    pairs = read_settings(settings)
 
     import torch
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from .blocks import Block, segment_stride
 from .engine import Engine
-from .streams import is_streamable
 
 
 def encode_batched(
@@ -26,7 +25,7 @@ def encode_batched(
     Returns:
         the blocks of each recording, in the order given.
     """
-    if is_streamable(engine.config):
+    if engine.config.is_streamable:
         return _encode_streams(engine, recordings, num_quantizers, batch, grid_frames)
     return _encode_segments(engine, recordings, num_quantizers, batch)
 

@@ -17,7 +17,7 @@ from ..errors import CorruptError
 from .checks import check_audio, check_codes
 from .engine import Engine
 from .regrid import Regrid
-from .streams import StreamDecoder, StreamEncoder, is_streamable
+from .streams import StreamDecoder, StreamEncoder
 
 FILE_GRID_FRAMES = 75
 
@@ -56,14 +56,14 @@ class BlockDecoder(Protocol):
 
 def block_encoder(engine: Engine, num_quantizers: int, grid_frames: int = FILE_GRID_FRAMES) -> BlockEncoder:
     """The encoder for the engine's kind of model; `grid_frames` matters to causal ones."""
-    if is_streamable(engine.config):
+    if engine.config.is_streamable:
         return _FrameEncoder(engine, num_quantizers, grid_frames)
     return _SegmentEncoder(engine, num_quantizers)
 
 
 def block_decoder(engine: Engine, grid_frames: int = FILE_GRID_FRAMES) -> BlockDecoder:
     """The decoder for the engine's kind of model; `grid_frames` matters to causal ones."""
-    if is_streamable(engine.config):
+    if engine.config.is_streamable:
         return _FrameDecoder(engine, grid_frames)
     if engine.config.chunk_length is not None:
         return _SegmentDecoder(engine)

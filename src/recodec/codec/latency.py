@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from .. import architecture as arch
 from ..config import EncodecConfig
-from .streams import is_streamable
 
 _STEADY_FRAMES = 64  # after the start, by far enough for any layer to have settled
 
@@ -33,7 +32,7 @@ def latency(config: EncodecConfig, grid_frames: int = 1) -> Latency:
     """
     if config.chunk_length is not None:
         return Latency(config.chunk_length / config.sampling_rate, config.chunk_length / config.sampling_rate)
-    if not is_streamable(config):
+    if not config.is_streamable:
         return Latency(math.inf, math.inf)
     block = grid_frames * config.hop_length
     encoder, decoder = arch.encoder_layers(config), arch.decoder_layers(config)

@@ -11,7 +11,6 @@ from ..wire.packets import Packet, end_of, next_start
 from ..wire.timeline import Lost
 from .blocks import Block, BlockDecoder, block_decoder
 from .engine import Engine
-from .streams import is_streamable
 
 REPEATED_FRAMES = 4
 CONTINUED_S = 0.2
@@ -90,7 +89,7 @@ class Playback:
         self.lost_samples += (stop - begin) * tick
         resume = stop * tick
         short = (stop - begin) * tick <= CONTINUED_S * rate
-        if self._frames is not None and is_streamable(self._engine.config):
+        if self._frames is not None and self._engine.config.is_streamable:
             self._gain.dip(begin * tick, resume)
             count = stop - begin if short else -(-round(FADE_S * rate) // tick)
             repeated = np.tile(self._frames, -(-count // self._frames.shape[1]))[:, :count]

@@ -11,11 +11,6 @@ from .engine import Engine
 from .regrid import Regrid
 
 
-def is_streamable(config: EncodecConfig) -> bool:
-    """Whether frames can be coded as they come: no look-ahead, no scale over the whole, no segments."""
-    return config.use_causal_conv and not config.normalize and config.chunk_length is None
-
-
 class StreamEncoder:
     """Audio in pieces of any length to codes.
 
@@ -120,7 +115,7 @@ def _check_streamable(config: EncodecConfig, grid_frames: int) -> None:
         raise ConfigError(
             f"this model's unit is a segment of {config.chunk_length_s:g} s: it cannot be streamed in frames"
         )
-    if not is_streamable(config):
+    if not config.is_streamable:
         raise ConfigError("this model looks at a recording as a whole: it cannot be streamed")
     if grid_frames < 1:
         raise ConfigError(f"grid_frames must be at least 1, got {grid_frames}")

@@ -16,7 +16,7 @@ from .. import architecture as arch
 from ..config import EncodecConfig
 from .graph import Graph
 from .layers import LayerBuilder
-from .plan import Phase, Plan, decoder_plan, encoder_plan, is_streamable
+from .plan import Phase, Plan, decoder_plan, encoder_plan
 
 _SCALE_FLOOR = 1e-8  # keeps silence from being divided by zero (paper section 3.4, as released)
 
@@ -82,7 +82,7 @@ def decoder_graph(config: EncodecConfig, phase: Phase) -> ModelProto:
 
 def _keeps(plan: Plan, phase: Phase, config: EncodecConfig) -> bool:
     """Whether a stream can go on after the graph of this phase."""
-    return is_streamable(config) and phase in (Phase.STEP, plan.start)
+    return config.is_streamable and phase in (Phase.STEP, plan.start)
 
 
 def _unit_power(graph: Graph, audio: str) -> str:

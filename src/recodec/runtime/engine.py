@@ -10,7 +10,7 @@ import numpy as np
 from ..checkpoint import fingerprint, fold, read_model
 from ..config import EncodecConfig
 from ..errors import ConfigError
-from .plan import decoder_plan, encoder_plan, is_streamable
+from .plan import decoder_plan, encoder_plan
 from .sessions import Sessions
 from .stream import StreamedNetwork, StreamState
 from .weights import Tensors
@@ -181,7 +181,7 @@ class OnnxEngine:
         return self._decoder if state.held.dtype == np.int64 else self._encoder
 
     def _check_streamable(self) -> None:
-        if not is_streamable(self._config):
+        if not self._config.is_streamable:
             raise ConfigError("this model is not causal, normalizes or has segments: it takes whole segments only")
 
     def _quantize(self, latents: np.ndarray, num_quantizers: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from ..errors import ConfigError
 from .build import decoder_graph, encoder_graph
 from .export_readme import readme
 from .graph import embed
-from .plan import Phase, decoder_plan, encoder_plan, is_streamable
+from .plan import Phase, decoder_plan, encoder_plan
 from .weights import Tensors, graph_weights
 
 README_NAME = "README.md"
@@ -83,7 +83,7 @@ def export_tensors(
 
 def _graphs(config: EncodecConfig, num_quantizers: int) -> dict[str, ModelProto]:
     """The graphs to write by the names of their files."""
-    if not is_streamable(config):
+    if not config.is_streamable:
         return {
             "encoder.onnx": encoder_graph(config, Phase.WHOLE, num_quantizers),
             "decoder.onnx": decoder_graph(config, Phase.WHOLE),

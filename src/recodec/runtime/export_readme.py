@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from onnx import ModelProto, TensorProto, ValueInfoProto
 
 from ..config import EncodecConfig
-from .plan import SIGNALS, Phase, decoder_plan, encoder_plan, is_streamable
+from .plan import SIGNALS, Phase, decoder_plan, encoder_plan
 
 _TYPES: dict[int, str] = {TensorProto.FLOAT: "float32", TensorProto.INT64: "int64"}
 
@@ -61,7 +61,7 @@ def readme(config: EncodecConfig, graphs: Mapping[str, ModelProto]) -> str:
         config: of the model.
         graphs: by the names of their files.
     """
-    parts = [_head(config), _stream(config) if is_streamable(config) else _segment(config)]
+    parts = [_head(config), _stream(config) if config.is_streamable else _segment(config)]
     for part in ("encoder", "decoder"):
         files = {name: graph for name, graph in graphs.items() if name.startswith(part)}
         parts.append(_files(part, files))

@@ -55,11 +55,6 @@ class Plan:
     tail: bool
 
 
-def is_streamable(config: EncodecConfig) -> bool:
-    """Whether the networks can be fed in pieces: no look-ahead, no scale over the whole, no segments."""
-    return config.use_causal_conv and not config.normalize and config.chunk_length is None
-
-
 def encoder_plan(config: EncodecConfig) -> Plan:
     """Plan of the encoder, whose unit is a hop of samples."""
     return _plan(arch.encoder_layers(config), config.hop_length, config.pad_mode)

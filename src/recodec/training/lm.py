@@ -16,7 +16,6 @@ from torch import nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from ..atomic import atomic_write
 from ..entropy.config import CodeLMConfig
 from ..entropy.files import save_lm
 from ..entropy.quantize import quantize
@@ -25,8 +24,8 @@ from ..model.lm import CodeLM
 from ..model.lm_meta import MetaCodeLM, MetaLMConfig
 from .codes import CODEBOOKS_NAME, CodeCrops, CodesIndex, group_of
 from .config import apply_settings
+from .state import STATE_NAME, read_state, write_state
 
-STATE_NAME = "state.pt"
 LOG_NAME = "log.jsonl"
 EXPORT_NAME = "lm"
 _MAX_OFFSET = 10_000  # of the paper's sinusoidal positions, in frames
@@ -174,8 +173,7 @@ class LMTrainer:
 
     def save(self, folder: Path) -> None:
         """Write the state atomically."""
-        with atomic_write(folder / STATE_NAME) as file:
-            torch.save(self.state_dict(), file)
+        write_state(folder, self.state_dict())
 
     def load(self, folder: Path) -> None:
         """Read the state that `save` wrote.
@@ -183,13 +181,7 @@ class LMTrainer:
         Raises:
             CheckpointError: if it is not readable, or belongs to another network.
         """
-        path = folder / STATE_NAME
-        try:
-            self.load_state_dict(torch.load(path, map_location=self.device, weights_only=True))
-        except FileNotFoundError:
-            raise
-        except Exception as error:  # torch.load raises whatever the bytes provoke
-            raise CheckpointError(f"cannot resume from {path}: {error}") from error
+        read_state(folder, self.load_state_dict, self.device)
 
 
 def train_lm(

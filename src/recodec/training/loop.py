@@ -18,7 +18,8 @@ from . import parallel
 from .board import Board, codebook_use
 from .config import TrainConfig
 from .dev import DevSet
-from .trainer import STATE_NAME, Trainer
+from .state import STATE_NAME
+from .trainer import Trainer
 
 LOG_NAME = "log.jsonl"
 DISCRIMINATOR_NAME = "discriminator.pt"

@@ -12,7 +12,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..atomic import atomic_write
 from ..config import EncodecConfig
 from ..errors import CheckpointError, TrainingError
 from ..model.encodec import EncodecModel
@@ -25,8 +24,8 @@ from .config import TrainConfig
 from .data import Examples, batches
 from .initialize import initialize
 from .losses import MultiScaleMelLoss
+from .state import read_state, write_state
 
-STATE_NAME = "state.pt"
 INITIAL_CROPS = 16
 
 Quantized = tuple[torch.Tensor, torch.Tensor, list[tuple[torch.Tensor, torch.Tensor]]]
@@ -242,8 +241,7 @@ class Trainer:
     def save(self, folder: Path) -> None:
         """Write the state atomically; of several processes, the first one does."""
         if parallel.rank() == 0:
-            with atomic_write(folder / STATE_NAME) as file:
-                torch.save(self.state_dict(), file)
+            write_state(folder, self.state_dict())
         parallel.wait()
 
     def load(self, folder: Path) -> None:
@@ -252,13 +250,7 @@ class Trainer:
         Raises:
             CheckpointError: if it is not readable, or belongs to another network.
         """
-        path = folder / STATE_NAME
-        try:
-            self.load_state_dict(torch.load(path, map_location=self.device, weights_only=True))
-        except FileNotFoundError:
-            raise
-        except Exception as error:  # torch.load raises whatever the bytes provoke
-            raise CheckpointError(f"cannot resume from {path}: {error}") from error
+        read_state(folder, self.load_state_dict, self.device)
 
 
 def _network(config: EncodecConfig) -> str:
