@@ -28,9 +28,9 @@ TOP_HZ = 4000
 
 
 def top_level_db(pair: Pair) -> float:
-    """Energy of the estimate above `TOP_HZ` against the reference's, in dB: 0 is right, below is dull."""
+    """Energy of the degraded above `TOP_HZ` against the reference's, in dB: 0 is right, below is dull."""
     found = []
-    for audio in (pair.reference, pair.estimate):
+    for audio in (pair.reference, pair.degraded):
         power = np.abs(np.fft.rfft(audio.mean(0))) ** 2
         found.append(power[np.fft.rfftfreq(audio.shape[1], 1 / pair.rate_hz) > TOP_HZ].sum() + 1e-9)
     return float(10 * np.log10(found[1] / found[0]))

@@ -224,3 +224,14 @@ class TestCodes:
             (tmp_path / "codes.json").write_text(text)
         with pytest.raises(ConfigError):
             CodesIndex.read(tmp_path)
+
+
+def test_matrices_are_muons_and_the_rest_adams(corpus: Path) -> None:
+    both, alone = LMTrainer(config_of(corpus)), LMTrainer(config_of(corpus, matrix_learning_rate=0.0))
+    shapes = [[tuple(p.shape) for p in o.param_groups[0]["params"]] for o in both.optimizers]
+    assert shapes[1] == [(16, 48), (16, 16), (16, 32), (32, 16), (2, 16, 16)]
+    assert len(alone.optimizers) == 1
+    count = sum(len(group) for group in shapes)
+    assert count == len(list(both.model.parameters())) == len(alone.optimizers[0].param_groups[0]["params"])
+    both.update()
+    assert [o.param_groups[0]["lr"] for o in both.optimizers] == pytest.approx([1e-2 / 5, 2e-3 / 5])

@@ -104,6 +104,11 @@ class CodeLM(nn.Module):
             weights["condition"] = self.condition(count, self.codebooks)
         return {name: p.detach().float().cpu().numpy() for name, p in weights.items()}
 
+    def matrices(self) -> list[nn.Parameter]:
+        """The matrices (..., in, out) between one activation and the next: what `training.muon` steps."""
+        inner = [p for layer in self.layers for name, p in layer.named_parameters() if name != "distance"]
+        return inner if self.hidden is None else [*inner, self.hidden]
+
     def _before(self, codes: torch.Tensor) -> torch.Tensor:
         """(B, K, F) codes to (B, F, d): each frame holds the frame before it."""
         before = _lookup(self.embed(codes.shape[1], self.codebooks), codes[..., :-1]).sum(1)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
-import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
-from tqdm import tqdm
 
 from ..entropy.config import CodeLMConfig
 from ..entropy.files import save_lm
@@ -24,9 +22,10 @@ from ..model.lm import CodeLM
 from ..model.lm_meta import MetaCodeLM, MetaLMConfig
 from .codes import CODEBOOKS_NAME, CodeCrops, CodesIndex, group_of
 from .config import apply_settings
+from .muon import Muon
+from .run import Run, begin
 from .state import STATE_NAME, read_state, write_state
 
-LOG_NAME = "log.jsonl"
 EXPORT_NAME = "lm"
 _MAX_OFFSET = 10_000  # of the paper's sinusoidal positions, in frames
 
@@ -47,6 +46,8 @@ class LMTrainConfig:
         cooldown_updates: steps at the end over which it falls to 0.
         batch_size, crop_s: crops a step, and their length in seconds (paper: 5 s).
         learning_rate, betas: of Adam.
+        matrix_learning_rate: of Muon, which takes the matrices of the layers and heads; 0 for Adam alone. The
+            paper's network always has Adam alone.
         clip_norm: largest norm of the gradient.
         seed: of everything random.
         save_every_s, log_every, dev_every: seconds between checkpoints, updates between log lines
@@ -66,6 +67,7 @@ class LMTrainConfig:
     crop_s: float = 5.0
     learning_rate: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.98)
+    matrix_learning_rate: float = 2e-3
     clip_norm: float = 1.0
     seed: int = 0
     save_every_s: float = 300.0
@@ -79,11 +81,11 @@ class LMTrainConfig:
         if not (math.isfinite(self.crop_s) and self.crop_s > 0):
             raise ConfigError(f"crop_s must be positive, got {self.crop_s}")
 
-    def learning_rate_at(self, update: int) -> float:
-        """Learning rate of that update (from 0): warm-up, plateau, linear cool-down."""
+    def learning_share_at(self, update: int) -> float:
+        """Share of the learning rates at that update (from 0): warm-up, plateau, linear cool-down."""
         rise = min(1.0, (update + 1) / max(1, self.warmup_updates))
         fall = min(1.0, (self.updates - update) / max(1, self.cooldown_updates))
-        return self.learning_rate * min(rise, fall)
+        return min(rise, fall)
 
     def with_settings(self, settings: Mapping[str, str]) -> LMTrainConfig:
         """A copy with `key=value` settings applied; `model.key` reaches into the network's config.
@@ -116,9 +118,8 @@ class LMTrainer:
         self.model = _build(config).to(self.device)
         if config.start is not None:
             _take_weights(self.model, Path(config.start))
-        self.optimizer = torch.optim.Adam(
-            self.model.parameters(), lr=config.learning_rate, betas=config.betas, foreach=True
-        )
+        self.optimizers = _optimizers(self.model, config)
+        self._rates = [optimizer.param_groups[0]["lr"] for optimizer in self.optimizers]
         self.random = torch.Generator().manual_seed(config.seed)
         self.data = CodeCrops(
             config.codes,
@@ -132,16 +133,18 @@ class LMTrainer:
     def update(self) -> dict[str, float]:
         """One optimizer step on a fresh batch at a bandwidth drawn evenly; returns figures for the log."""
         config = self.config
-        for group in self.optimizer.param_groups:
-            group["lr"] = config.learning_rate_at(self.done)
+        share = config.learning_share_at(self.done)
+        for optimizer, rate in zip(self.optimizers, self._rates, strict=True):
+            optimizer.param_groups[0]["lr"] = share * rate
         count = self.counts[int(torch.randint(len(self.counts), (), generator=self.random))]
         codes = self.data.batch(config.batch_size, count).to(self.device)
         logits = self._logits(codes)
         loss = F.cross_entropy(logits.flatten(0, 2), codes.flatten())
-        self.optimizer.zero_grad(set_to_none=True)
+        self.model.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
         self.done += 1
         return {"codebooks": count, "bits_per_code": float(loss.detach()) / math.log(2)}
 
@@ -153,10 +156,10 @@ class LMTrainer:
         return self.model(codes)
 
     def state_dict(self) -> dict[str, Any]:
-        """Model, optimizer, random states, position in the data and in the run."""
+        """Model, optimizers, random states, position in the data and in the run."""
         return {
             "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "random": self.random.get_state(),
             "data": self.data.state_dict(),
             "done": self.done,
@@ -166,7 +169,8 @@ class LMTrainer:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue a run."""
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, old in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(old)
         self.random.set_state(state["random"].cpu())
         self.data.load_state_dict(state["data"])
         self.done, self.seconds = state["done"], state["seconds"]
@@ -214,37 +218,32 @@ def train_lm(
         ConfigError: if the codes are not those the model is for.
     """
     out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
     trainer = LMTrainer(config, device)
-    if (out / STATE_NAME).exists():
-        if not resume:
-            raise FileExistsError(f"{out} holds a run already; resume it or choose another folder")
-        trainer.load(out)
-    started = saved = time.monotonic()
-    before = trainer.seconds
-    bar = tqdm(total=config.updates, initial=trainer.done, unit="update", disable=not progress, smoothing=0.02)
-    with bar, open(out / LOG_NAME, "a", encoding="utf-8", buffering=1) as log:
-        while trainer.done < config.updates:
-            figures = trainer.update()
-            now = time.monotonic()
-            trainer.seconds = before + now - started
-            bar.update()
-            if trainer.done % config.log_every == 0:
-                bar.set_postfix(bits=f"{figures['bits_per_code']:.3f}")
-                _log(log, trainer, figures)
-            if config.dev is not None and trainer.done % config.dev_every == 0:
-                _log(log, trainer, bits_by_bandwidth(trainer.model, config.dev))
-            if now - saved > config.save_every_s:
-                trainer.save(out)
-                saved = now
-            if stop_after_s is not None and now - started > stop_after_s:
-                break
-        if config.dev is not None:
-            _log(log, trainer, bits_by_bandwidth(trainer.model, config.dev))
+    begin(trainer, out, resume)
+    with ExitStack() as stack:
+        _LMRun(trainer, out, progress, stack).go(stop_after_s)
     trainer.save(out)
     if isinstance(trainer.model, CodeLM):
         export(trainer.model, out / EXPORT_NAME)
     return trainer.model
+
+
+class _LMRun(Run):
+    """The loop of a language model's run."""
+
+    def __init__(self, trainer: LMTrainer, out: Path, progress: bool, stack: ExitStack) -> None:
+        super().__init__(trainer, out, progress, stack)
+        self.trainer = trainer
+
+    def shown(self, figures: Mapping[str, float]) -> dict[str, str]:
+        return {"bits": f"{figures['bits_per_code']:.3f}"}
+
+    def reported(self, figures: Mapping[str, float]) -> Mapping[str, float]:
+        return figures
+
+    def dev_figures(self) -> Mapping[str, float]:
+        dev = self.trainer.config.dev
+        return {} if dev is None else bits_by_bandwidth(self.trainer.model, dev)
 
 
 def export(model: CodeLM, folder: str | Path) -> None:
@@ -285,6 +284,15 @@ def _build(config: LMTrainConfig) -> nn.Module:
     return CodeLM(config.model, books)
 
 
+def _optimizers(model: nn.Module, config: LMTrainConfig) -> list[torch.optim.Optimizer]:
+    """Adam, and Muon for the matrices of our network."""
+    matrices = model.matrices() if isinstance(model, CodeLM) and config.matrix_learning_rate else []
+    own = {id(matrix) for matrix in matrices}
+    others = [p for p in model.parameters() if id(p) not in own]
+    adam = torch.optim.Adam(others, lr=config.learning_rate, betas=config.betas, foreach=True)
+    return [adam, Muon(matrices, config.matrix_learning_rate)] if matrices else [adam]
+
+
 def _take_weights(model: nn.Module, folder: Path) -> None:
     """The weights of another run; the codec's codebooks stay those at hand."""
     try:
@@ -303,7 +311,3 @@ def _check(model: CodeLMConfig | MetaLMConfig, index: CodesIndex) -> None:
             f"the codes have {index.num_codebooks} codebooks of {index.codebook_size} entries, "
             f"the language model {model.num_codebooks} of {model.codebook_size}"
         )
-
-
-def _log(log: Any, trainer: LMTrainer, figures: Mapping[str, float]) -> None:
-    log.write(json.dumps({"update": trainer.done, "seconds": round(trainer.seconds, 1), **figures}) + "\n")
