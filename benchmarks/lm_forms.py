@@ -1,9 +1,10 @@
 """Forms of the code language model, trained alike on the codes of one codec: bits per frame and time.
 
-    python benchmarks/lm_forms.py CODES --out runs/forms [--updates 400]
+    python benchmarks/lm_forms.py CODES --out runs/forms [--updates 400] [--full] [--only FORM ...]
 
 `CODES` holds `train/` and `dev/` as `recodec train-lm` makes them (OUT/codes). Each form sees the same crops in
-the same order; finished forms are not trained again. Times are processor time of one thread.
+the same order; finished forms are not trained again. Times are processor time of one thread. `--full` takes the
+paper's size instead of a small one.
 """
 
 from __future__ import annotations
@@ -21,16 +22,18 @@ from recodec.model.lm_meta import MetaLMConfig
 from recodec.training.codes import CodesIndex
 from recodec.training.lm import LMTrainConfig, bits_by_bandwidth, train_lm
 
-SHAPE = {"width": 96, "num_layers": 2, "num_heads": 4, "feed_forward": 384}
+SMALL = {"width": 96, "num_layers": 2, "num_heads": 4, "feed_forward": 384, "head_width": 64}
+FULL = {"width": 200, "num_layers": 5, "num_heads": 8, "feed_forward": 800, "head_width": 128}
 BATCH = 4
 SPEED_FRAMES = 750
 
 
-def forms(num_codebooks: int) -> dict[str, tuple[CodeLMConfig | MetaLMConfig, bool]]:
+def forms(num_codebooks: int, shape: dict[str, int]) -> dict[str, tuple[CodeLMConfig | MetaLMConfig, bool]]:
     """Configs by name, and whether they start from the codec's codebooks."""
-    ours = CodeLMConfig(num_codebooks, **SHAPE, head_width=64)
+    ours = CodeLMConfig(num_codebooks, **shape)
+    theirs = {name: value for name, value in shape.items() if name != "head_width"}
     return {
-        "Meta's": (MetaLMConfig(num_codebooks, **SHAPE), False),
+        "Meta's": (MetaLMConfig(num_codebooks, **theirs), False),
         "parallel": (replace(ours, conditioned=False, head_width=0), True),
         "parallel, hidden layer": (replace(ours, conditioned=False), True),
         "additive": (replace(ours, head_width=0), True),
@@ -54,16 +57,21 @@ def main() -> None:
     parser.add_argument("codes", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--updates", type=int, default=400)
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--only", nargs="+")
     options = parser.parse_args()
     torch.set_num_threads(1)
     index = CodesIndex.read(options.codes / "dev")
     bands = [f"{b:g}" for b in index.bandwidths]
     print(f"| form | {' | '.join(f'{b} kbps' for b in bands)} | ms a frame |")
     print("| --- |" + " ---: |" * (len(bands) + 1))
-    for name, (shape, from_codebooks) in forms(index.num_codebooks).items():
+    for name, (shape, from_codebooks) in forms(index.num_codebooks, FULL if options.full else SMALL).items():
+        if options.only and name not in options.only:
+            continue
         config = LMTrainConfig(
             shape, str(options.codes / "train"), codebooks=from_codebooks, updates=options.updates,
             warmup_updates=20, cooldown_updates=options.updates // 4, batch_size=BATCH, learning_rate=2e-3,
+            matrix_learning_rate=0.0,  # Adam for all: Meta's network has no Muon
         )  # fmt: skip
         folder = options.out / name.replace(" ", "-")
         model = train_lm(config, folder, progress=False)

@@ -1,11 +1,12 @@
 """`recodec tokenize` on many clips, against its encoder alone on one long file, and a plain loop over transformers.
 
-    taskset -c 0 python benchmarks/tokenize_clips.py [--clips 2000] [--peer-clips 200] [--rate 24000] [--threads 1]
+    taskset -c 0 python benchmarks/tokenize_clips.py [--clips 2000] [--peer-clips 200] [--rate 24000]
+        [--threads 1] [--processes 1]
 
-All three run the default model with as many threads, in one run: the encoder alone before and after the clips,
-in turn with parts of the loop over `transformers.EncodecModel`, which has the same weights. Clips are FLAC files
-of 1 to 15 s. Both wall time and the CPU time of all processes are told: the latter does not see what else the
-machine does. Needs soundfile, torch and transformers.
+All three run the default model with as many threads (`tokenize` with its share in each process), in one run:
+the encoder alone before and after the clips, in turn with parts of the loop over `transformers.EncodecModel`,
+which has the same weights. Clips are FLAC files of 1 to 15 s. Both wall time and the CPU time of all processes
+are told: the latter does not see what else the machine does. Needs soundfile, torch and transformers.
 """
 
 from __future__ import annotations
@@ -87,6 +88,7 @@ def main() -> None:
     parser.add_argument("--peer-clips", type=int, default=200)
     parser.add_argument("--rate", type=int, default=24_000)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--workers", type=int)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -108,15 +110,23 @@ def main() -> None:
 
         half = args.peer_clips // 2
         others(files[:half])
-        model = ModelChoice(threads=args.threads)
+        model = ModelChoice(threads=max(1, args.threads // args.processes))
         report, used = timed(
             lambda: tokenize(
-                folder / "clips", folder / "out", bandwidth=KBPS, model=model, processes=1, workers=args.workers
+                folder / "clips",
+                folder / "out",
+                bandwidth=KBPS,
+                model=model,
+                processes=args.processes,
+                workers=args.workers,
             )
         )
         others(files[half : 2 * half])
         ours = report.seconds / used
-        print(f"{report.clips} clips, {report.seconds / 3600:.2f} h at {args.rate} Hz, {args.threads} thread(s)")
+        print(
+            f"{report.clips} clips, {report.seconds / 3600:.2f} h at {args.rate} Hz, {args.threads} thread(s), "
+            f"{args.processes} process(es)"
+        )
         print(f"{'':16}{'wall':>10}{'CPU':>10}   times real time")
         print(f"{'tokenize':16}{ours[0]:10.2f}{ours[1]:10.2f}")
         for name, values in speeds.items():

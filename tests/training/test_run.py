@@ -245,3 +245,14 @@ def test_settings_reach_into_the_parts() -> None:
 def test_bad_settings_are_named(key: str, value: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         TrainConfig(presets.tiny(), "x").with_settings({key: value})
+
+
+@pytest.mark.slow
+def test_compiled_networks_learn_the_same(shards: Path) -> None:
+    adversarial = AdversarialTraining(3.0, 3.0, width=2, windows=(256, 128))
+    runs = [Trainer(_config(shards, adversarial=adversarial, compiled=compiled)) for compiled in (False, True)]
+    plain, compiled = ([trainer.update() for _ in range(3)] for trainer in runs)
+    for a, b in zip(plain, compiled, strict=True):
+        assert a == pytest.approx(b, rel=1e-3)
+    weights = [torch.cat([p.detach().flatten() for p in trainer.model.parameters()]) for trainer in runs]
+    assert float((weights[0] - weights[1]).norm() / weights[0].norm()) < 1e-4

@@ -111,6 +111,8 @@ class Sessions:
         options.log_severity_level = _ERRORS_ONLY
         options.inter_op_num_threads = 1
         options.enable_cpu_mem_arena = False  # as fast without, and it never gives memory back
+        # Threads that spin between the small pieces of an LSTM steal the time of those at work (docs/streaming.md).
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if self._threads is not None:
             options.intra_op_num_threads = self._threads
         weights = self._weights_of(name)
