@@ -142,6 +142,21 @@ def test_it_learns_to_tell_noise_from_a_tone():
     assert losses[-1] < 0.3 * losses[0]
 
 
+def test_its_gain_makes_audio_louder_for_it_alone():
+    torch.manual_seed(0)
+    quiet = _adversary(gain=40.0)
+    plain = _adversary()
+    plain.module.load_state_dict(quiet.module.state_dict())
+    audio, output = 0.01 * torch.randn(1, 1, 500), (0.01 * torch.randn(1, 1, 500)).requires_grad_()
+    heard, expected = quiet.losses(audio, output, 0), plain.losses(40 * audio, 40 * output, 0)
+    for name, loss in expected.items():
+        torch.testing.assert_close(heard[name], loss)
+    (gradient,) = torch.autograd.grad(heard["generator"], output)
+    assert gradient.shape == output.shape
+    assert float(gradient.norm()) > 0
+    assert heard["feature"].item() != pytest.approx(plain.losses(audio, output, 0)["feature"].item(), rel=0.01)
+
+
 def test_updates_come_as_often_as_asked():
     adversary = _adversary(update_probability=0.25)
     audio = torch.randn(1, 1, 500)
@@ -170,7 +185,7 @@ def test_windows_follow_the_rate():
     assert settings.windows_for(48_000) == tuple(2 * w for w in WINDOWS)
 
 
-@pytest.mark.parametrize("bad", [{"generator_weight": -1.0}, {"update_probability": 1.5}])
+@pytest.mark.parametrize("bad", [{"generator_weight": -1.0}, {"update_probability": 1.5}, {"gain": 0.0}])
 def test_bad_settings(bad):
     with pytest.raises(ConfigError):
         AdversarialTraining(**bad)

@@ -256,3 +256,12 @@ def test_compiled_networks_learn_the_same(shards: Path) -> None:
         assert a == pytest.approx(b, rel=1e-3)
     weights = [torch.cat([p.detach().flatten() for p in trainer.model.parameters()]) for trainer in runs]
     assert float((weights[0] - weights[1]).norm() / weights[0].norm()) < 1e-4
+
+
+def test_the_discriminator_may_lead(shards: Path) -> None:
+    settings = AdversarialTraining(3.0, 3.0, update_probability=1.0, width=2, windows=(128, 64), start=1, lead=2)
+    trainer = Trainer(_config(shards, adversarial=settings))
+    figures = [trainer.update() for _ in range(4)]
+    assert ["discriminator" in f for f in figures] == [False, True, True, True]
+    assert ["generator" in f for f in figures] == [False, False, False, True]
+    assert ["feature" in f for f in figures] == [False, False, False, True]

@@ -98,8 +98,8 @@ class Trainer:
             output = self._decoder(quantized)
         output = output[..., : audio.shape[-1]].float()
         losses = {"time": F.l1_loss(output, audio), "mel": self.mel(audio, output)}
-        adversary = self.adversary if self.done >= config.adversarial.start else None
-        if adversary is not None:
+        adversary = self.adversary if config.adversarial.learns_at(self.done) else None
+        if adversary is not None and config.adversarial.acts_at(self.done):
             with self._autocast():
                 losses |= adversary.losses(audio, output, band)
         figures = {name: float(loss.detach()) for name, loss in {**losses, "commitment": commitment}.items()}
