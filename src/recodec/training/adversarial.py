@@ -34,8 +34,8 @@ class AdversarialTraining:
         per_bandwidth: one discriminator for each bandwidth, of which only the drawn one judges and learns.
         start: updates before it begins.
         lead: updates from then on in which it learns alone, before the generator hears of it.
-        gain: factor on the audio that it hears. A quiet spectrum against biases of ordinary size is slow to learn from: with
-            1, as in the paper, some hundreds of updates teach it nothing; short runs want 40.
+        gain: factor on the audio that it hears. A quiet spectrum against biases of ordinary size is slow to learn
+            from: with 1, as in the paper, some hundreds of updates teach it nothing; short runs want 40.
         learning_rate, betas: of its Adam.
     """
 
