@@ -3,8 +3,9 @@
     python benchmarks/entropy_savings.py CODES [--lm FOLDER] [--meta RUN]
 
 `CODES` is a folder of codes of held-out clips (`recodec train-lm` makes one in OUT/codes/dev). Savings are
-counted from the payloads that the coder writes, against plain codes; in the column "files" from whole files of
-one clip each, header, packets and end included, against files without the language model. `--meta` is a run of
+counted from the payloads that the coder writes, against plain codes; in the columns "files" and "joined" from whole
+files, header, packets and end included, against files without the language model: one of each clip, and one of all
+clips of a material after one another, as a long recording would be. `--meta` is a run of
 `benchmarks/lm_forms.py` with Meta's network, whose bits are its cross-entropy in packets of the default length.
 """
 
@@ -83,6 +84,25 @@ def meta_bytes(run: Path, num_codebooks: int) -> Callable[[np.ndarray], float]:
     return count
 
 
+def read_groups(folder: Path, index: CodesIndex, count: int) -> dict[str, list[np.ndarray]]:
+    """The first `count` codebooks' codes (K, F) of the clips of each material."""
+    groups: dict[str, list[np.ndarray]] = {}
+    for name in index.frames:
+        groups.setdefault(group_of(name), []).append(np.load(folder / name)[:count].astype(np.int64))
+    return groups
+
+
+def sizes(clips: list[np.ndarray], coder: PayloadCoder, meta: Callable[[np.ndarray], float] | None) -> np.ndarray:
+    """(2, columns): bytes with the language model, and without one."""
+    joined = np.concatenate(clips, axis=1)
+    plain = joined.size * CODE_BITS / 8
+    coded = [sum(payload_bytes(clip, interval, coder) for clip in clips) for interval in INTERVALS_S]
+    coded += [sum(file_bytes(clip, coder) for clip in clips), file_bytes(joined, coder)]
+    coded.append(0.0 if meta is None else sum(map(meta, clips)))
+    bare = [sum(file_bytes(clip, None) for clip in clips), file_bytes(joined, None)]
+    return np.array([coded, [plain] * len(INTERVALS_S) + bare + [plain]])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("codes", type=Path)
@@ -94,22 +114,18 @@ def main() -> None:
     coder = EntropyModel.load(options.lm)
     meta = None if options.meta is None else meta_bytes(options.meta, index.num_codebooks)
     heads = [f"{i:g} s" if math.isfinite(i) else "whole" for i in INTERVALS_S]
-    columns = [*heads, "files", *(["Meta's form"] if meta else [])]
+    columns = [*heads, "files", "joined", *(["Meta's form"] if meta else [])]
     print(f"| kbps | material | {' | '.join(columns)} |")
     print("| ---: | --- |" + " ---: |" * len(columns))
     for bandwidth in index.bandwidths:
         count = index.codebooks_for(bandwidth)
         sums: dict[str, np.ndarray] = {}
-        for name in index.frames:
-            codes = np.load(options.codes / name)[:count].astype(np.int64)
-            plain = codes.size * CODE_BITS / 8
-            row = [payload_bytes(codes, interval, coder) for interval in INTERVALS_S]
-            row += [file_bytes(codes, coder), 0.0 if meta is None else meta(codes), plain, file_bytes(codes, None)]
-            for group in (group_of(name), "all"):
-                sums[group] = sums.get(group, np.zeros(len(row))) + np.array(row)
-        for group, row in sorted(sums.items()):
-            saved = [*(1 - row[: len(INTERVALS_S)] / row[-2]), 1 - row[-4] / row[-1], 1 - row[-3] / row[-2]]
-            cells = " | ".join(f"{100 * value:.1f} %" for value in saved[: len(columns)])
+        for group, clips in read_groups(options.codes, index, count).items():
+            found = sizes(clips, coder, meta)
+            for name in (group, "all"):
+                sums[name] = sums.get(name, np.zeros_like(found)) + found
+        for group, (coded, plain) in sorted(sums.items()):
+            cells = " | ".join(f"{100 * value:.1f} %" for value in (1 - coded / plain)[: len(columns)])
             print(f"| {bandwidth:g} | {NAMES.get(group, group)} | {cells} |", flush=True)
 
 

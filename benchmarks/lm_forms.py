@@ -4,7 +4,7 @@
 
 `CODES` holds `train/` and `dev/` as `recodec train-lm` makes them (OUT/codes). Each form sees the same crops in
 the same order; finished forms are not trained again. Times are processor time of one thread. `--full` takes the
-paper's size instead of a small one.
+paper's size instead of a small one, at which Meta's network wants a lower learning rate than ours.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ def main() -> None:
     parser.add_argument("--updates", type=int, default=400)
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--only", nargs="+")
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
     options = parser.parse_args()
     torch.set_num_threads(1)
     index = CodesIndex.read(options.codes / "dev")
@@ -70,7 +71,7 @@ def main() -> None:
             continue
         config = LMTrainConfig(
             shape, str(options.codes / "train"), codebooks=from_codebooks, updates=options.updates,
-            warmup_updates=20, cooldown_updates=options.updates // 4, batch_size=BATCH, learning_rate=2e-3,
+            warmup_updates=20, cooldown_updates=options.updates // 4, batch_size=BATCH, learning_rate=options.learning_rate,
             matrix_learning_rate=0.0,  # Adam for all: Meta's network has no Muon
         )  # fmt: skip
         folder = options.out / name.replace(" ", "-")
