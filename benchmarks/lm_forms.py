@@ -71,8 +71,8 @@ def main() -> None:
             continue
         config = LMTrainConfig(
             shape, str(options.codes / "train"), codebooks=from_codebooks, updates=options.updates,
-            warmup_updates=20, cooldown_updates=options.updates // 4, batch_size=BATCH, learning_rate=options.learning_rate,
-            matrix_learning_rate=0.0,  # Adam for all: Meta's network has no Muon
+            warmup_updates=20, cooldown_updates=options.updates // 4, batch_size=BATCH,
+            learning_rate=options.learning_rate, matrix_learning_rate=0.0,  # Adam for all: Meta's network has no Muon
         )  # fmt: skip
         folder = options.out / name.replace(" ", "-")
         model = train_lm(config, folder, progress=False)

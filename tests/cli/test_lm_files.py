@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from fitting_lm import add_fitting_lm
 from recodec.codec import Codec
+from recodec.model.lm_meta import MetaCodeLM, MetaLMConfig
 from recodec.wire.report import Report, inspect
 
 RATE = 24_000
@@ -144,3 +146,62 @@ def test_decompress_a_stretch_and_what_is_left_of_a_file(recodec, with_lm, wav, 
     found, _ = soundfile.read(part)
     assert found.shape == expected.shape
     assert np.isfinite(found).all()
+
+
+# ---- version 0 with Meta's language model ------------------------------------------------------
+
+
+@pytest.fixture
+def meta_lm(model: Path, tmp_path: Path) -> Path:
+    config = Codec.from_pretrained(model).config
+    torch.manual_seed(0)
+    shape = MetaLMConfig(config.num_quantizers, config.codebook_size, width=16, num_layers=1, feed_forward=32)
+    path = tmp_path / "lm.th"
+    torch.save(MetaCodeLM(shape).state_dict(), path)
+    return path
+
+
+def test_metas_language_model_there_and_back_and_to_version_1(recodec, with_lm, audio, wav, meta_lm, tmp_path):
+    plain, coded, moved = (tmp_path / name for name in ("plain.ecdc", "coded.ecdc", "moved.ecdc"))
+    theirs = ("--model", with_lm, "--meta-lm", meta_lm)
+    assert recodec("compress", wav, plain, "--model", with_lm, "--format", 0).code == 0
+    assert recodec("compress", wav, coded, *theirs, "--format", 0).code == 0
+    assert "with Meta's language model" in recodec("info", coded).out
+    assert "with Meta's language model" not in recodec("info", plain).out
+    for path in (plain, coded):
+        assert recodec("transcode", path, moved, *theirs, "-f").code == 0
+        assert moved.read_bytes() == Codec.from_pretrained(with_lm, threads=1).compress(audio)
+        assert recodec("decompress", path, tmp_path / f"{path.stem}.wav", *theirs).code == 0
+    assert (tmp_path / "plain.wav").read_bytes() == (tmp_path / "coded.wav").read_bytes()
+
+
+def test_without_metas_language_model_there_is_one_clear_error(recodec, model, wav, meta_lm, tmp_path):
+    coded, out = tmp_path / "coded.ecdc", tmp_path / "out.wav"
+    assert recodec("compress", wav, coded, "--model", model, "--format", 0, "--meta-lm", meta_lm).code == 0
+    for verb in ("decompress", "transcode"):
+        outcome = recodec(verb, coded, out, "--model", model)
+        assert outcome.code == 1
+        assert "takes its checkpoint to read" in outcome.err
+        assert not out.exists()
+    outcome = recodec("compress", wav, out, "--model", model, "--meta-lm", meta_lm)
+    assert outcome.code == 2
+    assert "--format 0" in outcome.err
+    assert recodec("decompress", coded, out, "--model", model, "--meta-lm", wav).code == 1
+    assert not out.exists()
+
+
+def test_transcode_says_what_each_version_takes(recodec, model, audio, wav, tmp_path):
+    first, second, out = tmp_path / "first.ecdc", tmp_path / "second.ecdc", tmp_path / "out.ecdc"
+    assert recodec("compress", wav, first, "--model", model, "--format", 0).code == 0
+    second.write_bytes(Codec.from_pretrained(model, threads=1).compress(audio, 1.8))
+    assert recodec("transcode", first, out, "--model", model, "-b", 1.8).code == 0
+    assert out.read_bytes() == second.read_bytes()
+    for arguments, words in [
+        ((second,), "takes a --bandwidth"),
+        ((first, "--damaged"), "damage does not show"),
+        ((first, "-b", 0.1), "one codebook takes"),
+    ]:
+        outcome = recodec("transcode", arguments[0], out, *arguments[1:], "--model", model, "-f")
+        assert outcome.code == 2
+        assert words in outcome.err
+    assert out.read_bytes() == second.read_bytes()

@@ -215,7 +215,6 @@ GOOD = {"m": "mine", "al": 110, "nc": 2, "lm": False}
     (head({**GOOD, "nc": 2.0}), CorruptError, "nc is 2.0"),
     (head({"m": "mine", "al": 110, "lm": False}), CorruptError, "nc is None"),
     (head({**GOOD, "lm": 0}), CorruptError, "lm is 0"),
-    (head({**GOOD, "lm": True}), UnsupportedError, "machine that wrote it"),
     (head({**GOOD, "fp": "0123"}), CorruptError, "fingerprint is '0123'"),
     (head({**GOOD, "fp": "0" * 15 + "\n"}), CorruptError, "fingerprint"),
 ])  # fmt: skip
@@ -254,6 +253,14 @@ def test_bytes_left_over(kind):
 def test_more_codebooks_than_the_model_has():
     with pytest.raises(CorruptError, match="claims 5 codebooks"):
         list(ecdc0.read_pieces(io.BytesIO(bytes(100)), Header("mine", 110, 5), SMALL, 64))
+
+
+def test_coded_files_take_a_language_model():
+    data = head({**GOOD, "lm": True}) + bytes(100)
+    with pytest.raises(UnsupportedError, match=r"Meta's language model.*machine that wrote it"):
+        read(data, SMALL)
+    with pytest.raises(ValueError, match="if its header says so"):
+        ecdc0.Writer(io.BytesIO(), Header("mine", 110, 2, coded=True), SMALL)
 
 
 @pytest.mark.parametrize("scale", [float("nan"), float("inf"), -1.0])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .endpoints import open_recording, open_target
-from .options import choose_output, endpoints, model_options, output_options, progress, raw_option
+from .options import choose_output, endpoints, meta_lm_option, model_options, output_options, progress, raw_option
 
 if TYPE_CHECKING:
     from ..audio.pcm import Pcm
@@ -26,6 +26,7 @@ BLOCK_S = 1.0
               help="Length of a packet. A live stream waits for one; short ones cost bytes.")  # fmt: skip
 @click.option("--lm/--no-lm", default=True, show_default=True,
               help="Whether the model's language model, if it has one, makes the file smaller.")  # fmt: skip
+@meta_lm_option
 @raw_option("INPUT is")
 @model_options
 @output_options
@@ -36,6 +37,7 @@ def compress(
     version: str,
     packet_s: float,
     lm: bool,
+    meta_lm: Path | None,
     raw: Pcm | None,
     model: str | None,
     engine: str,
@@ -49,6 +51,8 @@ def compress(
     comes in as a WAV or with --raw is compressed while it comes.
     """
     target = choose_output(source, target, ".ecdc", force)
+    if meta_lm is not None and version != "0":
+        raise click.UsageError("--meta-lm goes with --format 0")
 
     from ..codec.checks import choose_quantizers
     from ..codec.codec import Codec
@@ -57,13 +61,14 @@ def compress(
     codec = Codec.from_pretrained(model, engine=engine, threads=threads)
     rate, channels = codec.sampling_rate, codec.config.audio_channels
     count = choose_quantizers(codec.config, bandwidth, None)
+    theirs = None if meta_lm is None else codec.load_meta_lm(meta_lm)
     with open_recording(source, raw, rate, channels) as reader:
         total_s = None if reader.num_samples is None else reader.num_samples / rate
         with open_target(target, force) as file, progress(total_s, "compress", quiet) as advance:
             # The reader's length is a promise of the file's header: what counts is what comes.
             coder = codec.entropy_model if lm and version != "0" else None
             compressor = open_compressor(
-                file, codec.engine, count, version=int(version), packet_s=packet_s, coder=coder
+                file, codec.engine, count, version=int(version), packet_s=packet_s, coder=coder, meta_lm=theirs
             )
             for block in reader.blocks(round(BLOCK_S * rate)):
                 compressor.push(block)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from .endpoints import has_audio_suffix, open_audio_target, open_source
-from .options import Time, choose_output, endpoints, model_options, output_options, progress, raw_option
+from .options import Time, choose_output, endpoints, meta_lm_option, model_options, output_options, progress, raw_option
 
 if TYPE_CHECKING:
     from ..audio.pcm import Pcm
@@ -23,6 +23,7 @@ T = TypeVar("T")
 @click.option("--start", type=Time(), default=0.0, help="From there: 90, 1:30 or 0:01:30.5. Little before it is read.")
 @click.option("--stop", type=Time(), help="Up to there; to the end if not given.")
 @click.option("--damaged", is_flag=True, help="Go on after damage, and conceal what is lost.")
+@meta_lm_option
 @raw_option("OUTPUT is")
 @model_options
 @output_options
@@ -32,6 +33,7 @@ def decompress(
     start: float,
     stop: float | None,
     damaged: bool,
+    meta_lm: Path | None,
     raw: Pcm | None,
     model: str | None,
     engine: str,
@@ -61,14 +63,15 @@ def decompress(
         rate, channels = codec.sampling_rate, codec.config.audio_channels
         first, last = round(start * rate), None if stop is None else round(stop * rate)
         length = _length(first, last, recording.num_samples)
-        coder = codec.entropy_model if recording.is_coded else None
+        coder = codec.entropy_model if recording.is_coded and recording.version > 0 else None
+        theirs = None if meta_lm is None else codec.load_meta_lm(meta_lm)
         with (
             # After damage the end may be another than the header promised.
             open_audio_target(target, raw, rate, channels, None if damaged else length, force) as sink,
             progress(None if length is None else length / rate, "decompress", quiet) as advance,
         ):
             left = sys.maxsize if last is None else last - first
-            pieces = recording.pieces(codec.engine, FILE_GRID_FRAMES, coder=coder, start=first)
+            pieces = recording.pieces(codec.engine, FILE_GRID_FRAMES, coder=coder, meta_lm=theirs, start=first)
             for piece in pieces if damaged else _with_advice(pieces):
                 sink.write(piece[:, :left])
                 advance(piece.shape[1] / rate)

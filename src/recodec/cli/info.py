@@ -33,6 +33,7 @@ def _rows0(file: IO[bytes]) -> list[tuple[str, str]]:
 
     header = ecdc0.read_header(file)
     rows = [("model", header.model), ("samples", f"{header.num_samples:,}"), ("codebooks", str(header.num_codebooks))]
+    rows += [("coded", "with Meta's language model")] if header.coded else []
     return rows if header.fingerprint is None else [*rows, ("weights", f"fingerprint {header.fingerprint}...")]
 
 

@@ -34,8 +34,15 @@ class Time(click.ParamType):
 
 def lm_option(function: F) -> F:
     """`--model`, for verbs that need a model's language model only."""
-    text = "Whose language model reads coded packets: a folder or a hub id; by the file's own words if not given."
+    text = "The model, or its language model where packets are coded: a folder or a hub id; by the file's own words."
     return click.option("--model", metavar="NAME_OR_PATH", help=text)(function)
+
+
+def meta_lm_option(function: F) -> F:
+    """`--meta-lm`, for files of version 0."""
+    text = "Meta's language model, for files of version 0 that are coded with it: its checkpoint. Needs torch."
+    place = click.Path(exists=True, dir_okay=False, path_type=Path)
+    return click.option("--meta-lm", type=place, metavar="FILE", help=text)(function)
 
 
 def model_options(function: F) -> F:

@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,9 +19,12 @@ from .checks import check_audio, check_codes, choose_quantizers
 from .container import DEFAULT_VERSION, open_compressor, open_decompressor
 from .engine import Engine
 from .latency import Latency, latency
-from .loading import load_engine, load_entropy_model
+from .loading import load_engine, load_entropy_model, load_meta_lm
 from .streams import StreamDecoder, StreamEncoder
 from .version0 import layout_of
+
+if TYPE_CHECKING:
+    from .meta_lm import MetaLM
 
 Encoded = tuple[np.ndarray, np.ndarray | None]
 
@@ -194,6 +198,7 @@ class Codec:
         num_quantizers: int | None = None,
         version: int = DEFAULT_VERSION,
         lm: bool = True,
+        meta_lm: MetaLM | None = None,
     ) -> bytes:
         """Audio to the bytes of an `.ecdc` file.
 
@@ -201,6 +206,7 @@ class Codec:
             audio, bandwidth, num_quantizers: as in `encode`.
             version: of the format; 0 is the one of Meta's tool.
             lm: make the file smaller with the model's language model, if it has one (version 1).
+            meta_lm: make it smaller with Meta's (version 0); see `load_meta_lm`.
 
         Raises:
             AudioError, ConfigError: as `encode`.
@@ -209,25 +215,40 @@ class Codec:
         file = io.BytesIO()
         count = choose_quantizers(self.config, bandwidth, num_quantizers)
         coder = self.entropy_model if lm and version > 0 else None
-        compressor = open_compressor(file, self.engine, count, num_samples=audio.shape[1], version=version, coder=coder)
+        compressor = open_compressor(
+            file, self.engine, count, num_samples=audio.shape[1], version=version, coder=coder, meta_lm=meta_lm
+        )
         compressor.push(audio)
         compressor.close()
         return file.getvalue()
 
-    def decompress(self, data: bytes, *, tolerant: bool = False) -> np.ndarray:
+    def decompress(self, data: bytes, *, tolerant: bool = False, meta_lm: MetaLM | None = None) -> np.ndarray:
         """The bytes of an `.ecdc` file, of version 0 or 1, to audio (C, T) float32: as many samples as went in.
 
         Args:
             data: a whole file, or with `tolerant` what is left of one.
             tolerant: conceal what is damaged or missing.
+            meta_lm: for a file that is coded with Meta's language model; see `load_meta_lm`.
 
         Raises:
             BitstreamError: if they are no file, damaged, or were written with another model.
         """
         recording = open_decompressor(io.BytesIO(data), tolerant=tolerant)
-        coder = self.entropy_model if recording.is_coded else None
-        pieces = recording.pieces(self.engine, FILE_GRID_FRAMES, coder=coder)
+        coder = self.entropy_model if recording.is_coded and recording.version > 0 else None
+        pieces = recording.pieces(self.engine, FILE_GRID_FRAMES, coder=coder, meta_lm=meta_lm)
         return np.concatenate(list(pieces), axis=1)
+
+    def load_meta_lm(self, path: str | Path) -> MetaLM:
+        """Meta's language model for this model, from Meta's checkpoint: it codes files of version 0. Needs torch.
+
+        Such files read well on the machine that wrote them only: see `docs/exact-entropy.md`.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+            CheckpointError: if it is not sound, or for other codes.
+            ConfigError: if torch is not installed.
+        """
+        return load_meta_lm(path, self.config)
 
     # ---- streams ---------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from ..errors import ConfigError, CorruptError, TruncatedError, UnsupportedError
 from ..pipes import Unread, read_up_to
 from ..wire.header import DEFAULT_PACKET_S, MAGIC
 from ..wire.payload import PayloadCoder
+from ..wire.segments0 import StartTables
 from .blocks import FILE_GRID_FRAMES
 from .engine import Engine
 from .version0 import Compressor0, Decompressor0
@@ -61,7 +62,7 @@ class Decompressor(Protocol):
 
     @property
     def is_coded(self) -> bool:
-        """Whether packets may be coded with a language model."""
+        """Whether it takes a language model to read, or may for some packets."""
         ...
 
     @property
@@ -70,14 +71,21 @@ class Decompressor(Protocol):
         ...
 
     def pieces(
-        self, engine: Engine, grid_frames: int, *, coder: PayloadCoder | None = None, start: int = 0
+        self,
+        engine: Engine,
+        grid_frames: int,
+        *,
+        coder: PayloadCoder | None = None,
+        meta_lm: StartTables | None = None,
+        start: int = 0,
     ) -> Iterator[np.ndarray]:
         """Decode piece by piece, in all exactly as many samples as went in. May be called once.
 
         Args:
             engine: the model that wrote it.
             grid_frames: frames that a causal model takes at once.
-            coder: the language model, for packets that are coded with one.
+            coder: the language model, for packets of version 1 that are coded with one.
+            meta_lm: Meta's language model (`meta_lm.MetaLM`), for a file of version 0 that is coded with it.
             start: the first sample that is wanted. In a file of version 1 little before it is decoded.
 
         Yields:
@@ -99,6 +107,7 @@ def open_compressor(
     packet_s: float = DEFAULT_PACKET_S,
     grid_frames: int = FILE_GRID_FRAMES,
     coder: PayloadCoder | None = None,
+    meta_lm: StartTables | None = None,
 ) -> Compressor:
     """Begin a recording.
 
@@ -112,12 +121,16 @@ def open_compressor(
         packet_s: length of a packet of version 1 in seconds.
         grid_frames: frames that a causal model takes at once.
         coder: the language model that codes the packets of version 1; without one they are plain.
+        meta_lm: Meta's language model (`meta_lm.MetaLM`), which codes version 0; without it that is plain.
 
     Raises:
-        ConfigError: for an unknown version, or a length of packets that cannot be.
+        ConfigError: for an unknown version, Meta's language model in another than its own, or a length of packets
+            that cannot be.
     """
     if version == 0:
-        return Compressor0(file, engine, num_quantizers, num_samples, grid_frames)
+        return Compressor0(file, engine, num_quantizers, num_samples, grid_frames, meta_lm)
+    if meta_lm is not None:
+        raise ConfigError("Meta's language model codes files of version 0 only")
     if version == 1:
         return Compressor1(file, engine, num_quantizers, num_samples, grid_frames, packet_s, coder)
     raise ConfigError(f"version must be one of {VERSIONS}, got {version}")

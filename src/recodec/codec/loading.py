@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..checkpoint import resolve_file
+from ..config import EncodecConfig
 from ..entropy.config import CONFIG_NAME
 from ..entropy.files import WEIGHTS_NAME
 from ..errors import CheckpointError, ConfigError, ModelMismatchError
 from ..wire.header import Header
 from .engine import Engine
 from .entropy import EntropyModel
+
+if TYPE_CHECKING:
+    from .meta_lm import MetaLM
 
 ENGINES = ("auto", "onnx", "torch")
 DEFAULT_MODEL = "recodec_24khz"
@@ -99,11 +104,28 @@ def model_called(name: str) -> str | None:
     return HUB_MODELS.get(name)
 
 
+def load_meta_lm(path: str | Path, config: EncodecConfig) -> MetaLM:
+    """Meta's language model from Meta's checkpoint; see `MetaLM.load`.
+
+    Raises:
+        ConfigError: if torch is not installed.
+        FileNotFoundError, CheckpointError: as `MetaLM.load`.
+    """
+    _need_torch("Meta's language model")
+    from .meta_lm import MetaLM
+
+    return MetaLM.load(path, config)
+
+
 def _torch_engine(name_or_path: str | Path | None, threads: int | None) -> Engine:
-    if find_spec("torch") is None:
-        raise ConfigError("the torch engine needs torch: pip install 'recodec[torch]'")
+    _need_torch("the torch engine")
     from ..model.encodec import EncodecModel
     from .torch_engine import TorchEngine
 
     model = EncodecModel.from_pretrained(name_or_path)
     return TorchEngine(model, model_name(name_or_path), model.fingerprint(), threads)
+
+
+def _need_torch(what: str) -> None:
+    if find_spec("torch") is None:
+        raise ConfigError(f"{what} needs torch: pip install 'recodec[torch]'")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import IO, cast
 
 import numpy as np
@@ -13,6 +14,7 @@ from ..errors import AudioError, TruncatedError
 from ..pipes import Unread
 from ..wire import ecdc0
 from ..wire.payload import PayloadCoder
+from ..wire.segments0 import StartTables
 from .blocks import Block, block_decoder, block_encoder, segment_stride
 from .engine import Engine
 
@@ -27,12 +29,14 @@ class Compressor0:
         num_quantizers: codebooks K to use.
         num_samples: length of the recording, if known.
         grid_frames: frames that a causal model takes at once.
+        meta_lm: Meta's language model, to code with; without it codes are plain.
     """
 
     def __init__(
-        self, file: IO[bytes], engine: Engine, num_quantizers: int, num_samples: int | None, grid_frames: int
-    ) -> None:
-        self._file, self._engine, self._num_quantizers = file, engine, num_quantizers
+        self, file: IO[bytes], engine: Engine, num_quantizers: int, num_samples: int | None, grid_frames: int,
+        meta_lm: StartTables | None = None,
+    ) -> None:  # fmt: skip
+        self._file, self._engine, self._num_quantizers, self._lm = file, engine, num_quantizers, meta_lm
         self._encoder = block_encoder(engine, num_quantizers, grid_frames)
         self._promised, self._count = num_samples, 0
         self._kept: list[Block] = []
@@ -56,9 +60,9 @@ class Compressor0:
         self._writer.close()
 
     def _begin(self, num_samples: int) -> ecdc0.Writer:
-        engine = self._engine
-        header = ecdc0.Header.for_model(engine.name, engine.fingerprint, num_samples, self._num_quantizers)
-        return ecdc0.Writer(self._file, header, layout_of(engine.config))
+        engine, coded = self._engine, self._lm is not None
+        header = ecdc0.Header.for_model(engine.name, engine.fingerprint, num_samples, self._num_quantizers, coded)
+        return ecdc0.Writer(self._file, header, layout_of(engine.config), self._lm)
 
     def _write(self, blocks: list[Block]) -> None:
         if self._writer is None:
@@ -92,36 +96,42 @@ class Decompressor0:
 
     @property
     def is_coded(self) -> bool:
-        return False
+        return self.header.coded
 
     @property
     def lost_samples(self) -> int:
         return 0
 
     def pieces(
-        self, engine: Engine, grid_frames: int, *, coder: PayloadCoder | None = None, start: int = 0
+        self,
+        engine: Engine,
+        grid_frames: int,
+        *,
+        coder: PayloadCoder | None = None,
+        meta_lm: StartTables | None = None,
+        start: int = 0,
     ) -> Iterator[np.ndarray]:
-        self.header.check_model(engine.name, engine.fingerprint)
-        config = engine.config
-        longest = grid_frames if config.chunk_length is None else config.frames_for(config.chunk_length)
         decoder = block_decoder(engine, grid_frames)
         position = 0
-        for piece in self._codes(layout_of(config), max(8, longest)):
-            audio = decoder.flush() if piece is None else decoder.push(Block(piece.codes, piece.scale))
+        for block in itertools.chain(self.blocks(engine, grid_frames, meta_lm), [None]):
+            audio = decoder.flush() if block is None else decoder.push(block)
             audio = audio[:, : self.num_samples - position]
             position += audio.shape[1]
             yield audio[:, max(0, audio.shape[1] - max(0, position - start)) :]
 
-    def _codes(self, layout: ecdc0.Layout, longest: int) -> Iterator[ecdc0.Piece | None]:
-        """The pieces, and `None` at the end."""
-        if not self._tolerant:
-            yield from ecdc0.read_pieces(self._file, self.header, layout, longest)
-        else:
+    def blocks(self, engine: Engine, grid_frames: int, meta_lm: StartTables | None = None) -> Iterator[Block]:
+        """The codes, in pieces of a segment or of about `grid_frames` frames; see `pieces`. May be called once."""
+        self.header.check_model(engine.name, engine.fingerprint)
+        config, layout = engine.config, layout_of(engine.config)
+        longest = max(8, grid_frames if config.chunk_length is None else config.frames_for(config.chunk_length))
+        file = self._file
+        if self._tolerant:
             # As a pipe, whose size is not compared with the header's claim; in small pieces, to lose little.
-            pipe = cast(IO[bytes], Unread(b"", self._file))
-            with suppress(TruncatedError):
-                yield from ecdc0.read_pieces(pipe, self.header, layout, longest if layout.segment_length else 8)
-        yield None
+            file = cast(IO[bytes], Unread(b"", self._file))
+            longest = longest if layout.segment_length else 8
+        with suppress(TruncatedError) if self._tolerant else nullcontext():
+            for piece in ecdc0.read_pieces(file, self.header, layout, longest, meta_lm):
+                yield Block(piece.codes, piece.scale)
 
 
 def layout_of(config: EncodecConfig) -> ecdc0.Layout:

@@ -15,6 +15,7 @@ from ..wire.index import read_end, seek
 from ..wire.packets import End, Packet
 from ..wire.payload import PayloadCoder, make_packets, read_codes
 from ..wire.reader import Event, PacketReader
+from ..wire.segments0 import StartTables
 from ..wire.timeline import Lost
 from ..wire.writer import StreamWriter
 from .blocks import Block, block_encoder, segment_stride
@@ -52,40 +53,62 @@ class Compressor1:
         packet_s: float, coder: PayloadCoder | None = None,
     ) -> None:  # fmt: skip
         frames = packet_frames(engine.config, packet_s)
-        self._file, self._coder = file, coder
         self._encoder = block_encoder(engine, num_quantizers, _grid_within(frames, grid_frames))
-        self._grid = None if engine.config.chunk_length is not None else Regrid(frames)
-        self._writer = StreamWriter(file, header_of(engine, num_quantizers, num_samples, frames, coder))
-        self._scale: float | None = None
-        self._count = 0
+        self._packets = BlockWriter(file, engine, num_quantizers, num_samples, packet_s, coder)
+        self._promised, self._count = num_samples, 0
 
     def push(self, audio: np.ndarray) -> None:
         self._count += audio.shape[-1]
-        promised = self._writer.header.num_samples
-        if promised is not None and self._count > promised:
-            raise AudioError(f"there are more samples than the {promised} that were announced")
-        self._write(self._encoder.push(audio))
+        if self._promised is not None and self._count > self._promised:
+            raise AudioError(f"there are more samples than the {self._promised} that were announced")
+        self._packets.push(self._encoder.push(audio))
 
     def close(self) -> None:
-        promised = self._writer.header.num_samples
         if self._count == 0:
             raise AudioError("there are no samples")
-        if promised not in (None, self._count):
-            raise AudioError(f"there are {self._count} samples, {promised} were announced")
-        self._write(self._encoder.flush())
+        if self._promised not in (None, self._count):
+            raise AudioError(f"there are {self._count} samples, {self._promised} were announced")
+        self._packets.push(self._encoder.flush())
+        self._packets.finish(self._count)
+
+
+class BlockWriter:
+    """Blocks of codes to the packets of a file, each written and flushed as soon as it is complete.
+
+    Args:
+        file, engine, num_quantizers, num_samples, packet_s, coder: as for `Compressor1`.
+
+    Raises:
+        ConfigError: for a length of packets that cannot be.
+    """
+
+    def __init__(
+        self, file: IO[bytes], engine: Engine, num_quantizers: int, num_samples: int | None, packet_s: float,
+        coder: PayloadCoder | None,
+    ) -> None:  # fmt: skip
+        frames = packet_frames(engine.config, packet_s)
+        self._file, self._coder = file, coder
+        self._grid = None if engine.config.chunk_length is not None else Regrid(frames)
+        self._writer = StreamWriter(file, header_of(engine, num_quantizers, num_samples, frames, coder))
+        self._scale: float | None = None
+
+    def push(self, blocks: Iterable[Block]) -> None:
+        """Take the next codes: a segment in each block, or any number of frames where the model has no segments."""
+        for block in blocks:
+            if block.scale is not None:
+                self._scale = block.scale  # where a whole recording has one, every packet repeats it
+            for codes in [block.codes] if self._grid is None else self._grid.push(block.codes):
+                self._write(codes)
+
+    def finish(self, num_samples: int) -> None:
+        """Write the end. The file itself stays open."""
         rest = None if self._grid is None else self._grid.rest()
         if rest is not None and rest.shape[1]:
-            self._write_packet(rest)
-        self._writer.finish(self._count)
+            self._write(rest)
+        self._writer.finish(num_samples)
         self._file.flush()
 
-    def _write(self, blocks: list[Block]) -> None:
-        for block in blocks:
-            self._scale = block.scale  # where a whole recording has one, every packet repeats it
-            for codes in [block.codes] if self._grid is None else self._grid.push(block.codes):
-                self._write_packet(codes)
-
-    def _write_packet(self, codes: np.ndarray) -> None:
+    def _write(self, codes: np.ndarray) -> None:
         scales = None if self._scale is None else [self._scale]
         for packet in make_packets(self._writer.header, self._writer.position, [codes], scales, self._coder):
             self._writer.write(packet)
@@ -136,7 +159,13 @@ class Decompressor1:
         return 0 if self._playback is None else self._playback.lost_samples
 
     def pieces(
-        self, engine: Engine, grid_frames: int, *, coder: PayloadCoder | None = None, start: int = 0
+        self,
+        engine: Engine,
+        grid_frames: int,
+        *,
+        coder: PayloadCoder | None = None,
+        meta_lm: StartTables | None = None,
+        start: int = 0,
     ) -> Iterator[np.ndarray]:
         check_model(self.header, engine)
         first = self._seek(start) if start and self._file.seekable() else 0

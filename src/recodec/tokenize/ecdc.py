@@ -6,16 +6,16 @@ from typing import IO
 
 import numpy as np
 
+from ..codec.blocks import Block
 from ..codec.engine import Engine
 from ..codec.loading import find_coder
 from ..codec.version0 import layout_of
-from ..codec.version1 import header_of, packet_frames
+from ..codec.version1 import BlockWriter
 from ..errors import CorruptError
 from ..wire.header import DEFAULT_PACKET_S
 from ..wire.packets import End, Packet
-from ..wire.payload import PayloadCoder, make_packets, read_codes
+from ..wire.payload import PayloadCoder, read_codes
 from ..wire.reader import PacketReader
-from ..wire.writer import StreamWriter
 
 Codes = tuple[np.ndarray, np.ndarray | None, int]
 
@@ -34,19 +34,15 @@ def write_ecdc(
         coder: the language model to code packets with, if any.
     """
     config = engine.config
-    frames = packet_frames(config, DEFAULT_PACKET_S)
-    writer = StreamWriter(file, header_of(engine, codes.shape[0], num_samples, frames, coder))
-    if config.chunk_length is None:
-        sizes = [min(frames, codes.shape[1] - start) for start in range(0, codes.shape[1], frames)]
-    else:
+    writer = BlockWriter(file, engine, codes.shape[0], num_samples, DEFAULT_PACKET_S, coder)
+    sizes = [codes.shape[1]]
+    if config.chunk_length is not None:
         layout = layout_of(config)
         sizes = [layout.frames(num_samples, i) for i in range(layout.num_segments(num_samples))]
     start = 0
     for i, size in enumerate(sizes):
         piece = codes[:, start : start + size].astype(np.int64)
-        scale = None if scales is None else [float(scales[min(i, len(scales) - 1)])]
-        for packet in make_packets(writer.header, writer.position, [piece], scale, coder):
-            writer.write(packet)
+        writer.push([Block(piece, None if scales is None else float(scales[i]))])
         start += size
     writer.finish(num_samples)
 

@@ -1,9 +1,10 @@
-"""Version 0 of `.ecdc`: the format of Meta's tool, without its language model, byte for byte.
+"""Version 0 of `.ecdc`: the format of Meta's tool, byte for byte.
 
 A file is a fixed head (magic `ECDC`, version 0, size of what follows, big-endian), a JSON object, and
 the segments of the recording one after the other. A segment is its scale (big-endian float32, only for
-models that normalize) and its codes, frame by frame and codebook by codebook within a frame, packed
-lowest bit first and filled up to a whole byte. A model that takes a recording whole has one segment.
+models that normalize) and its codes, frame by frame and codebook by codebook within a frame: packed lowest bit first,
+or coded by the shares that a language model gives them, in either case filled up to a whole byte (`segments0.py`). A
+model that takes a recording whole has one segment.
 
 The JSON object says `m` (model name), `al` (audio length in samples), `nc` (number of codebooks), `lm`
 (coded with a language model). How many frames follow is not written: it follows from `al`. Hence
@@ -31,6 +32,7 @@ import numpy as np
 
 from ..errors import CorruptError, ModelMismatchError, TruncatedError, UnsupportedError
 from . import bits
+from .segments0 import CodedWriter, PlainWriter, SegmentWriter, StartTables, read_coded, read_exactly, read_plain
 
 MAGIC = b"ECDC"
 VERSION = 0
@@ -40,7 +42,6 @@ MAX_META_BYTES = 4096  # Meta's tool writes about 60
 
 _HEAD = struct.Struct("!4sBI")
 _SCALE = struct.Struct("!f")
-_FRAMES_ALIGNED = 8  # that many frames fill whole bytes, whatever the width of a code
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Layout:
         return -(-min(left, self.segment_length) // self.hop)
 
     def payload_bytes(self, num_samples: int, num_codebooks: int) -> int:
-        """Bytes that follow the header. Fast for any number of samples."""
+        """Bytes that follow the header of a file of plain codes. Fast for any number of samples."""
         count, full = self.num_segments(num_samples), 0
         if self.segment_length is not None:
             full = max(0, (num_samples - self.segment_length) // self.segment_stride + 1)
@@ -96,18 +97,22 @@ class Header:
         num_samples: length of the recording, at least 1.
         num_codebooks: codes per frame, at least 1.
         fingerprint: first 16 hexadecimal digits of the model's fingerprint; `None` in Meta's files.
+        coded: whether codes are coded with Meta's language model.
     """
 
     model: str
     num_samples: int
     num_codebooks: int
     fingerprint: str | None = None
+    coded: bool = False
 
     @classmethod
-    def for_model(cls, name: str, fingerprint: str, num_samples: int, num_codebooks: int) -> Header:
+    def for_model(
+        cls, name: str, fingerprint: str, num_samples: int, num_codebooks: int, coded: bool = False
+    ) -> Header:
         """The header of a new file; `fingerprint` (any number of digits) is left out for Meta's models."""
         short = None if name in META_MODELS else fingerprint[:FINGERPRINT_DIGITS]
-        return cls(name, num_samples, num_codebooks, short)
+        return cls(name, num_samples, num_codebooks, short, coded)
 
     def check_model(self, name: str, fingerprint: str) -> None:
         """Make sure that the model at hand is the one that wrote the file.
@@ -128,7 +133,8 @@ class Header:
 
     def to_bytes(self) -> bytes:
         """Head and JSON object, as Meta's tool writes them."""
-        values: dict[str, Any] = {"m": self.model, "al": self.num_samples, "nc": self.num_codebooks, "lm": False}
+        values: dict[str, Any] = {"m": self.model, "al": self.num_samples, "nc": self.num_codebooks}
+        values["lm"] = self.coded
         if self.fingerprint is not None:
             values["fp"] = self.fingerprint
         meta = json.dumps(values).encode()
@@ -145,14 +151,20 @@ class Writer:
         file: takes the bytes.
         header: complete: the length is part of it.
         layout: of the model.
+        lm: the language model, if the header says that the file is coded.
+
+    Raises:
+        ValueError: for a number of codebooks that the model has not, or if the header and `lm` do not agree.
     """
 
-    def __init__(self, file: IO[bytes], header: Header, layout: Layout) -> None:
+    def __init__(self, file: IO[bytes], header: Header, layout: Layout, lm: StartTables | None = None) -> None:
         if not 1 <= header.num_codebooks <= layout.num_codebooks:
             raise ValueError(f"num_codebooks must be from 1 to {layout.num_codebooks}, got {header.num_codebooks}")
-        self._file, self._header, self._layout = file, header, layout
-        self._segment, self._written = 0, 0
-        self._waiting = np.zeros((header.num_codebooks, 0), np.int64)
+        if header.coded != (lm is not None):
+            raise ValueError("a file takes a language model if its header says so")
+        self._file, self._header, self._layout, self._lm = file, header, layout, lm
+        self._segment, self._done = 0, 0
+        self._writer: SegmentWriter | None = None
         file.write(header.to_bytes())
 
     def push(self, codes: np.ndarray, scale: float | None = None) -> None:
@@ -168,22 +180,19 @@ class Writer:
         """
         if self._segment >= self._layout.num_segments(self._header.num_samples):
             raise ValueError("the recording is complete already")
-        frames = self._layout.frames(self._header.num_samples, self._segment)
-        done = self._written + self._waiting.shape[1]
+        frames, done = self._layout.frames(self._header.num_samples, self._segment), self._done
         if codes.ndim != 2 or codes.shape[0] != self._header.num_codebooks or done + codes.shape[1] > frames:
             raise ValueError(f"a segment of {frames} frames, {done} of them written, cannot take {codes.shape}")
         if (scale is not None) != (self._layout.scaled and done == 0 and codes.shape[1] > 0):
             raise ValueError("a scale must come with the first piece of each segment of a model that normalizes")
         if scale is not None:
             self._file.write(_SCALE.pack(scale))
-        codes = np.concatenate([self._waiting, codes], axis=1)
-        complete = self._written + codes.shape[1] == frames
-        ready = codes.shape[1] if complete else codes.shape[1] // _FRAMES_ALIGNED * _FRAMES_ALIGNED
-        self._file.write(bits.pack(codes[:, :ready].T.reshape(-1), self._layout.code_bits))
-        self._waiting = codes[:, ready:]
-        self._written += ready
-        if complete:
-            self._segment, self._written = self._segment + 1, 0
+        writer = self._writer or self._begin()
+        self._file.write(writer.push(codes))
+        self._writer, self._done = writer, done + codes.shape[1]
+        if self._done == frames:
+            self._file.write(writer.finish())
+            self._segment, self._done, self._writer = self._segment + 1, 0, None
 
     def close(self) -> None:
         """Make sure that nothing is missing. The file itself stays open.
@@ -195,11 +204,20 @@ class Writer:
         if self._segment != wanted:
             raise ValueError(f"only {self._segment} of {wanted} segments were written in full")
 
+    def _begin(self) -> SegmentWriter:
+        count = self._header.num_codebooks
+        return PlainWriter(count, self._layout.code_bits) if self._lm is None else CodedWriter(self._lm(count))
 
-def encode_stream(header: Header, layout: Layout, segments: Iterable[tuple[np.ndarray, float | None]]) -> bytes:
-    """A whole file from its segments, each codes (K, F) and a scale or `None`."""
+
+def encode_stream(
+    header: Header,
+    layout: Layout,
+    segments: Iterable[tuple[np.ndarray, float | None]],
+    lm: StartTables | None = None,
+) -> bytes:
+    """A whole file from its segments, each codes (K, F) and a scale or `None`; `lm` as for `Writer`."""
     file = io.BytesIO()
-    writer = Writer(file, header, layout)
+    writer = Writer(file, header, layout, lm)
     for codes, scale in segments:
         writer.push(codes, scale)
     writer.close()
@@ -214,10 +232,10 @@ def read_header(file: IO[bytes]) -> Header:
 
     Raises:
         TruncatedError: if the file ends before.
-        UnsupportedError: for another version, or a file that was coded with a language model.
+        UnsupportedError: for another version.
         CorruptError: if it is no such file, or its JSON object is not what it should be.
     """
-    head = _read(file, _HEAD.size)
+    head = read_exactly(file, _HEAD.size)
     magic, version, size = _HEAD.unpack(head)
     if magic != MAGIC:
         raise CorruptError("this is no .ecdc file: it does not begin with ECDC")
@@ -225,7 +243,7 @@ def read_header(file: IO[bytes]) -> Header:
         raise UnsupportedError(f"this reader knows version {VERSION} of .ecdc, the file has version {version}")
     if size > MAX_META_BYTES:
         raise CorruptError(f"the header claims {size} bytes, more than the {MAX_META_BYTES} it may have")
-    meta = _read(file, size)
+    meta = read_exactly(file, size)
     try:
         values = json.loads(meta.decode("utf-8"))
     except (ValueError, RecursionError) as error:
@@ -243,15 +261,10 @@ def _parse(values: object) -> Header:
         isinstance(fingerprint, str) and re.fullmatch(f"[0-9a-f]{{{FINGERPRINT_DIGITS}}}", fingerprint)
     ):
         raise CorruptError(f"the header's fingerprint is {fingerprint!r}")
-    lm = values.get("lm")
-    if not isinstance(lm, bool):
-        raise CorruptError(f"the header's lm is {lm!r}")
-    if lm:
-        raise UnsupportedError(
-            "the file was coded with Meta's language model: its probabilities depend on the rounding of the "
-            "machine that wrote it, so it cannot be read reliably anywhere else"
-        )
-    return Header(model, _count(values, "al"), _count(values, "nc"), fingerprint)
+    coded = values.get("lm")
+    if not isinstance(coded, bool):
+        raise CorruptError(f"the header's lm is {coded!r}")
+    return Header(model, _count(values, "al"), _count(values, "nc"), fingerprint, coded)
 
 
 def _count(values: dict[str, Any], key: str) -> int:
@@ -274,46 +287,53 @@ class Piece:
     scale: float | None
 
 
-def read_pieces(file: IO[bytes], header: Header, layout: Layout, max_frames: int) -> Iterator[Piece]:
+def read_pieces(
+    file: IO[bytes], header: Header, layout: Layout, max_frames: int, lm: StartTables | None = None
+) -> Iterator[Piece]:
     """Read the segments behind the header, and make sure that nothing follows them.
 
-    What is allocated is bounded by `max_frames`, whatever the header claims; where the size of the
-    file can be known, it is compared with the claim before the first piece.
+    What is allocated is bounded by `max_frames`, whatever the header claims. Where codes are plain and the size of
+    the file can be known, it is compared with the claim before the first piece.
 
     Args:
         file: stands behind the header.
         header: as `read_header` gave it.
         layout: of the model.
         max_frames: the most frames of a piece, 8 or more. A shorter segment comes in one piece.
+        lm: the language model, for a file that is coded.
 
     Raises:
         TruncatedError: if the file ends too early.
-        CorruptError: if it has more codebooks than the model or an impossible scale, or if bytes
-            are left over at its end.
+        CorruptError: if it has more codebooks than the model or an impossible scale, if bytes
+            are left over at its end, or if they are none that the language model gives.
+        UnsupportedError: if it is coded, and `lm` is missing.
     """
-    if header.num_codebooks > layout.num_codebooks:
-        raise CorruptError(
-            f"the header claims {header.num_codebooks} codebooks, model {header.model!r} has {layout.num_codebooks}"
+    count = header.num_codebooks
+    if count > layout.num_codebooks:
+        raise CorruptError(f"the header claims {count} codebooks, model {header.model!r} has {layout.num_codebooks}")
+    if not header.coded:
+        _check_size(file, layout.payload_bytes(header.num_samples, count))
+    elif lm is None:
+        raise UnsupportedError(
+            "the file is coded with Meta's language model, and takes its checkpoint to read, best on the machine that "
+            "wrote it: elsewhere probabilities may round to others"
         )
-    _check_size(file, layout.payload_bytes(header.num_samples, header.num_codebooks))
-    step = max_frames // _FRAMES_ALIGNED * _FRAMES_ALIGNED
     for segment in range(layout.num_segments(header.num_samples)):
         scale = _read_scale(file) if layout.scaled else None
-        left = layout.frames(header.num_samples, segment)
-        while left:
-            frames = left if left <= max_frames else step
-            count = frames * header.num_codebooks
-            packed = _read(file, bits.packed_bytes(count, layout.code_bits))
-            codes = bits.unpack(packed, count, layout.code_bits).reshape(frames, -1).T
+        frames = layout.frames(header.num_samples, segment)
+        if header.coded and lm is not None:
+            pieces = read_coded(file, count, frames, lm(count), max_frames)
+        else:
+            pieces = read_plain(file, count, frames, layout.code_bits, max_frames)
+        for codes in pieces:
             yield Piece(codes, scale)
             scale = None
-            left -= frames
     if file.read(1):
         raise CorruptError("bytes are left over behind the last segment")
 
 
 def _read_scale(file: IO[bytes]) -> float:
-    (scale,) = _SCALE.unpack(_read(file, _SCALE.size))
+    (scale,) = _SCALE.unpack(read_exactly(file, _SCALE.size))
     if not 0 <= scale < float("inf"):
         raise CorruptError(f"a segment's scale is {scale}")
     return scale
@@ -329,14 +349,3 @@ def _check_size(file: IO[bytes], wanted: int) -> None:
         raise TruncatedError(f"the header promises {wanted} bytes of codes, {there} are there")
     if there > wanted:
         raise CorruptError(f"{there - wanted} bytes are left over behind the last segment")
-
-
-def _read(file: IO[bytes], size: int) -> bytes:
-    parts, missing = [], size
-    while missing:
-        part = file.read(missing)
-        if not part:
-            raise TruncatedError(f"the file ends where {missing} more bytes should be")
-        parts.append(part)
-        missing -= len(part)
-    return b"".join(parts)
