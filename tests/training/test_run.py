@@ -240,6 +240,8 @@ def test_settings_reach_into_the_parts() -> None:
         ("batch_size", "many", "batch_size must be of the kind"),
         ("batch_size", "0", "at least 1"),
         ("model.num_filters", "-1", "num_filters"),
+        ("adversarial.windows", "(512,128)", "windows must be a list"),
+        ("adversarial.windows", "[]", "windows must be a list"),
     ],
 )
 def test_bad_settings_are_named(key: str, value: str, message: str) -> None:

@@ -56,6 +56,10 @@ class AdversarialTraining:
             raise ConfigError("generator_weight and feature_weight must not be negative")
         if not 0 <= self.update_probability <= 1:
             raise ConfigError(f"update_probability must be from 0 to 1, got {self.update_probability}")
+        if self.windows is not None and not (
+            isinstance(self.windows, tuple) and self.windows and all(isinstance(w, int) and w > 1 for w in self.windows)
+        ):
+            raise ConfigError(f"windows must be a list of samples, as [512, 128], got {self.windows!r}")
         if not (self.gain > 0 and math.isfinite(self.gain)):
             raise ConfigError(f"gain must be positive, got {self.gain}")
 
