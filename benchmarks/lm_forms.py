@@ -4,7 +4,7 @@
 
 `CODES` holds `train/` and `dev/` as `recodec train-lm` makes them (OUT/codes). Each form sees the same crops in
 the same order; finished forms are not trained again. Times are processor time of one thread. `--full` takes the
-paper's size instead of a small one, at which Meta's network wants a lower learning rate than ours.
+paper's size instead of a small one, which wants a lower `--learning-rate`, say 5e-4.
 """
 
 from __future__ import annotations
