@@ -181,7 +181,7 @@ def test_without_metas_language_model_there_is_one_clear_error(recodec, model, w
     for verb in ("decompress", "transcode"):
         outcome = recodec(verb, coded, out, "--model", model)
         assert outcome.code == 1
-        assert "takes its checkpoint to read" in outcome.err
+        assert "it takes that (meta_lm) to read" in outcome.err
         assert not out.exists()
     outcome = recodec("compress", wav, out, "--model", model, "--meta-lm", meta_lm)
     assert outcome.code == 2

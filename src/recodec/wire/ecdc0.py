@@ -315,7 +315,7 @@ def read_pieces(
         _check_size(file, layout.payload_bytes(header.num_samples, count))
     elif lm is None:
         raise UnsupportedError(
-            "the file is coded with Meta's language model, and takes its checkpoint to read, best on the machine that "
+            "the file is coded with Meta's language model: it takes that (meta_lm) to read, best on the machine that "
             "wrote it: elsewhere probabilities may round to others"
         )
     for segment in range(layout.num_segments(header.num_samples)):
