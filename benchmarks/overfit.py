@@ -10,6 +10,7 @@ import dataclasses
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,45 +24,52 @@ from recodec.training.trainer import Trainer
 
 RATE_HZ = 24_000
 CLIP_S = 2.0
+SPEECH = Path(__file__).parents[1] / "examples" / "speech.wav"
 WANTED_DB = 10.0
+
+
+def small_run(clip: str | Path, folder: str | Path, **changes: Any) -> tuple[TrainConfig, np.ndarray]:
+    """A run of a tiny model on the first seconds of a clip alone, which are put into `folder`; and that audio (T,)."""
+    audio, rate_hz = read_audio(clip)
+    audio = resample(audio, rate_hz, RATE_HZ).mean(0)[: round(CLIP_S * RATE_HZ)]
+    np.save(Path(folder) / "speech-000.npy", np.round(audio * 32767).astype(np.int16))
+    model = dataclasses.replace(
+        presets.tiny(), num_filters=8, hidden_size=64, codebook_dim=64, codebook_size=256,
+        target_bandwidths=(4.8,), pad_mode="constant",
+    )  # fmt: skip
+    settings: dict[str, Any] = {
+        "updates": 100_000, "batch_size": 2, "quantizer_start": 300, "learning_rate": 3e-3, "time_weight": 1.0,
+        "gain_db": (0.0, 0.0),
+    }  # fmt: skip
+    return TrainConfig(model, str(folder), **settings | changes), audio
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("clip", nargs="?", default=str(Path(__file__).parents[1] / "examples" / "speech.wav"))
+    parser.add_argument("clip", nargs="?", default=SPEECH)
     parser.add_argument("--minutes", type=float, default=4.0)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    audio, rate_hz = read_audio(options.clip)
-    audio = resample(audio, rate_hz, RATE_HZ).mean(0)[: round(CLIP_S * RATE_HZ)]
     with tempfile.TemporaryDirectory() as folder:
-        np.save(Path(folder) / "speech-000.npy", np.round(audio * 32767).astype(np.int16))
-        model = dataclasses.replace(
-            presets.tiny(), num_filters=8, hidden_size=64, codebook_dim=64, codebook_size=256,
-            target_bandwidths=(4.8,), pad_mode="constant",
-        )  # fmt: skip
-        config = TrainConfig(
-            model, folder, updates=100_000, batch_size=2, quantizer_start=300, learning_rate=3e-3, time_weight=1.0,
-            gain_db=(0.0, 0.0),
-        )  # fmt: skip
+        config, audio = small_run(options.clip, folder)
         trainer = Trainer(config)
         started = time.process_time()
         best = -99.0
         while time.process_time() - started < 60 * options.minutes and best < WANTED_DB:
             for _ in range(100):
                 trainer.update()
-            best = max(best, score(trainer, audio))
+            best = max(best, si_snr(decoded(trainer, audio)))
             print(f"{time.process_time() - started:5.0f} s, update {trainer.done}: {best:.2f} dB", flush=True)
     if best < WANTED_DB:
         raise SystemExit(f"only {best:.2f} dB")
 
 
 @torch.no_grad()
-def score(trainer: Trainer, audio: np.ndarray) -> float:
-    """SI-SNR in dB at the highest bandwidth."""
+def decoded(trainer: Trainer, audio: np.ndarray) -> Pair:
+    """The clip (T,) and what the model makes of it at its bandwidth."""
     x = torch.from_numpy(audio)[None, None]
     y = trainer.model(x, bandwidth=trainer.config.model.target_bandwidths[-1]).audio_values
-    return si_snr(Pair(audio[None], y[0].numpy(), RATE_HZ))
+    return Pair(audio[None], y[0].numpy(), RATE_HZ)
 
 
 if __name__ == "__main__":
