@@ -7,6 +7,7 @@ use: a mistake anywhere in it then changes the result.
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import math
 import sys
 import types
@@ -65,12 +66,14 @@ def meta_model(config: EncodecConfig, seed: int = 0) -> Any:
     return _randomize(model, [level._codebook for level in model.quantizer.vq.layers], config, seed)
 
 
-def import_encodec() -> Any:
-    """The package `encodec`, which imports torchaudio only for resampling: a stub stands in for it."""
-    sys.modules.setdefault("torchaudio", types.ModuleType("torchaudio"))
-    import encodec
+def import_encodec(module: str = "encodec") -> Any:
+    """A module of the package `encodec`, which imports torchaudio only for resampling: a stub stands in for it.
 
-    return encodec
+    `transformers` looks whether torchaudio is there when it is imported, and does not take the stub: so it comes first.
+    """
+    importlib.import_module("transformers")
+    sys.modules.setdefault("torchaudio", types.ModuleType("torchaudio"))
+    return importlib.import_module(module)
 
 
 def ours(peer: torch.nn.Module, config: EncodecConfig) -> EncodecModel:

@@ -226,6 +226,19 @@ class EncodecConfig:
 
     # ---- files -----------------------------------------------------------------------------
 
+    @property
+    def also_decodes(self) -> tuple[str, ...]:
+        """Fingerprints of the earlier models whose codes this one's are, when only the decoder has learned since.
+
+        In a `config.json` they are the list `decodes`.
+        """
+        found = self.extra.get("decodes", ())
+        return tuple(map(str, found)) if isinstance(found, (list, tuple)) else ()
+
+    def with_ancestor(self, fingerprint: str) -> EncodecConfig:
+        """A copy for a model with the codes of another one, whose configuration this is."""
+        return dataclasses.replace(self, extra={**self.extra, "decodes": [*self.also_decodes, fingerprint]})
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> EncodecConfig:
         """Build from the content of a `config.json`; unknown keys go to `extra`.

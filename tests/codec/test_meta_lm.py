@@ -1,16 +1,13 @@
 """Files of version 0 coded with Meta's language model: the bytes of Meta's tool, both ways, and to version 1."""
 
-import importlib
 import io
-import sys
-import types
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from peers import random_model
+from peers import import_encodec, random_model
 from recodec import presets
 from recodec.codec import Codec
 from recodec.codec.container import open_decompressor
@@ -30,17 +27,13 @@ RELEASED = {"encodec_24khz": presets.encodec_24khz(), "encodec_48khz": presets.e
 @pytest.fixture(scope="module")
 def tool():
     """Meta's module of compression."""
-    sys.modules.setdefault("torchaudio", types.ModuleType("torchaudio"))
-    return importlib.import_module("encodec.compress")
+    return import_encodec("encodec.compress")
 
 
 def their_lm(config: EncodecConfig, folder: Path) -> tuple[torch.nn.Module, Path]:
     """A small language model of Meta's with random weights that are not shy, and its file."""
-    sys.modules.setdefault("torchaudio", types.ModuleType("torchaudio"))
-    from encodec.model import LMModel
-
     torch.manual_seed(0)
-    lm = LMModel(config.num_quantizers, config.codebook_size, 32, num_layers=2,
+    lm = import_encodec("encodec.model").LMModel(config.num_quantizers, config.codebook_size, 32, num_layers=2,
                  past_context=int(3.5 * config.frame_rate)).eval()  # fmt: skip
     with torch.no_grad():
         for head in lm.linears:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-import types
 from typing import Any
 
 import pytest
 import torch
 
+from peers import import_encodec
 from recodec.errors import ConfigError
 from recodec.model.lm_meta import MetaCodeLM, MetaLMConfig
 
@@ -18,10 +17,7 @@ SHAPE = MetaLMConfig(
 
 
 def their_model(config: MetaLMConfig) -> Any:
-    sys.modules.setdefault("torchaudio", types.ModuleType("torchaudio"))
-    from encodec.model import LMModel
-
-    return LMModel(
+    return import_encodec("encodec.model").LMModel(
         config.num_codebooks,
         config.codebook_size,
         config.width,

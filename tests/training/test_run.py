@@ -10,7 +10,8 @@ import soundfile
 import torch
 
 from recodec import presets
-from recodec.errors import CheckpointError, ConfigError, TrainingError
+from recodec.codec import Codec
+from recodec.errors import CheckpointError, ConfigError, ModelMismatchError, TrainingError
 from recodec.model.encodec import EncodecModel
 from recodec.training.adversarial import AdversarialTraining
 from recodec.training.codebooks import CodebookLearning, quantize_for_training
@@ -83,6 +84,34 @@ def test_the_decoder_learns_alone_where_the_encoder_is_frozen(shards: Path, tmp_
         frozen.update()
     changed = {name for name, tensor in frozen.model.state_dict().items() if not torch.equal(tensor, before[name])}
     assert changed == {name for name, _ in frozen.model.named_parameters() if name.startswith("decoder.")}
+
+
+@pytest.mark.parametrize("train_encoder", [False, True])
+def test_files_stay_good_where_only_the_decoder_learns(shards: Path, tmp_path: Path, train_encoder: bool) -> None:
+    torch.manual_seed(0)
+    EncodecModel(presets.tiny()).save_pretrained(tmp_path / "old")
+    old = Codec.from_pretrained(tmp_path / "old", engine="torch", threads=1)
+    audio = np.random.default_rng(0).normal(size=(1, 3000)).astype(np.float32)
+    files = [old.compress(audio, version=version) for version in (0, 1)]
+    start = str(tmp_path / "old")
+    for again in range(2):
+        out = tmp_path / f"run{again}"
+        config = _config(shards, start=start, train_encoder=train_encoder, updates=2, learning_rate=1e-2)
+        train(config, out, progress=False)
+        start = str(out / "model")
+        new = Codec.from_pretrained(start, engine="torch", threads=1)
+        assert new.engine.fingerprint != old.engine.fingerprint
+        for file in files:
+            if train_encoder:
+                with pytest.raises(ModelMismatchError):
+                    new.decompress(file)
+            else:
+                assert new.decompress(file).shape == audio.shape
+                assert not np.array_equal(new.decompress(file), old.decompress(file))
+        assert np.array_equal(new.encode(audio)[0], old.encode(audio)[0]) != train_encoder
+    assert len(new.config.also_decodes) == (0 if train_encoder else 2)
+    with pytest.raises(ModelMismatchError):  # not the other way round: the old one does not know
+        old.decompress(new.compress(audio))
 
 
 def test_adversarial_runs_resume_as_if_unbroken(shards: Path, tmp_path: Path) -> None:

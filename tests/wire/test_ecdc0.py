@@ -1,12 +1,9 @@
 """Version 0 of .ecdc, against Meta's own tool and against bad bytes."""
 
-import importlib
 import io
 import json
 import struct
-import sys
 import time
-import types
 
 import numpy as np
 import pytest
@@ -14,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from peers import import_encodec
 from recodec.errors import BitstreamError, CorruptError, ModelMismatchError, TruncatedError, UnsupportedError
 from recodec.wire import ecdc0
 from recodec.wire.ecdc0 import Header, Layout
@@ -28,13 +26,10 @@ FINGERPRINT = "0123456789abcdef" * 4
 @pytest.fixture(scope="module")
 def meta():
     """Meta's tool, its two models with random weights."""
-    sys.modules.setdefault("torchaudio", types.ModuleType("torchaudio"))
-    compress = importlib.import_module("encodec.compress")
-    from encodec.model import EncodecModel
-
+    compress, model = import_encodec("encodec.compress"), import_encodec("encodec.model").EncodecModel
     torch.manual_seed(0)
-    mono = EncodecModel._get_model([1.5, 3.0, 6.0, 12.0, 24.0], name="encodec_24khz").eval()
-    stereo = EncodecModel._get_model(
+    mono = model._get_model([1.5, 3.0, 6.0, 12.0, 24.0], name="encodec_24khz").eval()
+    stereo = model._get_model(
         [3.0, 6.0, 12.0, 24.0], 48_000, 2, False, "time_group_norm", True, 1.0, name="encodec_48khz"
     ).eval()
     patch = pytest.MonkeyPatch()

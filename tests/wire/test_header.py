@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import io
-import sys
-import types
 import zlib
 
 import pytest
@@ -14,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from streams import CODED_MONO, MONO, STEREO
 
+from peers import import_encodec
 from recodec.errors import BitstreamError, CorruptError, ModelMismatchError, TruncatedError, UnsupportedError
 from recodec.wire import varint
 from recodec.wire.header import Header, default_packet_frames, parse_header, repair_header, write_header
@@ -64,8 +62,7 @@ def test_pinned_bytes():
 
 
 def test_metas_reader_refuses_by_version():
-    sys.modules.setdefault("torchaudio", types.ModuleType("torchaudio"))
-    binary = importlib.import_module("encodec.binary")
+    binary = import_encodec("encodec.binary")
     with pytest.raises(ValueError, match="Version not supported"):
         binary.read_ecdc_header(io.BytesIO(write_header(MONO)))
 

@@ -1,9 +1,6 @@
 """The arithmetic coder of version 0: byte for byte that of Meta's tool, and total on bad bytes."""
 
-import importlib
 import io
-import sys
-import types
 
 import numpy as np
 import pytest
@@ -11,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from peers import import_encodec
 from recodec.errors import CorruptError, TruncatedError
 from recodec.wire import segments0
 from recodec.wire.meta_arithmetic import TOTAL_BITS, ArithmeticDecoder, ArithmeticEncoder
@@ -18,8 +16,7 @@ from recodec.wire.meta_arithmetic import TOTAL_BITS, ArithmeticDecoder, Arithmet
 
 @pytest.fixture(scope="module")
 def ac():
-    sys.modules.setdefault("torchaudio", types.ModuleType("torchaudio"))
-    return importlib.import_module("encodec.quantization.ac")
+    return import_encodec("encodec.quantization.ac")
 
 
 def tables_of(size, steps, sharpness, seed):

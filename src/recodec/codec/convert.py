@@ -8,7 +8,7 @@ from ..wire.header import DEFAULT_PACKET_S
 from ..wire.payload import PayloadCoder
 from ..wire.segments0 import StartTables
 from .blocks import FILE_GRID_FRAMES, Block
-from .engine import Engine
+from .engine import Engine, known_fingerprints
 from .version0 import Decompressor0
 from .version1 import BlockWriter
 
@@ -42,7 +42,7 @@ def to_version1(
     if num_quantizers is not None and num_quantizers < 1:
         raise ValueError(f"at least one codebook must be kept, not {num_quantizers}")
     recording = Decompressor0(source)
-    recording.header.check_model(engine.name, engine.fingerprint)
+    recording.header.check_model(engine.name, *known_fingerprints(engine))
     count = min(recording.header.num_codebooks, num_quantizers or recording.header.num_codebooks)
     writer = BlockWriter(out, engine, count, recording.num_samples, packet_s, coder)
     for block in recording.blocks(engine, FILE_GRID_FRAMES, meta_lm):

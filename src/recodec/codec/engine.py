@@ -109,3 +109,8 @@ class Engine(Protocol):
     def select_streams(self, state: State, rows: Sequence[int]) -> State:
         """State, of an encoder or a decoder, of some of the batch's streams: row i is stream `rows[i]`."""
         ...
+
+
+def known_fingerprints(engine: Engine) -> tuple[str, ...]:
+    """Of the model, and of those whose codes it decodes as well."""
+    return (engine.fingerprint, *engine.config.also_decodes)

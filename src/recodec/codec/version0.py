@@ -16,7 +16,7 @@ from ..wire import ecdc0
 from ..wire.payload import PayloadCoder
 from ..wire.segments0 import StartTables
 from .blocks import Block, block_decoder, block_encoder, segment_stride
-from .engine import Engine
+from .engine import Engine, known_fingerprints
 
 
 class Compressor0:
@@ -121,7 +121,7 @@ class Decompressor0:
 
     def blocks(self, engine: Engine, grid_frames: int, meta_lm: StartTables | None = None) -> Iterator[Block]:
         """The codes, in pieces of a segment or of about `grid_frames` frames; see `pieces`. May be called once."""
-        self.header.check_model(engine.name, engine.fingerprint)
+        self.header.check_model(engine.name, *known_fingerprints(engine))
         config, layout = engine.config, layout_of(engine.config)
         longest = max(8, grid_frames if config.chunk_length is None else config.frames_for(config.chunk_length))
         file = self._file

@@ -19,7 +19,7 @@ from ..wire.segments0 import StartTables
 from ..wire.timeline import Lost
 from ..wire.writer import StreamWriter
 from .blocks import Block, block_encoder, segment_stride
-from .engine import Engine
+from .engine import Engine, known_fingerprints
 from .playback import Playback
 from .regrid import Regrid
 
@@ -323,9 +323,10 @@ def check_model(header: Header, engine: Engine) -> None:
     """Make sure that the model at hand is the one that wrote the stream.
 
     Raises:
-        ModelMismatchError: if it has other weights, or another geometry where the header does not say.
+        ModelMismatchError: if it has other weights (of another decoder they may be), or another geometry where the
+            header does not say.
     """
-    header.check_model(engine.fingerprint)
+    header.check_model(*known_fingerprints(engine))
     expected = header_of(engine, engine.config.num_quantizers, None, MAX_PACKET_FRAMES)
     for name in _GEOMETRY:
         found, wanted = getattr(header, name), getattr(expected, name)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..audio.files import write_audio
 from ..codec.codec import Codec
+from ..codec.engine import known_fingerprints
 from ..codec.loading import model_called
 from ..errors import ConfigError, CorruptError, ModelMismatchError
 from .clips import AUDIO_SUFFIXES, clean_id
@@ -118,7 +119,7 @@ def _codec(model: ModelChoice, item: Item) -> Codec:
     if key not in _codecs:
         _codecs[key] = (model if model.name else replace(model, name=model_called(known))).load()
     codec = _codecs[key]
-    if item.get("fingerprint") not in (None, codec.engine.fingerprint):
+    if item.get("fingerprint") not in (None, *known_fingerprints(codec.engine)):
         raise ModelMismatchError(
             f"{item['id']} was tokenized with the model {known!r}, of other weights than {codec.name!r}"
         )

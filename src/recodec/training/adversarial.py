@@ -131,7 +131,7 @@ class Adversary:
         self.module = nn.ModuleList(MultiScaleStftDiscriminator(windows, settings.width) for _ in range(count))
         self.module.to(device)
         parallel.spread(self.module)
-        self._judges: list[Judge] = [torch.compile(judge) if compiled else judge for judge in self.module]
+        self._judges: list[Judge] = [_compile(judge) if compiled else judge for judge in self.module]
         self._optimizer = torch.optim.Adam(
             self.module.parameters(), lr=settings.learning_rate, betas=settings.betas, foreach=True
         )
@@ -176,3 +176,12 @@ class Adversary:
         """Go on."""
         self.module.load_state_dict(state["module"])
         self._optimizer.load_state_dict(state["optimizer"])
+
+
+def _compile(judge: nn.Module) -> Judge:
+    """For a balancer that goes back through each judgement twice, once for each loss."""
+    from torch._functorch import config
+
+    if hasattr(config, "donated_buffer"):
+        config.donated_buffer = False  # buffers that the compiler reuses would not survive the first time
+    return torch.compile(judge)

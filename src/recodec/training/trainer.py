@@ -121,11 +121,12 @@ class Trainer:
         self, losses: dict[str, torch.Tensor], output: torch.Tensor, commitment: torch.Tensor, commits: bool
     ) -> None:
         self.optimizer.zero_grad(set_to_none=True)
-        gradient = self.balancer.gradient(losses, output)
+        ends, gradients = [output], [self.balancer.gradient(losses, output)]
         if commits:
             # Balanced gradients are sums over the batch's items, this is a mean: its parts add up to one.
-            (self.config.commitment_weight / parallel.size() * commitment).backward(retain_graph=True)
-        output.backward(gradient)
+            ends.append(commitment)
+            gradients.append(torch.full_like(commitment, self.config.commitment_weight / parallel.size()))
+        torch.autograd.backward(ends, gradients)
         parallel.sum_gradients(self.model.parameters())
         if self.config.clip_norm:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
@@ -161,6 +162,8 @@ class Trainer:
             model = EncodecModel.from_pretrained(config.start)
             if _network(model.config) != _network(config.model):
                 raise CheckpointError(f"{config.start} holds another network than the run is for")
+            if not config.train_encoder:
+                model.config = model.config.with_ancestor(model.fingerprint())
             return model.float()
         model = EncodecModel(config.model)
         first = torch.cat([self._next_batch() for _ in range(-(-INITIAL_CROPS // self._share))])

@@ -114,10 +114,14 @@ class Header:
         short = None if name in META_MODELS else fingerprint[:FINGERPRINT_DIGITS]
         return cls(name, num_samples, num_codebooks, short, coded)
 
-    def check_model(self, name: str, fingerprint: str) -> None:
+    def check_model(self, name: str, *fingerprints: str) -> None:
         """Make sure that the model at hand is the one that wrote the file.
 
         By its weights if the file tells them, whatever its name has become; else by its name.
+
+        Args:
+            name: of the model.
+            fingerprints: of the model, and of others with the same codes.
 
         Raises:
             ModelMismatchError: if it is another one.
@@ -125,10 +129,10 @@ class Header:
         if self.fingerprint is None:
             if self.model != name:
                 raise ModelMismatchError(f"the file was written with model {self.model!r}, not with {name!r}")
-        elif not fingerprint.startswith(self.fingerprint):
+        elif not any(one.startswith(self.fingerprint) for one in fingerprints):
             raise ModelMismatchError(
                 f"the file was written with model {self.model!r} of fingerprint {self.fingerprint}..., "
-                f"the model at hand is {name!r} of {fingerprint[:FINGERPRINT_DIGITS]}..."
+                f"the model at hand is {name!r} of {fingerprints[0][:FINGERPRINT_DIGITS]}..."
             )
 
     def to_bytes(self) -> bytes:

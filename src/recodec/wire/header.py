@@ -131,13 +131,16 @@ class Header:
 
     # ---- models ----------------------------------------------------------------------------
 
-    def check_model(self, fingerprint: str) -> None:
+    def check_model(self, *fingerprints: str) -> None:
         """Make sure that a model is the one that made the codes; a header that does not know lets all pass.
 
+        Args:
+            fingerprints: of the model (16 hexadecimal digits or more), and of others with the same codes.
+
         Raises:
-            ModelMismatchError: if the fingerprint (16 hexadecimal digits or more) begins otherwise.
+            ModelMismatchError: if all begin otherwise.
         """
-        _check_fingerprint("model", f" {self.model!r}" if self.model else "", self.fingerprint, fingerprint)
+        _check_fingerprint("model", f" {self.model!r}" if self.model else "", self.fingerprint, *fingerprints)
 
     def check_lm(self, fingerprint: str, table_rule: int) -> None:
         """Make sure that a language model is the one that coded the packets.
@@ -256,11 +259,11 @@ def _take(body: bytes, position: int, size: int) -> tuple[bytes, int]:
     return body[position : position + size], position + size
 
 
-def _check_fingerprint(kind: str, name: str, wanted: str, found: str) -> None:
-    if wanted != _UNKNOWN and not found.startswith(wanted):
+def _check_fingerprint(kind: str, name: str, wanted: str, *found: str) -> None:
+    if wanted != _UNKNOWN and not any(one.startswith(wanted) for one in found):
         raise ModelMismatchError(
             f"the stream was written with a {kind}{name} whose fingerprint begins with {wanted}, "
-            f"that of the one at hand with {found[:FINGERPRINT_DIGITS]}"
+            f"that of the one at hand with {found[0][:FINGERPRINT_DIGITS]}"
         )
 
 
