@@ -27,7 +27,7 @@ def test_a_function_is_called_by_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["recipe", "starter", "longer", "sharpen", "without_adversary", "first_level_commitment"]
+    "name", ["recipe", "starter", "longer", "decoder", "sharpen", "without_adversary", "first_level_commitment"]
 )
 def test_the_shipped_recipes_load(name: str) -> None:
     assert load_recipe(f"{SHIPPED}:{name}").model.sampling_rate == 24_000
