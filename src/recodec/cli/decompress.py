@@ -51,7 +51,6 @@ def decompress(
     if raw is not None and has_audio_suffix(target):
         raise click.UsageError(f"--raw writes samples without a header: {target} would be no {target.suffix[1:]}")
 
-    from ..codec.blocks import FILE_GRID_FRAMES
     from ..codec.codec import Codec
     from ..codec.container import open_decompressor
     from ..codec.loading import model_called
@@ -63,15 +62,14 @@ def decompress(
         rate, channels = codec.sampling_rate, codec.config.audio_channels
         first, last = round(start * rate), None if stop is None else round(stop * rate)
         length = _length(first, last, recording.num_samples)
-        coder = codec.entropy_model if recording.is_coded and recording.version > 0 else None
         theirs = None if meta_lm is None else codec.load_meta_lm(meta_lm)
+        pieces = codec.play(recording, meta_lm=theirs, start=first)
         with (
             # After damage the end may be another than the header promised.
             open_audio_target(target, raw, rate, channels, None if damaged else length, force) as sink,
             progress(None if length is None else length / rate, "decompress", quiet) as advance,
         ):
             left = sys.maxsize if last is None else last - first
-            pieces = recording.pieces(codec.engine, FILE_GRID_FRAMES, coder=coder, meta_lm=theirs, start=first)
             for piece in pieces if damaged else _with_advice(pieces):
                 sink.write(piece[:, :left])
                 advance(piece.shape[1] / rate)

@@ -78,8 +78,7 @@ def _convert(
     file.seek(0)
     count = None
     if bandwidth is not None:
-        least = codec.frame_rate * codec.config.codebook_nbits / 1000
-        _check_bandwidth(bandwidth, least)
+        _check_bandwidth(bandwidth, codec.config.bandwidth_of(1))
         count = codec.config.quantizers_for(bandwidth)
     theirs = None if meta_lm is None else codec.load_meta_lm(meta_lm)
     to_version1(file, target, codec.engine, num_quantizers=count, coder=codec.entropy_model, meta_lm=theirs)

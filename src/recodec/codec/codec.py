@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from ..wire.payload import PayloadCoder
 from .batches import encode_batched
 from .blocks import FILE_GRID_FRAMES, Block, block_decoder, block_encoder
 from .checks import check_audio, check_codes, choose_quantizers
-from .container import DEFAULT_VERSION, open_compressor, open_decompressor
+from .container import DEFAULT_VERSION, Decompressor, open_compressor, open_decompressor
 from .engine import Engine
 from .latency import Latency, latency
 from .loading import load_engine, load_entropy_model, load_meta_lm
@@ -234,9 +234,25 @@ class Codec:
             BitstreamError: if they are no file, damaged, or were written with another model.
         """
         recording = open_decompressor(io.BytesIO(data), tolerant=tolerant)
+        return np.concatenate(list(self.play(recording, meta_lm=meta_lm)), axis=1)
+
+    def play(self, recording: Decompressor, *, meta_lm: MetaLM | None = None, start: int = 0) -> Iterator[np.ndarray]:
+        """Decode an opened recording piece by piece, with the model's language model where that is needed.
+
+        Args:
+            recording: as `container.open_decompressor` gives it; it is used up.
+            meta_lm: as in `decompress`.
+            start: the first sample that is wanted.
+
+        Yields:
+            audio (C, T), T >= 0.
+
+        Raises:
+            ConfigError, CheckpointError: at once, if the language model is there, and is not sound.
+            BitstreamError: as `decompress`.
+        """
         coder = self.entropy_model if recording.is_coded and recording.version > 0 else None
-        pieces = recording.pieces(self.engine, FILE_GRID_FRAMES, coder=coder, meta_lm=meta_lm)
-        return np.concatenate(list(pieces), axis=1)
+        return recording.pieces(self.engine, FILE_GRID_FRAMES, coder=coder, meta_lm=meta_lm, start=start)
 
     def load_meta_lm(self, path: str | Path) -> MetaLM:
         """Meta's language model for this model, from Meta's checkpoint: it codes files of version 0. Needs torch.

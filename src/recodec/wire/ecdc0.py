@@ -137,8 +137,7 @@ class Header:
 
     def to_bytes(self) -> bytes:
         """Head and JSON object, as Meta's tool writes them."""
-        values: dict[str, Any] = {"m": self.model, "al": self.num_samples, "nc": self.num_codebooks}
-        values["lm"] = self.coded
+        values: dict[str, Any] = {"m": self.model, "al": self.num_samples, "nc": self.num_codebooks, "lm": self.coded}
         if self.fingerprint is not None:
             values["fp"] = self.fingerprint
         meta = json.dumps(values).encode()
@@ -316,6 +315,7 @@ def read_pieces(
     if count > layout.num_codebooks:
         raise CorruptError(f"the header claims {count} codebooks, model {header.model!r} has {layout.num_codebooks}")
     if not header.coded:
+        lm = None
         _check_size(file, layout.payload_bytes(header.num_samples, count))
     elif lm is None:
         raise UnsupportedError(
@@ -325,10 +325,10 @@ def read_pieces(
     for segment in range(layout.num_segments(header.num_samples)):
         scale = _read_scale(file) if layout.scaled else None
         frames = layout.frames(header.num_samples, segment)
-        if header.coded and lm is not None:
-            pieces = read_coded(file, count, frames, lm(count), max_frames)
-        else:
+        if lm is None:
             pieces = read_plain(file, count, frames, layout.code_bits, max_frames)
+        else:
+            pieces = read_coded(file, count, frames, lm(count), max_frames)
         for codes in pieces:
             yield Piece(codes, scale)
             scale = None

@@ -8,6 +8,7 @@ from typing import IO, Protocol
 import numpy as np
 
 from ..errors import TruncatedError
+from ..pipes import read_up_to
 from . import bits
 from .meta_arithmetic import ArithmeticDecoder, ArithmeticEncoder
 
@@ -126,11 +127,7 @@ def read_exactly(file: IO[bytes], size: int) -> bytes:
     Raises:
         TruncatedError: if the file ends before.
     """
-    parts, missing = [], size
-    while missing:
-        part = file.read(missing)
-        if not part:
-            raise TruncatedError(f"the file ends where {missing} more bytes should be")
-        parts.append(part)
-        missing -= len(part)
-    return b"".join(parts)
+    data = read_up_to(file, size)
+    if len(data) < size:
+        raise TruncatedError(f"the file ends where {size - len(data)} more bytes should be")
+    return data
