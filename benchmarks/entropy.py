@@ -20,11 +20,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from recodec.codec.entropy import EntropyModel
-from recodec.entropy.config import CodeLMConfig
-from recodec.entropy.network import ExactLM
-from recodec.entropy.quantize import quantize
-from recodec.model.lm import CodeLM
+from recodec.lm.coder import LanguageModel
+from recodec.lm.config import CodeLMConfig
+from recodec.lm.float_network import CodeLM
+from recodec.lm.network import ExactLM
+from recodec.lm.quantize import quantize
 from recodec.training.codes import CodesIndex, group_of
 
 FRAME_RATE = 75
@@ -41,13 +41,13 @@ def seconds_of(function: Callable[[], object], repeats: int) -> float:
     return min(times)
 
 
-def our_model(folder: str | None) -> EntropyModel:
+def our_model(folder: str | None) -> LanguageModel:
     """The model of a folder, or one of the default shape for 16 codebooks with random weights."""
     if folder is not None:
-        return EntropyModel.load(folder)
+        return LanguageModel.load(folder)
     torch.manual_seed(0)
     model = CodeLM(CodeLMConfig(16))
-    return EntropyModel(ExactLM(model.config, quantize(model.config, model.exact_weights())), "0" * 64)
+    return LanguageModel(ExactLM(model.config, quantize(model.config, model.exact_weights())), "0" * 64)
 
 
 class MetaCoder:
@@ -93,7 +93,7 @@ class MetaCoder:
             before = torch.from_numpy(codes[None, :, f : f + 1] + 1)
 
 
-def compare_speed(model: EntropyModel, num_codebooks: int, seconds: float, packet_s: float, repeats: int) -> None:
+def compare_speed(model: LanguageModel, num_codebooks: int, seconds: float, packet_s: float, repeats: int) -> None:
     """Print times real time of each, and the ratios."""
     frames, packet = round(seconds * FRAME_RATE), round(packet_s * FRAME_RATE)
     codes = np.random.default_rng(0).integers(0, 1 << CODE_BITS, (num_codebooks, frames))
@@ -117,7 +117,7 @@ def compare_speed(model: EntropyModel, num_codebooks: int, seconds: float, packe
         print(f"  {name:20} {1 / time_s:6.1f}   Meta's {1 / other:5.2f}   ratio {other / time_s:5.1f}")
 
 
-def compare_bits(model: EntropyModel, folder: str, kbps: float) -> None:
+def compare_bits(model: LanguageModel, folder: str, kbps: float) -> None:
     """Print bits per frame and the saving, for packets of several lengths, by group."""
     index = CodesIndex.read(folder)
     count = index.codebooks_for(kbps)

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from recodec.codec.entropy import EntropyModel
-from recodec.entropy.config import CONFIG_NAME, CodeLMConfig
-from recodec.entropy.tables import TOTAL_BITS
-from recodec.model.lm import CodeLM
+from recodec.lm.coder import LanguageModel
+from recodec.lm.config import CONFIG_NAME, CodeLMConfig
+from recodec.lm.float_network import CodeLM
+from recodec.lm.tables import TOTAL_BITS
 from recodec.training.codes import CodesIndex
 from recodec.training.lm import bits_by_bandwidth
 
@@ -34,7 +34,7 @@ def main() -> None:
     model = CodeLM(config, torch.randn(*weights["codebooks"].shape[:2], weights["codebooks"].shape[2] - 1))
     model.load_state_dict(weights)
     floats = bits_by_bandwidth(model, options.codes)
-    exact = EntropyModel.load(options.run / "lm")
+    exact = LanguageModel.load(options.run / "lm")
     index = CodesIndex.read(options.codes)
     clips = [np.load(options.codes / name).astype(np.int64) for name in index.frames]
     frames = sum(clip.shape[1] for clip in clips)

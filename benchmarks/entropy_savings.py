@@ -3,7 +3,7 @@
     python benchmarks/entropy_savings.py CODES [--lm FOLDER] [--meta RUN]
 
 `CODES` is a folder of codes of held-out clips (`recodec train-lm` makes one in OUT/codes/dev). Savings are
-counted from the payloads that the coder writes, against plain codes; in the columns "files" and "joined" from whole
+counted from the payloads that the lm writes, against plain codes; in the columns "files" and "joined" from whole
 files, header, packets and end included, against files without the language model: one of each clip, and one of all
 clips of a material after one another, as a long recording would be. `--meta` is a run of
 `benchmarks/lm_forms.py` with Meta's network, whose bits are its cross-entropy in packets of the default length.
@@ -19,15 +19,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from recodec.lm.lm import LanguageModel
 from torch.nn import functional as F
 
 from recodec.checkpoint import DEFAULT_FOLDER
-from recodec.codec.entropy import EntropyModel
-from recodec.model.lm_meta import MetaCodeLM, MetaLMConfig
+from recodec.lm.meta_network import MetaCodeLM, MetaLMConfig
 from recodec.training.codes import CodesIndex, group_of
-from recodec.wire.header import DEFAULT_PACKET_S, Header
-from recodec.wire.payload import PayloadCoder, make_packets, write_codes
-from recodec.wire.writer import StreamWriter
+from recodec.wire.v1.header import DEFAULT_PACKET_S, Header
+from recodec.wire.v1.payload import PacketLM, make_packets, write_codes
+from recodec.wire.v1.writer import StreamWriter
 
 RATE_HZ, HOP, CODE_BITS = 24_000, 320, 10
 FRAME_RATE = RATE_HZ // HOP
@@ -41,24 +41,24 @@ def pieces_of(codes: np.ndarray, packet_s: float) -> list[np.ndarray]:
     return [codes[:, i : i + frames] for i in range(0, codes.shape[1], frames)]
 
 
-def header_for(codes: np.ndarray, coder: PayloadCoder | None) -> Header:
+def header_for(codes: np.ndarray, lm: PacketLM | None) -> Header:
     """That of a file of the default model."""
-    marks = {} if coder is None else {"table_rule": coder.table_rule, "lm_fingerprint": coder.fingerprint[:16]}
+    marks = {} if lm is None else {"table_rule": lm.table_rule, "lm_fingerprint": lm.fingerprint[:16]}
     return Header(RATE_HZ, 1, HOP, len(codes), CODE_BITS, 4096, num_samples=codes.shape[1] * HOP,
                   model="recodec_24khz", fingerprint="0123456789abcdef", **marks)  # fmt: skip
 
 
-def payload_bytes(codes: np.ndarray, packet_s: float, coder: PayloadCoder | None) -> int:
+def payload_bytes(codes: np.ndarray, packet_s: float, lm: PacketLM | None) -> int:
     """Of all packets."""
-    return sum(len(payload) for _, payload in write_codes(header_for(codes, coder), pieces_of(codes, packet_s), coder))
+    return sum(len(payload) for _, payload in write_codes(header_for(codes, lm), pieces_of(codes, packet_s), lm))
 
 
-def file_bytes(codes: np.ndarray, coder: PayloadCoder | None) -> int:
+def file_bytes(codes: np.ndarray, lm: PacketLM | None) -> int:
     """Of the whole file, in packets of the default length."""
     file = io.BytesIO()
-    header = header_for(codes, coder)
+    header = header_for(codes, lm)
     writer = StreamWriter(file, header)
-    for packet in make_packets(header, 0, pieces_of(codes, DEFAULT_PACKET_S), None, coder):
+    for packet in make_packets(header, 0, pieces_of(codes, DEFAULT_PACKET_S), None, lm):
         writer.write(packet)
     writer.finish(codes.shape[1] * HOP)
     return len(file.getvalue())
@@ -92,12 +92,12 @@ def read_groups(folder: Path, index: CodesIndex, count: int) -> dict[str, list[n
     return groups
 
 
-def sizes(clips: list[np.ndarray], coder: PayloadCoder, meta: Callable[[np.ndarray], float] | None) -> np.ndarray:
+def sizes(clips: list[np.ndarray], lm: PacketLM, meta: Callable[[np.ndarray], float] | None) -> np.ndarray:
     """(2, columns): bytes with the language model, and without one."""
     joined = np.concatenate(clips, axis=1)
     plain = joined.size * CODE_BITS / 8
-    coded = [sum(payload_bytes(clip, interval, coder) for clip in clips) for interval in INTERVALS_S]
-    coded += [sum(file_bytes(clip, coder) for clip in clips), file_bytes(joined, coder)]
+    coded = [sum(payload_bytes(clip, interval, lm) for clip in clips) for interval in INTERVALS_S]
+    coded += [sum(file_bytes(clip, lm) for clip in clips), file_bytes(joined, lm)]
     coded.append(0.0 if meta is None else sum(map(meta, clips)))
     bare = [sum(file_bytes(clip, None) for clip in clips), file_bytes(joined, None)]
     return np.array([coded, [plain] * len(INTERVALS_S) + bare + [plain]])
@@ -111,7 +111,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     index = CodesIndex.read(options.codes)
-    coder = EntropyModel.load(options.lm)
+    lm = LanguageModel.load(options.lm)
     meta = None if options.meta is None else meta_bytes(options.meta, index.num_codebooks)
     heads = [f"{i:g} s" if math.isfinite(i) else "whole" for i in INTERVALS_S]
     columns = [*heads, "files", "joined", *(["Meta's form"] if meta else [])]
@@ -121,7 +121,7 @@ def main() -> None:
         count = index.codebooks_for(bandwidth)
         sums: dict[str, np.ndarray] = {}
         for group, clips in read_groups(options.codes, index, count).items():
-            found = sizes(clips, coder, meta)
+            found = sizes(clips, lm, meta)
             for name in (group, "all"):
                 sums[name] = sums.get(name, np.zeros_like(found)) + found
         for group, (coded, plain) in sorted(sums.items()):

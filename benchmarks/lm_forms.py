@@ -17,8 +17,8 @@ from pathlib import Path
 
 import torch
 
-from recodec.entropy.config import CodeLMConfig
-from recodec.model.lm_meta import MetaLMConfig
+from recodec.lm.config import CodeLMConfig
+from recodec.lm.meta_network import MetaLMConfig
 from recodec.training.codes import CodesIndex
 from recodec.training.lm import LMTrainConfig, bits_by_bandwidth, train_lm
 

@@ -22,7 +22,7 @@ import torch
 import recodec
 from recodec import presets
 from recodec.config import EncodecConfig
-from recodec.runtime import OnnxEngine
+from recodec.onnx_engine import OnnxEngine
 
 MODELS = {"32-filters": presets.encodec_24khz, "16-filters": presets.recodec_24khz}
 PUSHES = (1, 4, 15, 75)
@@ -34,7 +34,7 @@ MEMORY = """
 import sys
 from pathlib import Path
 import numpy as np
-from recodec.runtime import OnnxEngine
+from recodec.onnx_engine import OnnxEngine
 folder, frames, pushes = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 engine = OnnxEngine.from_pretrained(folder, threads=1)
 encoder, decoder = engine.encoder_state(1), engine.decoder_state(1)

@@ -15,12 +15,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from recodec.wire.header import Header, default_packet_frames
-from recodec.wire.packets import Packet
-from recodec.wire.payload import make_packets, read_codes
-from recodec.wire.range_coder import RangeDecoderBatch, encode_packet
-from recodec.wire.reader import PacketReader
-from recodec.wire.writer import StreamWriter
+from recodec.wire.v1.header import Header, default_packet_frames
+from recodec.wire.v1.packets import Packet
+from recodec.wire.v1.payload import make_packets, read_codes
+from recodec.wire.v1.range_coder import RangeDecoderBatch, encode_packet
+from recodec.wire.v1.reader import PacketReader
+from recodec.wire.v1.writer import StreamWriter
 
 FRAME_RATE = 75
 NUM_ENTRIES = 1024

@@ -15,11 +15,10 @@ from hypothesis import strategies as st
 from safetensors import numpy as safetensors_numpy
 from safetensors import torch as safetensors_torch
 
-import peers
-from recodec import checkpoint, presets
-from recodec.checkpoint import files
+from recodec import checkpoint, hub, presets
 from recodec.config import EncodecConfig
 from recodec.errors import CheckpointError, ConfigError
+from support import peers
 
 TINY = presets.tiny()
 GROUP_NORM = peers.variant(TINY, norm_type="time_group_norm", use_causal_conv=False, audio_channels=2, normalize=True)
@@ -361,7 +360,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 def save_tiny(folder: Path) -> dict[str, np.ndarray]:
     tensors = tensors_of(TINY)
     TINY.save_pretrained(folder)
-    checkpoint.write_safetensors(folder / checkpoint.SAFETENSORS_NAME, tensors)
+    checkpoint.write_safetensors(folder / hub.SAFETENSORS_NAME, tensors)
     return tensors
 
 
@@ -375,23 +374,41 @@ def test_a_folder_is_used_as_it_is(tmp_path: Path) -> None:
 
 def test_the_default_model_lies_in_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = Path(checkpoint.__file__).parent.parent
-    assert package / "weights" == files.DEFAULT_FOLDER
+    assert package / "weights" == hub.DEFAULT_FOLDER
     save_tiny(tmp_path)
-    monkeypatch.setattr(files, "DEFAULT_FOLDER", tmp_path)
-    assert checkpoint.resolve_file(None, "config.json") == tmp_path / "config.json"
+    monkeypatch.setattr(hub, "DEFAULT_FOLDER", tmp_path)
+    assert hub.resolve_file(None, "config.json") == tmp_path / "config.json"
 
 
 def test_what_a_folder_lacks_is_named(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"holds no config\.json"):
+    with pytest.raises(CheckpointError, match=r"has no config\.json"):
         EncodecConfig.from_pretrained(tmp_path)
-    with pytest.raises(CheckpointError, match=r"holds no model\.safetensors and no pytorch_model\.bin"):
-        checkpoint.resolve_weights(tmp_path)
+    with pytest.raises(CheckpointError, match=r"has no model\.safetensors and no pytorch_model\.bin"):
+        hub.resolve_weights(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["/no/such/folder", "./model", "two words", "a/b/c", "", "x" * 5000, "a\0b"])
+@pytest.mark.parametrize("name", ["/no/such/folder", "./model", "two words/model", "a/b/c", "x" * 5000 + "/b", "a/\0b"])
 def test_what_is_neither_folder_nor_hub_id_is_refused_without_the_network(name: str) -> None:
-    with pytest.raises(CheckpointError, match="neither a folder nor the id of a model"):
-        checkpoint.resolve_file(name, "config.json")
+    with pytest.raises(CheckpointError, match="neither a folder here nor the id of a model"):
+        hub.resolve_file(name, "config.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("encodec_24khz", "did you mean facebook/encodec_24khz"), ("recodec-24khz", "is called recodec_24khz"),
+     ("two words", "owner/name"), ("", "owner/name"), ("a\0b", "owner/name")],
+)  # fmt: skip
+def test_a_name_without_an_owner_never_asks_the_network(name: str, meant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", lambda *_, **__: pytest.fail("the network was asked"))
+    with pytest.raises(CheckpointError, match=meant):
+        hub.resolve_file(name, "config.json")
+
+
+def test_the_shipped_model_is_found_by_its_own_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert hub.resolve_file("recodec_24khz", "config.json") == hub.resolve_file(None, "config.json")
+    monkeypatch.chdir(tmp_path)
+    save_tiny(tmp_path / "recodec_24khz")  # a folder of that name here comes first
+    assert hub.resolve_file("recodec_24khz", "config.json") == Path("recodec_24khz/config.json")
 
 
 class _NoSuchEntry(hub_errors.EntryNotFoundError):
@@ -409,15 +426,15 @@ def test_the_hub_is_asked_for_a_name_that_is_no_folder(tmp_path: Path, monkeypat
         return str(tmp_path / filename)
 
     monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
-    path = checkpoint.resolve_weights("some/model", revision="v2", token="secret")
+    path = hub.resolve_weights("some/model", revision="v2", token="secret")
     assert path == tmp_path / "pytorch_model.bin"
     assert [a[1] for a in asked] == ["model.safetensors", "pytorch_model.bin"]
     assert asked[0] == ("some/model", "model.safetensors", "v2", "secret")
 
 
 def test_without_the_network_one_clear_error_says_so(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"'facebook/encodec_24khz' is no folder here, and the hub gave no"):
-        checkpoint.resolve_weights("facebook/encodec_24khz", cache_dir=tmp_path, local_files_only=True)
+    with pytest.raises(CheckpointError, match=r"there is no folder 'facebook/encodec_24khz' here, and the hub gave no"):
+        hub.resolve_weights("facebook/encodec_24khz", cache_dir=tmp_path, local_files_only=True)
 
 
 def test_the_network_is_waited_for_only_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -429,7 +446,7 @@ def test_the_network_is_waited_for_only_once(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
     with pytest.raises(CheckpointError, match="cannot reach the hub"):
-        checkpoint.resolve_weights("some/model")
+        hub.resolve_weights("some/model")
     assert local_only == [False, True]
 
 

@@ -1,14 +1,13 @@
 """`EncodecConfig`: the hyperparameters of an EnCodec model, with Hugging Face's names and defaults.
 
-Every number that follows from others (hop, frame rate, number of codebooks, chunk sizes) is a
-property, derived in this one place. See `docs/notation.md` for the letters in shapes.
+Numbers that follow from others (hop, frame rate, number of codebooks, segments) come from `geometry.py`.
+See `docs/notation.md` for the letters in shapes.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,8 @@ from typing import Any
 
 from .atomic import write_text
 from .errors import ConfigError
+from .geometry import CodecGeometry
+from .hub import resolve_file
 
 MODEL_TYPE = "encodec"
 CONFIG_NAME = "config.json"
@@ -43,7 +44,7 @@ _POSITIVE_INTS = (
 
 
 @dataclass
-class EncodecConfig:
+class EncodecConfig(CodecGeometry):
     """Configuration of an EnCodec model (paper section 3; field names as in `transformers`).
 
     The defaults describe the released 24 kHz model. `presets.py` has the other released ones.
@@ -109,64 +110,6 @@ class EncodecConfig:
         if self.codebook_dim is None:
             self.codebook_dim = self.hidden_size
         self.validate()
-
-    # ---- derived numbers -------------------------------------------------------------------
-
-    @property
-    def hop_length(self) -> int:
-        """Samples per latent frame: the product of the strides."""
-        return math.prod(self.upsampling_ratios)
-
-    @property
-    def is_streamable(self) -> bool:
-        """Whether frames can be coded as they come: no look-ahead, no scale over the whole, no segments."""
-        return self.use_causal_conv and not self.normalize and self.chunk_length is None
-
-    @property
-    def frame_rate(self) -> int:
-        """Latent frames per second, rounded up, in Hz."""
-        return math.ceil(self.sampling_rate / self.hop_length)
-
-    @property
-    def codebook_nbits(self) -> int:
-        """Bits per code."""
-        return math.ceil(math.log2(self.codebook_size))
-
-    @property
-    def num_quantizers(self) -> int:
-        """Number K of codebooks at the highest bandwidth."""
-        bits_per_s = self.frame_rate * self.codebook_nbits
-        return int(1000 * self.target_bandwidths[-1] // bits_per_s)
-
-    @property
-    def chunk_length(self) -> int | None:
-        """Samples per segment, or `None` where there are no segments."""
-        if self.chunk_length_s is None:
-            return None
-        return int(self.chunk_length_s * self.sampling_rate)
-
-    @property
-    def chunk_stride(self) -> int | None:
-        """Samples from the start of one segment to the start of the next."""
-        if self.chunk_length is None or self.overlap is None:
-            return None
-        return max(1, int((1.0 - self.overlap) * self.chunk_length))
-
-    def quantizers_for(self, bandwidth_kbps: float | None) -> int:
-        """Codebooks used at a bandwidth in kbps (all of them for `None`), at least one."""
-        if bandwidth_kbps is None or bandwidth_kbps <= 0:
-            return self.num_quantizers
-        bits_per_s = math.log2(self.codebook_size) * self.frame_rate
-        wanted = max(1, math.floor(bandwidth_kbps * 1000 / bits_per_s))
-        return min(wanted, self.num_quantizers)
-
-    def bandwidth_of(self, num_quantizers: int) -> float:
-        """Bandwidth in kbps of that many codebooks, without entropy coding."""
-        return num_quantizers * self.codebook_nbits * self.frame_rate / 1000
-
-    def frames_for(self, num_samples: int) -> int:
-        """Latent frames F that the encoder makes of a segment of that many samples."""
-        return -(-num_samples // self.hop_length)
 
     # ---- validation ------------------------------------------------------------------------
 
@@ -292,14 +235,12 @@ class EncodecConfig:
         token: str | bool | None = None,
         local_files_only: bool = False,
     ) -> EncodecConfig:
-        """Read the `config.json` of a model; arguments as in `checkpoint.resolve_file`.
+        """Read the `config.json` of a model; arguments as in `hub.resolve_file`.
 
         Raises:
             CheckpointError: if there is none.
             ConfigError: if it describes no EnCodec.
         """
-        from .checkpoint import resolve_file
-
         path = resolve_file(
             name_or_path, CONFIG_NAME, revision=revision, cache_dir=cache_dir, token=token,
             local_files_only=local_files_only,
@@ -313,7 +254,8 @@ class EncodecConfig:
 
 
 def _derived_names() -> set[str]:
-    return {name for name, value in vars(EncodecConfig).items() if isinstance(value, property)}
+    bases = EncodecConfig.__mro__
+    return {name for base in bases for name, value in vars(base).items() if isinstance(value, property)}
 
 
 def _is_int(value: object) -> bool:

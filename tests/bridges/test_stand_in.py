@@ -9,12 +9,12 @@ import pytest
 import torch
 import transformers
 
-from closeness import assert_close
-from codec_holders import bark, musicgen
-from peers import hf_model, noise, variant
 from recodec import presets
 from recodec.bridges import transformers as bridge
 from recodec.errors import ConfigError
+from support.closeness import assert_close
+from support.codec_holders import bark, musicgen
+from support.peers import hf_model, noise, variant
 
 # MusicGen's codec: one bandwidth, not causal, no convolution around the residual branches.
 MUSIC = variant(presets.tiny(), target_bandwidths=(1.8,), use_causal_conv=False, use_conv_shortcut=False)

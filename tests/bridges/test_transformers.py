@@ -12,12 +12,12 @@ import torch
 import transformers
 
 import recodec
-from closeness import assert_close
-from peers import hf_model, noise, random_model, variant
 from recodec import presets
 from recodec.bridges import transformers as bridge
 from recodec.config import EncodecConfig
 from recodec.errors import AudioError, ConfigError
+from support.closeness import assert_close
+from support.peers import hf_model, noise, random_model, variant
 
 TINY = presets.tiny()
 STEREO = variant(

@@ -10,10 +10,10 @@ import pytest
 import soundfile
 import torch
 
-from fitting_lm import add_fitting_lm
 from recodec.codec import Codec
-from recodec.model.lm_meta import MetaCodeLM, MetaLMConfig
-from recodec.wire.report import Report, inspect
+from recodec.lm.meta_network import MetaCodeLM, MetaLMConfig
+from recodec.wire.v1.inspection import Inspection, inspect
+from support.fitting_lm import add_fitting_lm
 
 RATE = 24_000
 SPEECH = Path(__file__).parents[2] / "examples" / "speech.wav"
@@ -40,7 +40,7 @@ def wav(audio: np.ndarray, tmp_path: Path) -> Path:
     return path
 
 
-def report_of(path: Path) -> Report:
+def report_of(path: Path) -> Inspection:
     with open(path, "rb") as file:
         return inspect(file)
 
@@ -102,7 +102,7 @@ def test_another_language_model_is_refused(recodec, model, with_lm, wav, tmp_pat
     assert recodec("compress", wav, small, "--model", with_lm).code == 0
     outcome = recodec("cut", small, tmp_path / "cut.ecdc", "--start", 5, "--model", model)
     assert outcome.code == 1
-    assert "holds no language model" in outcome.err
+    assert "has no language model" in outcome.err
 
 
 def test_the_shipped_model_has_a_language_model(recodec, tmp_path):
@@ -199,7 +199,7 @@ def test_transcode_says_what_each_version_takes(recodec, model, audio, wav, tmp_
     for arguments, words in [
         ((second,), "takes a --bandwidth"),
         ((first, "--damaged"), "damage does not show"),
-        ((first, "-b", 0.1), "one codebook takes"),
+        ((first, "-b", 0.1), "doesn't support the bandwidth 0.1"),
     ]:
         outcome = recodec("transcode", arguments[0], out, *arguments[1:], "--model", model, "-f")
         assert outcome.code == 2

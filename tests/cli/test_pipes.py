@@ -206,7 +206,7 @@ def test_closed_ends(model: Path, files: dict[str, bytes], closed: str, words: s
     (["compress", "-", "-", "--raw", "24000:1:s16le"], b"", "no samples"),
     (["compress", "-", "-", "--raw", "24000:1:s16le"], b"abc", "within a sample"),
     (["decompress", "-", "-"], b"", "ends after 0 bytes"),
-    (["decompress", "-", "-"], b"RIFF", "no .ecdc"),
+    (["decompress", "-", "-"], b"RIFF", "not an .ecdc"),
 ])  # fmt: skip
 def test_bad_data_on_a_pipe(model: Path, arguments: list[str], data: bytes, words: str) -> None:
     failed = run(*arguments, "--model", model, data=data)

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from recodec import presets
 from recodec.cli.train_lm import train_lm
-from recodec.codec.entropy import EntropyModel
+from recodec.lm.coder import LanguageModel
 from recodec.model.encodec import EncodecModel
 
 
@@ -45,7 +45,7 @@ def test_makes_codes_a_log_and_an_exact_model(root: Path, tmp_path: Path) -> Non
     assert run(root, tmp_path, "updates=2") == (0, "")
     assert np.load(tmp_path / "codes" / "train" / "speech-000.npy").shape == (8, 75)
     assert "dev_speech_3.6" in (tmp_path / "log.jsonl").read_text()
-    assert EntropyModel.load(tmp_path / "lm").num_codebooks == 8
+    assert LanguageModel.load(tmp_path / "lm").num_codebooks == 8
     code, output = run(root, tmp_path, "updates=3", "--no-resume")
     assert code == 2
     assert "holds a run already" in output

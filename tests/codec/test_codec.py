@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from recodec.codec import Codec
 from recodec.codec.blocks import block_decoder, block_encoder
 from recodec.errors import AudioError, ConfigError, CorruptError
-
-from .conftest import CAUSAL, CONFIGS, music
+from support.codecs import CAUSAL, CONFIGS, music
 
 KINDS = tuple(CONFIGS)
 
@@ -82,11 +81,11 @@ def test_the_round_trip_keeps_the_length_and_any_pieces_are_the_same(codecs, kin
     encoder = block_encoder(codec.engine, codes.shape[0])
     cuts = sorted(data.draw(st.lists(st.integers(0, length), max_size=6)))
     pieces = np.split(audio, cuts, axis=1)
-    blocks = [block for piece in pieces for block in encoder.push(piece)] + encoder.flush()
+    blocks = [block for piece in pieces for block in encoder.push(piece)] + encoder.finish()
     assert np.array_equal(np.concatenate([block.codes for block in blocks], axis=1), codes)
     decoder = block_decoder(codec.engine)
     parts = [decoder.push(block) for block in blocks]
-    assert np.array_equal(np.concatenate([*parts, decoder.flush()], axis=1)[:, :length], back)
+    assert np.array_equal(np.concatenate([*parts, decoder.finish()], axis=1)[:, :length], back)
 
 
 def test_every_length_of_a_segmented_recording(codecs):

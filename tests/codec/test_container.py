@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recodec.codec import Codec
-from recodec.codec.container import open_compressor, open_decompressor
+from recodec.codec.container import open_reader, open_writer
 from recodec.codec.torch_engine import TorchEngine
 from recodec.errors import (
     AudioError,
@@ -19,13 +19,12 @@ from recodec.errors import (
     TruncatedError,
     UnsupportedError,
 )
-from recodec.wire.header import Header
-from recodec.wire.packets import End
-from recodec.wire.payload import make_packets
-from recodec.wire.reader import PacketReader
-from recodec.wire.writer import StreamWriter
-
-from .conftest import CONFIGS, music
+from recodec.wire.v1.header import Header
+from recodec.wire.v1.packets import End
+from recodec.wire.v1.payload import make_packets
+from recodec.wire.v1.reader import PacketReader
+from recodec.wire.v1.writer import StreamWriter
+from support.codecs import CONFIGS, music
 
 KINDS = tuple(CONFIGS)
 
@@ -45,7 +44,7 @@ class Pipe(io.RawIOBase):
 
 def written(engine, audio, sizes=(), **options):
     file = io.BytesIO()
-    compressor = open_compressor(file, engine, 2, **options)
+    compressor = open_writer(file, engine, 2, **options)
     for piece in np.split(audio, np.cumsum(np.array(sizes, int)), axis=1):
         compressor.push(piece)
     compressor.close()
@@ -53,7 +52,7 @@ def written(engine, audio, sizes=(), **options):
 
 
 def heard(engine, file, grid_frames=75):
-    return np.concatenate(list(open_decompressor(file).pieces(engine, grid_frames)), axis=1)
+    return np.concatenate(list(open_reader(file).pieces(engine, grid_frames=grid_frames)), axis=1)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -72,8 +71,8 @@ def test_files_and_pipes_in_any_pieces(engines, kind, version, length, known, si
     back = heard(engine, io.BytesIO(data))
     assert back.shape == audio.shape
     assert np.array_equal(heard(engine, Pipe(data, most)), back)
-    assert open_decompressor(io.BytesIO(data)).num_samples == length
-    assert open_decompressor(Pipe(data, most)).num_samples == (length if known or version == 0 else None)
+    assert open_reader(io.BytesIO(data)).num_samples == length
+    assert open_reader(Pipe(data, most)).num_samples == (length if known or version == 0 else None)
 
 
 def test_version_0_is_the_same_whether_the_length_is_known(engines):
@@ -87,7 +86,7 @@ def test_packets_leave_and_play_while_audio_comes(engines):
     """With packets of one frame, the delay of the file is a frame to write, and one more to read."""
     engine, hop = engines["constant"], engines["constant"].config.hop_length
     file = io.BytesIO()
-    compressor = open_compressor(file, engine, 2, packet_s=1 / 75)
+    compressor = open_writer(file, engine, 2, packet_s=1 / 75)
     reader, frames = PacketReader(), 0
     reader.feed(file.getvalue())  # the header is there from the start
     audio = music(engine.config, 10 * hop)
@@ -111,7 +110,7 @@ def test_packets_leave_and_play_while_audio_comes(engines):
 
     feed, samples = Feed(), 0
     starts = [0, *(p.offset for p in PacketReader().read_from(io.BytesIO(file.getvalue())) if not isinstance(p, End))]
-    for piece in open_decompressor(feed).pieces(engine, 1):
+    for piece in open_reader(feed).pieces(engine, grid_frames=1):
         samples += piece.shape[1]
         complete = sum(feed.given > start for start in starts[2:])
         assert samples > (complete - 1) * hop
@@ -148,7 +147,7 @@ def test_damage_is_refused(engines, kind, version):
 def test_what_is_no_file(data, error):
     for file in (io.BytesIO(data), Pipe(data, 3)):
         with pytest.raises((error, CorruptError) if data == b"ECDC\1" else error):
-            open_decompressor(file)
+            open_reader(file)
 
 
 @pytest.mark.parametrize("version", [0, 1])

@@ -16,7 +16,17 @@ import pytest
 import recodec
 
 PACKAGE = Path(recodec.__file__).parent
-TORCH_ROOMS = ("nn", "model", "training", "bridges", "codec/torch_engine.py", "codec/meta_lm.py", "tokenize/dataset.py")
+TORCH_ROOMS = (
+    "nn",
+    "model",
+    "training",
+    "bridges",
+    "codec/torch_engine.py",
+    "tokenize/dataset.py",
+    "lm/float_network.py",
+    "lm/meta_network.py",
+    "lm/meta_coder.py",
+)
 HEAVY = {"huggingface_hub", "numpy", "onnx", "onnxruntime", "safetensors", "soundfile", "torch", "transformers"}
 
 

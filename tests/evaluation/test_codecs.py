@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fitting_lm import add_fitting_lm
 from recodec.codec import Codec
 from recodec.errors import CheckpointError, ConfigError
 from recodec.evaluation.codecs import CodecSpec, parse_codecs, transcode
@@ -21,9 +20,9 @@ from recodec.evaluation.codecs.anchors import low_pass
 from recodec.evaluation.metrics import Pair
 from recodec.evaluation.metrics.waveform import si_snr
 from recodec.presets import tiny
-from recodec.wire.report import inspect
-
-from .signals import noise, sine, voice
+from recodec.wire.v1.inspection import inspect
+from support.fitting_lm import add_fitting_lm
+from support.signals import noise, sine, voice
 
 RATE = 24_000
 

@@ -12,8 +12,7 @@ from click.testing import CliRunner
 from recodec.cli.compare import compare as verb
 from recodec.errors import AudioError, ConfigError
 from recodec.evaluation.compare import compare, comparison_picture, comparison_text
-
-from .signals import noise, voice
+from support.signals import noise, voice
 
 
 @pytest.fixture

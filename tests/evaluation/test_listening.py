@@ -17,9 +17,8 @@ from recodec.evaluation.clips import Clip
 from recodec.evaluation.codecs import parse_codecs
 from recodec.evaluation.listening import make_test, read_ratings, score_table, summarize_ratings
 from recodec.evaluation.listening.score import t_interval
-
-from .browser import open_page
-from .signals import noise, voice
+from support.browser import open_page
+from support.signals import noise, voice
 
 RATE = 24_000
 

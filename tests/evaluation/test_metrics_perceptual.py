@@ -10,8 +10,7 @@ from scipy import signal
 
 from recodec.evaluation.metrics import PAIR_METRICS, Pair, UndefinedMetricError
 from recodec.evaluation.metrics.perceptual import extended_stoi, pesq_wideband, stoi, visqol
-
-from .signals import noise, voice
+from support.signals import noise, voice
 
 RATE = 16_000
 

@@ -14,8 +14,7 @@ from recodec.evaluation.metrics.spectral import (
     mel_filters,
     stft_magnitude,
 )
-
-from .signals import noise, voice
+from support.signals import noise, voice
 
 RATE = 24_000
 

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from recodec.errors import AudioError
 from recodec.evaluation.metrics import Pair, UndefinedMetricError
 from recodec.evaluation.metrics.waveform import loudness_difference, si_snr
-
-from .signals import noise, sine
+from support.signals import noise, sine
 
 RATE = 24_000
 

@@ -17,9 +17,8 @@ from recodec.evaluation.report import report_page
 from recodec.evaluation.report.curves import curve_svg
 from recodec.evaluation.report.pictures import spectrogram_db, waveform_path
 from recodec.evaluation.summary import summarize
-
-from .browser import open_page
-from .signals import noise, sine, voice
+from support.browser import open_page
+from support.signals import noise, sine, voice
 
 RATE = 24_000
 NAME = "<b>voice & co</b>.wav"

@@ -25,8 +25,7 @@ from recodec.evaluation.metrics import PAIR_METRICS
 from recodec.evaluation.results import COLUMNS, tidy_rows, write_results
 from recodec.evaluation.runner import JOURNAL_NAME, read_journal, run
 from recodec.evaluation.summary import summarize, text_table, time_table
-
-from .signals import noise, voice
+from support.signals import noise, voice
 
 RATE = 24_000
 CHEAP = ("si_snr", "mel_distance")

@@ -18,23 +18,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 TESTS = Path(__file__).parent.parent
-sys.path.insert(0, str(TESTS / "wire"))
+sys.path.insert(0, str(TESTS))
 
-from echo_engine import EchoEngine  # noqa: E402
-from golden_streams import GOLDEN  # noqa: E402
-from streams import ToyCoder, read, spans_of  # noqa: E402
-
-from recodec.codec.container import open_decompressor  # noqa: E402
+from recodec.codec.container import open_reader  # noqa: E402
 from recodec.errors import BitstreamError, ConfigError  # noqa: E402
-from recodec.wire import varint  # noqa: E402
-from recodec.wire.editing import concatenate, cut, peel  # noqa: E402
-from recodec.wire.header import Header  # noqa: E402
-from recodec.wire.index import seek  # noqa: E402
-from recodec.wire.packets import SYNC, Packet, end_of  # noqa: E402
-from recodec.wire.payload import read_codes  # noqa: E402
-from recodec.wire.reader import PacketReader  # noqa: E402
-from recodec.wire.report import inspect  # noqa: E402
-from recodec.wire.timeline import Lost  # noqa: E402
+from recodec.wire.v1 import varint  # noqa: E402
+from recodec.wire.v1.editing import concatenate, cut, peel  # noqa: E402
+from recodec.wire.v1.header import Header  # noqa: E402
+from recodec.wire.v1.index import seek  # noqa: E402
+from recodec.wire.v1.inspection import inspect  # noqa: E402
+from recodec.wire.v1.packets import SYNC, Packet, end_of  # noqa: E402
+from recodec.wire.v1.payload import read_codes  # noqa: E402
+from recodec.wire.v1.reader import PacketReader  # noqa: E402
+from recodec.wire.v1.timeline import Lost  # noqa: E402
+from support.echo_engine import EchoEngine  # noqa: E402
+from support.golden_streams import GOLDEN  # noqa: E402
+from support.streams import ToyCoder, read, spans_of  # noqa: E402
 
 MOST_SECONDS = 5.0
 MOST_MEGABYTES = 200
@@ -134,14 +133,14 @@ def check_tolerant(generator: random.Random, data: bytes) -> None:
 
 def play(data: bytes, start: int, tolerant: bool) -> None:
     """All of a stream to audio, in pieces that are never long."""
-    recording = open_decompressor(io.BytesIO(data), tolerant=tolerant)
+    recording = open_reader(io.BytesIO(data), tolerant=tolerant)
     if recording.version == 0:
         return
     try:
         engine = EchoEngine(recording.header)  # type: ignore[attr-defined]
     except (ConfigError, ValueError):  # no model has that geometry
         return
-    for piece in recording.pieces(engine, 75, coder=CODER, start=start):  # type: ignore[arg-type]
+    for piece in recording.pieces(engine, grid_frames=75, lm=CODER, start=start):  # type: ignore[arg-type]
         assert piece.size < 1 << 24
 
 
@@ -164,7 +163,7 @@ def actions(generator: random.Random, data: bytes) -> list[Callable[[], object]]
         lambda: play(data, start, tolerant),
         lambda: seek(source(), number(generator)),
         lambda: cut(source(), io.BytesIO(), start, start + 1 + number(generator), tolerant=tolerant),
-        lambda: peel(source(), io.BytesIO(), generator.randint(1, 3), coder=CODER, tolerant=tolerant),
+        lambda: peel(source(), io.BytesIO(), generator.randint(1, 3), lm=CODER, tolerant=tolerant),
         lambda: concatenate([source(), source()], io.BytesIO(), tolerant=tolerant),
     ]
 

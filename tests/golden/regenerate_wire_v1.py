@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "wire"))
+sys.path.insert(0, str(HERE.parent))
 
-from golden_streams import GOLDEN, build  # noqa: E402
+from support.golden_streams import GOLDEN, build  # noqa: E402
 
 
 def main() -> None:

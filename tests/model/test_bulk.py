@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import torch
 
-from peers import noise, random_model, variant
 from recodec import presets
 from recodec.errors import AudioError, ConfigError
 from recodec.model import bulk
 from recodec.model.bulk import BulkEncoder, mismatch
 from recodec.model.encodec import EncodecModel
+from support.peers import noise, random_model, variant
 
 TINY = presets.tiny()
 SMALL = variant(TINY, upsampling_ratios=(4, 2), target_bandwidths=(72.0,), sampling_rate=6400)

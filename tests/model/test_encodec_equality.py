@@ -10,13 +10,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import peers
-from closeness import assert_close, assert_same_codes
 from recodec import presets
 from recodec.config import EncodecConfig
 from recodec.errors import AudioError, ConfigError
 from recodec.model.encodec import EncodecModel
-from recodec.model.segments import segment_offsets
+from support import peers
+from support.closeness import assert_close, assert_same_codes
 
 
 def small(num_quantizers: int = 4, **changes: Any) -> EncodecConfig:
@@ -71,7 +70,7 @@ def trio(name: str) -> Trio:
 def latents_of(model: EncodecModel, x: torch.Tensor) -> list[torch.Tensor]:
     """The latents of each segment, without padding."""
     latents, size = model.encode_latents(x).latents, model.config.chunk_length or x.shape[-1]
-    sizes = [min(size, x.shape[-1] - start) for start in segment_offsets(model.config, x.shape[-1])]
+    sizes = [min(size, x.shape[-1] - start) for start in model.config.segment_starts(x.shape[-1])]
     return [part[..., : model.config.frames_for(n)] for part, n in zip(latents, sizes, strict=True)]
 
 
@@ -138,7 +137,7 @@ def metas_audio(models: Trio, segments: list[Any]) -> torch.Tensor:
 
 def ends_within_an_overlap(config: EncodecConfig, length: int) -> bool:
     """Whether segments before the last one are short: `transformers` may then fail to stack or to join them."""
-    starts = segment_offsets(config, length)
+    starts = config.segment_starts(length)
     return len(starts) > 1 and length < starts[-2] + (config.chunk_length or 0)
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import torch
 
-import peers
-from closeness import assert_close, relative_error
 from recodec import presets
 from recodec.errors import ConfigError
 from recodec.model.encodec import EncodecModel
+from support import peers
+from support.closeness import assert_close, relative_error
 
 TINY = presets.tiny()
 SEGMENTED = peers.variant(

@@ -14,11 +14,11 @@ import torch
 import transformers
 from safetensors import torch as safetensors_torch
 
-import peers
 from recodec import checkpoint, presets
 from recodec.config import EncodecConfig
 from recodec.errors import CheckpointError, ConfigError
 from recodec.model.encodec import EncodecModel
+from support import peers
 
 TINY = presets.tiny()
 SEGMENTED = peers.variant(

@@ -9,13 +9,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import peers
-from closeness import assert_close, assert_same_codes
 from recodec import presets
 from recodec.config import EncodecConfig
 from recodec.errors import AudioError
 from recodec.model.encodec import EncodecModel
-from recodec.model.segments import segment_offsets
+from support import peers
+from support.closeness import assert_close, assert_same_codes
 
 CONFIGS = {
     "24 kHz": presets.tiny(),
@@ -61,7 +60,7 @@ def check(model: EncodecModel, lengths: list[int], bandwidth: float) -> None:
         alone = model.encode(item, None, bandwidth)
         latents = model.encode_latents(item).latents
         size = config.chunk_length or length
-        frames = [config.frames_for(min(size, length - start)) for start in segment_offsets(config, length)]
+        frames = [config.frames_for(min(size, length - start)) for start in config.segment_starts(length)]
         for s, valid in enumerate(frames):
             codes = batch.audio_codes[s, i : i + 1]
             assert_same_codes(model, latents[s][..., :valid], codes[..., :valid], alone.audio_codes[s][..., :valid])

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from peers import hf_model, random_model
 from recodec import presets
 from recodec.model.quantizer import FrozenQuantizer, nearest, offsets
+from support.peers import hf_model, random_model
 
 TINY = presets.tiny()
 

@@ -10,11 +10,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import peers
-from closeness import assert_close
 from recodec import presets
 from recodec.errors import ConfigError
 from recodec.nn import Network, State
+from support import peers
+from support.closeness import assert_close
 
 TINY = peers.variant(presets.tiny(), upsampling_ratios=(5, 4, 2), sampling_rate=3000)
 CONFIGS = {

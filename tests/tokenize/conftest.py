@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from peers import random_model, variant
 from recodec import presets
 from recodec.audio.files import write_audio
+from recodec.codec import ModelChoice
 from recodec.codec.codec import Codec
 from recodec.tokenize import Report, tokenize
-from recodec.tokenize.job import ModelChoice
+from support.peers import random_model, variant
 
 SEGMENTED = variant(
     presets.tiny(), sampling_rate=8_000, audio_channels=2, normalize=True, chunk_length_s=1.0, overlap=0.015,
@@ -41,7 +41,7 @@ def segmented(tmp_path_factory: pytest.TempPathFactory) -> ModelChoice:
 
 @pytest.fixture(scope="session")
 def codec(model: ModelChoice) -> Codec:
-    return model.load()
+    return Codec.of_choice(model)
 
 
 def sound(seconds: float, rate: int, channels: int = 1, seed: int = 0) -> np.ndarray:

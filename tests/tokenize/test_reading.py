@@ -11,6 +11,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, default_collate
 
 from recodec.audio.files import read_audio
+from recodec.codec import Codec
 from recodec.errors import ConfigError, CorruptError, ModelMismatchError
 from recodec.tokenize import detokenize, open_codes
 from recodec.tokenize.back import audio_name
@@ -107,7 +108,7 @@ def test_other_models_are_refused(out, tmp_path, segmented):
 
 def test_a_segmented_model_goes_round(run, clips, segmented, tmp_path):
     _, out = run(clips, model=segmented)
-    codec = segmented.load()
+    codec = Codec.of_choice(segmented)
     assert detokenize(out, tmp_path / "audio", suffix=".flac", model=segmented, processes=0).files == 12
     item = open_codes(out)[5]
     audio, _ = read_audio(tmp_path / "audio" / audio_name(item["id"], ".flac"))

@@ -11,9 +11,9 @@ import pytest
 import soundfile
 
 from recodec.audio.files import read_audio, write_audio
+from recodec.codec import Codec, ModelChoice
 from recodec.errors import ConfigError
 from recodec.tokenize import open_codes, tokenize
-from recodec.tokenize.job import ModelChoice
 
 from .conftest import sound, tree
 
@@ -44,7 +44,7 @@ def test_codes_are_those_of_each_clip_alone(run, clips, codec, format, batch):
 
 
 def test_a_model_with_segments_gives_scales(run, clips, segmented):
-    codec = segmented.load()
+    codec = Codec.of_choice(segmented)
     _, out = run(clips, model=segmented, batch=4, long_s=1.0)
     for row in open_codes(out):
         audio, _ = read_audio(clips / row["id"], rate_hz=8_000, channels=2)
@@ -56,7 +56,7 @@ def test_a_model_with_segments_gives_scales(run, clips, segmented):
 @pytest.mark.parametrize("kind", ["model", "segmented"])
 def test_ecdc_files_are_those_of_compress(run, clips, kind, request):
     choice = request.getfixturevalue(kind)
-    codec = choice.load()
+    codec = Codec.of_choice(choice)
     _, out = run(clips, model=choice, format="ecdc")
     for id in expected_ids(clips):
         audio, _ = read_audio(clips / id, rate_hz=codec.sampling_rate, channels=codec.config.audio_channels)
@@ -169,7 +169,7 @@ def test_half_precision_tells_what_it_costs(run, clips, model):
     pairs = zip(open_codes(out), open_codes(exact), strict=True)
     share = np.mean(np.concatenate([(a["codes"] != b["codes"]).numpy().ravel() for a, b in pairs]))
     assert 0 < share < 0.5
-    with pytest.raises(ConfigError, match="torch backend"):
+    with pytest.raises(ConfigError, match="takes the torch engine"):
         run(clips, "onnx", model=ModelChoice(model.name, "onnx", dtype="fp16"))
 
 

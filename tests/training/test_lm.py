@@ -13,12 +13,12 @@ import soundfile
 import torch
 
 from recodec import presets
-from recodec.codec.entropy import EntropyModel
-from recodec.entropy.config import CodeLMConfig
 from recodec.errors import AudioError, CheckpointError, ConfigError
+from recodec.lm.coder import LanguageModel
+from recodec.lm.config import CodeLMConfig
+from recodec.lm.float_network import CodeLM
+from recodec.lm.meta_network import MetaLMConfig
 from recodec.model.encodec import EncodecModel
-from recodec.model.lm import CodeLM
-from recodec.model.lm_meta import MetaLMConfig
 from recodec.training.codes import CodeCrops, CodesIndex, codes_of_clips, codes_of_shards
 from recodec.training.lm import LMTrainConfig, LMTrainer, bits_by_bandwidth, train_lm
 
@@ -64,7 +64,7 @@ def test_learns_and_exports_what_it_learnt(corpus: Path, tmp_path: Path) -> None
     assert 0.95 < figures["dev_0.3"] < 1.6
     assert figures["dev_0.6"] < 1.7
     assert figures["dev_0.6"] == pytest.approx((figures["dev_music_0.6"] + figures["dev_speech_0.6"]) / 2)
-    exact = EntropyModel.load(tmp_path / "lm")
+    exact = LanguageModel.load(tmp_path / "lm")
     codes = [np.load(corpus / "dev" / f"{g}-000.npy").astype(np.int64) for g in ("speech", "music")]
     payloads = exact.encode(codes)
     assert all(

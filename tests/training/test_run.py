@@ -16,7 +16,7 @@ from recodec.model.encodec import EncodecModel
 from recodec.training.adversarial import AdversarialTraining
 from recodec.training.codebooks import CodebookLearning, quantize_for_training
 from recodec.training.config import TrainConfig
-from recodec.training.loop import train
+from recodec.training.run import train
 from recodec.training.state import STATE_NAME
 from recodec.training.trainer import Trainer
 

@@ -11,15 +11,27 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from peers import import_encodec
+from recodec.config import EncodecConfig
 from recodec.errors import BitstreamError, CorruptError, ModelMismatchError, TruncatedError, UnsupportedError
-from recodec.wire import ecdc0
-from recodec.wire.ecdc0 import Header, Layout
+from recodec.presets import encodec_24khz, encodec_48khz
+from recodec.wire.v0 import files as ecdc0
+from recodec.wire.v0.files import Metadata
+from support.peers import import_encodec
 
-MONO = Layout(code_bits=10, num_codebooks=32, hop=320, scaled=False)
-STEREO = Layout(10, 16, 320, True, 48_000, 47_520)
-LAYOUTS = {"encodec_24khz": MONO, "encodec_48khz": STEREO}
-SMALL = Layout(code_bits=5, num_codebooks=4, hop=4, scaled=True, segment_length=100, segment_stride=90)
+
+def small(**changes):
+    """Segments of 100 samples, 90 apart, with scales; up to 4 codebooks of 5 bits, and frames of 4 samples."""
+    values = {
+        "sampling_rate": 1000, "upsampling_ratios": [4], "codebook_size": 32, "target_bandwidths": [5.0],
+        "use_causal_conv": False, "normalize": True, "chunk_length_s": 0.1, "overlap": 0.1,
+    }  # fmt: skip
+    return EncodecConfig(**{**values, **changes})
+
+
+MONO, STEREO = encodec_24khz(), encodec_48khz()
+GEOMETRIES = {"encodec_24khz": MONO, "encodec_48khz": STEREO}
+SMALL = small()
+WHOLE = small(normalize=False, chunk_length_s=None, overlap=None)
 FINGERPRINT = "0123456789abcdef" * 4
 
 
@@ -38,20 +50,20 @@ def meta():
     patch.undo()
 
 
-def random_segments(layout, num_samples, num_codebooks, seed=0):
+def random_segments(geometry, num_samples, num_codebooks, seed=0):
     rng = np.random.default_rng(seed)
     segments = []
-    for index in range(layout.num_segments(num_samples)):
-        shape = (num_codebooks, layout.frames(num_samples, index))
-        scale = float(np.float32(rng.uniform(0, 2))) if layout.scaled else None
-        segments.append((rng.integers(0, 1 << layout.code_bits, shape), scale))
+    for index in range(geometry.num_segments(num_samples)):
+        shape = (num_codebooks, geometry.segment_frames(num_samples, index))
+        scale = float(np.float32(rng.uniform(0, 2))) if geometry.normalize else None
+        segments.append((rng.integers(0, 1 << geometry.codebook_nbits, shape), scale))
     return segments
 
 
-def read(data, layout, max_frames=1 << 20):
+def read(data, geometry, max_frames=1 << 20):
     file = io.BytesIO(data)
-    header = ecdc0.read_header(file)
-    return header, list(ecdc0.read_pieces(file, header, layout, max_frames))
+    metadata = ecdc0.read_metadata(file)
+    return metadata, list(ecdc0.read_pieces(file, metadata, geometry, max_frames))
 
 
 def assert_same(pieces, segments):
@@ -70,42 +82,42 @@ def assert_same(pieces, segments):
 )  # fmt: skip
 @pytest.mark.parametrize("num_samples", [1, 321, 47_521, 48_000, 95_679])
 def test_metas_tool_writes_and_reads_the_same_bytes(meta, monkeypatch, name, bandwidth, num_samples):
-    model, layout = meta.MODELS[name](), LAYOUTS[name]
+    model, geometry = meta.MODELS[name](), GEOMETRIES[name]
     num_codebooks = model.quantizer.get_num_quantizers_for_bandwidth(model.frame_rate, bandwidth)
-    segments = random_segments(layout, num_samples, num_codebooks)
+    segments = random_segments(geometry, num_samples, num_codebooks)
     frames = [(torch.tensor(c)[None], None if s is None else torch.tensor([[s]])) for c, s in segments]
     heard = []
     monkeypatch.setattr(model, "encode", lambda wav: frames)
     monkeypatch.setattr(model, "decode", lambda got: heard.append(got) or torch.zeros(1, model.channels, num_samples))
 
     theirs = meta.compress(model, torch.zeros(model.channels, num_samples))
-    header = Header.for_model(name, FINGERPRINT, num_samples, num_codebooks)
-    assert ecdc0.encode_stream(header, layout, segments) == theirs
+    metadata = Metadata.for_model(name, FINGERPRINT, num_samples, num_codebooks)
+    assert ecdc0.encode_stream(metadata, geometry, segments) == theirs
 
     meta.decompress(theirs)
     assert_same([ecdc0.Piece(c[0].numpy(), None if s is None else s.item()) for c, s in heard[0]], segments)
-    back, pieces = read(theirs, layout)
-    assert back == header
+    back, pieces = read(theirs, geometry)
+    assert back == metadata
     assert_same(pieces, segments)
 
 
 @pytest.mark.parametrize(("name", "seconds"), [("encodec_24khz", 0.31), ("encodec_48khz", 1.13)])
 def test_the_segments_are_those_of_metas_models(meta, name, seconds):
-    model, layout = meta.MODELS[name](), LAYOUTS[name]
+    model, geometry = meta.MODELS[name](), GEOMETRIES[name]
     model.set_target_bandwidth(6.0)
     wav = torch.randn(model.channels, int(model.sample_rate * seconds), generator=torch.Generator().manual_seed(0))
     theirs = meta.compress(model, wav)
     with torch.no_grad():
         frames = model.encode(wav[None])
-    header, pieces = read(theirs, layout)
-    assert header == Header(name, wav.shape[1], frames[0][0].shape[1])
+    metadata, pieces = read(theirs, geometry)
+    assert metadata == Metadata(name, wav.shape[1], frames[0][0].shape[1])
     assert_same(pieces, [(c[0].numpy(), None if s is None else s.item()) for c, s in frames])
 
 
 def test_lengths_that_metas_reader_miscounts_are_read(meta, monkeypatch):
     """6720 / 24000 * 75 is a hair above 21 in floating point, so Meta's reader wants a 22nd frame."""
     segments = random_segments(MONO, 6720, 2)
-    data = ecdc0.encode_stream(Header("encodec_24khz", 6720, 2), MONO, segments)
+    data = ecdc0.encode_stream(Metadata("encodec_24khz", 6720, 2), MONO, segments)
     with pytest.raises(EOFError):
         meta.decompress(data)
     assert_same(read(data, MONO)[1], segments)
@@ -117,22 +129,22 @@ def test_lengths_that_metas_reader_miscounts_are_read(meta, monkeypatch):
 @given(st.integers(1, 500), st.integers(1, 4), st.integers(8, 40), st.integers(1, 9), st.booleans())
 @settings(deadline=None, max_examples=60, derandomize=True)
 def test_any_pieces_give_the_same_file(num_samples, num_codebooks, read_frames, write_frames, whole):
-    layout = Layout(5, 4, 4, False) if whole else SMALL
-    segments = random_segments(layout, num_samples, num_codebooks, num_samples)
-    header = Header.for_model("mine", FINGERPRINT, num_samples, num_codebooks)
-    expected = ecdc0.encode_stream(header, layout, segments)
-    assert len(expected) == len(header.to_bytes()) + layout.payload_bytes(num_samples, num_codebooks)
+    geometry = WHOLE if whole else SMALL
+    segments = random_segments(geometry, num_samples, num_codebooks, num_samples)
+    metadata = Metadata.for_model("mine", FINGERPRINT, num_samples, num_codebooks)
+    expected = ecdc0.encode_stream(metadata, geometry, segments)
+    assert len(expected) == len(metadata.to_bytes()) + ecdc0.payload_bytes(geometry, num_samples, num_codebooks)
 
     file = io.BytesIO()
-    writer = ecdc0.Writer(file, header, layout)
+    writer = ecdc0.Writer(file, metadata, geometry)
     for codes, scale in segments:
         for start in range(0, codes.shape[1], write_frames):
             writer.push(codes[:, start : start + write_frames], None if start else scale)
     writer.close()
     assert file.getvalue() == expected
 
-    back, pieces = read(expected, layout, read_frames)
-    assert back == header
+    back, pieces = read(expected, geometry, read_frames)
+    assert back == metadata
     assert all(piece.codes.shape[1] <= read_frames for piece in pieces)
     joined = np.concatenate([piece.codes for piece in pieces], axis=1)
     assert np.array_equal(joined, np.concatenate([codes for codes, _ in segments], axis=1))
@@ -142,17 +154,17 @@ def test_any_pieces_give_the_same_file(num_samples, num_codebooks, read_frames, 
 @given(st.integers(1, 700), st.integers(1, 100))
 @settings(deadline=None, max_examples=60, derandomize=True)
 def test_payload_size_counts_every_segment(num_samples, stride):
-    layout = Layout(5, 4, 4, True, 100, stride)
+    geometry = small(overlap=max(0.0, 1 - (stride + 0.5) / 100))
     starts = range(0, num_samples, stride)
     expected = sum(4 + -(-(-(-min(100, num_samples - start) // 4) * 3 * 5) // 8) for start in starts)
-    assert layout.payload_bytes(num_samples, 3) == expected
+    assert ecdc0.payload_bytes(geometry, num_samples, 3) == expected
 
 
 def test_a_new_file_names_its_weights_unless_meta_has_to_read_it():
-    assert Header.for_model("encodec_48khz", FINGERPRINT, 9, 2).to_bytes()[9:] == (
+    assert Metadata.for_model("encodec_48khz", FINGERPRINT, 9, 2).to_bytes()[9:] == (
         b'{"m": "encodec_48khz", "al": 9, "nc": 2, "lm": false}'
     )
-    assert Header.for_model("recodec_24khz", FINGERPRINT, 9, 2).to_bytes()[9:] == (
+    assert Metadata.for_model("recodec_24khz", FINGERPRINT, 9, 2).to_bytes()[9:] == (
         b'{"m": "recodec_24khz", "al": 9, "nc": 2, "lm": false, "fp": "0123456789abcdef"}'
     )
 
@@ -169,12 +181,12 @@ def test_a_new_file_names_its_weights_unless_meta_has_to_read_it():
 ])  # fmt: skip
 def test_the_writer_refuses_what_does_not_fit(push):
     with pytest.raises(ValueError):
-        ecdc0.encode_stream(Header("mine", 110, 2), SMALL, push)
+        ecdc0.encode_stream(Metadata("mine", 110, 2), SMALL, push)
 
 
 def test_the_writer_refuses_codebooks_that_the_model_lacks():
     with pytest.raises(ValueError, match="from 1 to 4"):
-        ecdc0.Writer(io.BytesIO(), Header("mine", 110, 5), SMALL)
+        ecdc0.Writer(io.BytesIO(), Metadata("mine", 110, 5), SMALL)
 
 
 # ---- bad bytes -----------------------------------------------------------------------------
@@ -191,7 +203,7 @@ GOOD = {"m": "mine", "al": 110, "nc": 2, "lm": False}
 @pytest.mark.parametrize(("data", "error", "words"), [
     (b"", TruncatedError, "ends where 9"),
     (b"ECDC\0", TruncatedError, "ends where 4"),
-    (head(GOOD, magic=b"RIFF"), CorruptError, "no .ecdc file"),
+    (head(GOOD, magic=b"RIFF"), CorruptError, "not an .ecdc file"),
     (head(GOOD, version=7), UnsupportedError, "version 7"),
     (head(GOOD, size=2**32 - 1), CorruptError, "4294967295 bytes"),
     (head(GOOD, size=4000), TruncatedError, "ends where"),
@@ -215,7 +227,7 @@ GOOD = {"m": "mine", "al": 110, "nc": 2, "lm": False}
 ])  # fmt: skip
 def test_bad_headers(data, error, words):
     with pytest.raises(error, match=words):
-        ecdc0.read_header(io.BytesIO(data))
+        ecdc0.read_metadata(io.BytesIO(data))
 
 
 class Pipe(io.BytesIO):
@@ -224,30 +236,30 @@ class Pipe(io.BytesIO):
 
 
 @pytest.mark.parametrize("kind", [io.BytesIO, Pipe])
-@pytest.mark.parametrize("layout", [SMALL, Layout(5, 4, 4, False)])
+@pytest.mark.parametrize("geometry", [SMALL, WHOLE])
 @pytest.mark.parametrize("claim", [113, 10_000, 2**60, 10**3000])
-def test_claims_of_more_than_is_there(kind, layout, claim):
-    header = Header("mine", 110, 2)
-    payload = ecdc0.encode_stream(header, layout, random_segments(layout, 110, 2))[len(header.to_bytes()) :]
+def test_claims_of_more_than_is_there(kind, geometry, claim):
+    metadata = Metadata("mine", 110, 2)
+    payload = ecdc0.encode_stream(metadata, geometry, random_segments(geometry, 110, 2))[len(metadata.to_bytes()) :]
     start = time.perf_counter()
     with pytest.raises(TruncatedError, match="promises" if kind is io.BytesIO else "ends where"):
-        list(ecdc0.read_pieces(kind(payload), Header("mine", claim, 2), layout, 64))
+        list(ecdc0.read_pieces(kind(payload), Metadata("mine", claim, 2), geometry, 64))
     assert time.perf_counter() - start < 0.5
 
 
 @pytest.mark.parametrize("kind", [io.BytesIO, Pipe])
 def test_bytes_left_over(kind):
-    header = Header("mine", 110, 2)
-    data = ecdc0.encode_stream(header, SMALL, random_segments(SMALL, 110, 2)) + b"\0"
+    metadata = Metadata("mine", 110, 2)
+    data = ecdc0.encode_stream(metadata, SMALL, random_segments(SMALL, 110, 2)) + b"\0"
     file = kind(data)
-    ecdc0.read_header(file)
+    ecdc0.read_metadata(file)
     with pytest.raises(CorruptError, match="left over"):
-        list(ecdc0.read_pieces(file, header, SMALL, 64))
+        list(ecdc0.read_pieces(file, metadata, SMALL, 64))
 
 
 def test_more_codebooks_than_the_model_has():
     with pytest.raises(CorruptError, match="claims 5 codebooks"):
-        list(ecdc0.read_pieces(io.BytesIO(bytes(100)), Header("mine", 110, 5), SMALL, 64))
+        list(ecdc0.read_pieces(io.BytesIO(bytes(100)), Metadata("mine", 110, 5), SMALL, 64))
 
 
 def test_coded_files_take_a_language_model():
@@ -255,23 +267,23 @@ def test_coded_files_take_a_language_model():
     with pytest.raises(UnsupportedError, match=r"Meta's language model.*machine that wrote it"):
         read(data, SMALL)
     with pytest.raises(ValueError, match="if its header says so"):
-        ecdc0.Writer(io.BytesIO(), Header("mine", 110, 2, coded=True), SMALL)
+        ecdc0.Writer(io.BytesIO(), Metadata("mine", 110, 2, coded=True), SMALL)
 
 
 @pytest.mark.parametrize("scale", [float("nan"), float("inf"), -1.0])
 def test_impossible_scales(scale):
     payload = struct.pack("!f", scale) + bytes(100)
     with pytest.raises(CorruptError, match="scale is"):
-        list(ecdc0.read_pieces(Pipe(payload), Header("mine", 110, 2), SMALL, 64))
+        list(ecdc0.read_pieces(Pipe(payload), Metadata("mine", 110, 2), SMALL, 64))
 
 
 def test_other_models_and_other_weights():
-    header = Header.for_model("mine", FINGERPRINT, 110, 2)
-    header.check_model("mine", FINGERPRINT)
-    header.check_model("renamed", FINGERPRINT)
+    metadata = Metadata.for_model("mine", FINGERPRINT, 110, 2)
+    metadata.check_model("mine", FINGERPRINT)
+    metadata.check_model("renamed", FINGERPRINT)
     with pytest.raises(ModelMismatchError, match="is 'mine' of ffffffffffffffff"):
-        header.check_model("mine", "f" * 64)
-    nameless = Header("mine", 110, 2)
+        metadata.check_model("mine", "f" * 64)
+    nameless = Metadata("mine", 110, 2)
     nameless.check_model("mine", "f" * 64)
     with pytest.raises(ModelMismatchError, match="not with 'yours'"):
         nameless.check_model("yours", FINGERPRINT)
@@ -281,7 +293,7 @@ def test_other_models_and_other_weights():
 @settings(deadline=None, max_examples=400, derandomize=True)
 def test_mutated_files_give_a_value_or_a_named_error(seed, edits, cut, pipe):
     rng = np.random.default_rng(seed)
-    data = bytearray(ecdc0.encode_stream(Header.for_model("mine", FINGERPRINT, 310, 3), SMALL,
+    data = bytearray(ecdc0.encode_stream(Metadata.for_model("mine", FINGERPRINT, 310, 3), SMALL,
                                          random_segments(SMALL, 310, 3)))  # fmt: skip
     for _ in range(edits):
         place = rng.integers(0, len(data) if rng.random() < 0.3 else 90)
@@ -291,8 +303,8 @@ def test_mutated_files_give_a_value_or_a_named_error(seed, edits, cut, pipe):
     data = bytes(data[: rng.integers(0, len(data))] if cut else data)
     file = (Pipe if pipe else io.BytesIO)(data)
     try:
-        header = ecdc0.read_header(file)
-        for piece in ecdc0.read_pieces(file, header, SMALL, 64):
+        metadata = ecdc0.read_metadata(file)
+        for piece in ecdc0.read_pieces(file, metadata, SMALL, 64):
             assert piece.codes.shape[1] <= 64
     except BitstreamError:
         pass

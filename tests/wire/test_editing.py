@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from streams import CODED_MONO, MONO, STEREO, ToyCoder, packets_of, read, spans_of, stream_of
 
 from recodec.errors import BitstreamError, CorruptError, ModelMismatchError
-from recodec.wire.editing import Cut, concatenate, cut, peel
-from recodec.wire.header import Header, write_header
-from recodec.wire.packets import CODED, PLAIN, Packet, write_packet
-from recodec.wire.payload import make_packets, read_codes
-from recodec.wire.report import inspect
+from recodec.wire.v1.editing import Cut, concatenate, cut, peel
+from recodec.wire.v1.header import Header, write_header
+from recodec.wire.v1.inspection import inspect
+from recodec.wire.v1.packets import CODED, PLAIN, Packet, write_packet
+from recodec.wire.v1.payload import make_packets, read_codes
+from support.streams import CODED_MONO, MONO, STEREO, ToyCoder, packets_of, read, spans_of, stream_of
 
 checked = settings(deadline=None, max_examples=40, derandomize=True)
 CODER = ToyCoder(CODED_MONO.code_bits)
@@ -64,7 +64,7 @@ def peeled(data: bytes, codebooks: int, **options) -> bytes:
 def test_joined_streams_have_all_codes_one_after_the_other(parts, coded):
     header = CODED_MONO if coded else MONO
     streams = [
-        stream_of(header, packets_of(header, shapes, seed=i, coder=CODER if coded else None))
+        stream_of(header, packets_of(header, shapes, seed=i, lm=CODER if coded else None))
         for i, shapes in enumerate(parts)
     ]
     result, shift, wanted = joined(streams), 0, {}
@@ -91,7 +91,7 @@ def test_segments_are_joined_behind_the_last_short_one():
 
 
 def test_plain_and_coded_streams_can_be_joined():
-    coded = stream_of(CODED_MONO, packets_of(CODED_MONO, [(8, 30)], coder=CODER))
+    coded = stream_of(CODED_MONO, packets_of(CODED_MONO, [(8, 30)], lm=CODER))
     bare = dataclasses.replace(CODED_MONO, table_rule=0, lm_fingerprint="0" * 16, codebooks=2, max_packet_frames=20)
     plain = stream_of(bare, packets_of(bare, [(2, 20)]))
     result = joined([plain, coded])
@@ -136,11 +136,11 @@ def test_damaged_streams_are_joined_on_demand_with_their_gaps():
 @given(shapes=SHAPES, data=st.data(), coded=st.booleans())
 def test_a_cut_keeps_exactly_the_frames_asked_for(shapes, data, coded):
     header, coder = (CODED_MONO, CODER) if coded else (MONO, None)
-    whole = stream_of(header, packets_of(header, shapes, coder=coder))
+    whole = stream_of(header, packets_of(header, shapes, lm=coder))
     total = end_of_stream(whole).num_samples
     start = data.draw(st.integers(0, total - 1))
     stop = data.draw(st.none() | st.integers(start + 1, total + 1000))
-    kept, result = cut_out(whole, start, stop, coder=coder)
+    kept, result = cut_out(whole, start, stop, lm=coder)
     stop = total if stop is None else min(stop, total)
     first, last = start // 320, -(-stop // 320)
     assert kept == Cut(first * 320, stop - first * 320)
@@ -151,7 +151,7 @@ def test_a_cut_keeps_exactly_the_frames_asked_for(shapes, data, coded):
 
 
 def test_coded_packets_are_kept_whole_without_the_language_model():
-    whole = stream_of(CODED_MONO, packets_of(CODED_MONO, [(8, 10)] * 4, coder=CODER))
+    whole = stream_of(CODED_MONO, packets_of(CODED_MONO, [(8, 10)] * 4, lm=CODER))
     kept, result = cut_out(whole, 15 * 320, 25 * 320)
     assert kept == Cut(10 * 320, 20 * 320)
     assert [(e.start, e.frames) for e in read(result)[0] if isinstance(e, Packet)] == [(0, 10), (10, 10)]
@@ -214,8 +214,8 @@ def test_a_cut_of_nothing_is_refused(start, stop):
 @given(shapes=SHAPES, codebooks=st.integers(1, 9), coded=st.booleans())
 def test_a_peeled_stream_has_the_first_codebooks(shapes, codebooks, coded):
     header, coder = (CODED_MONO, CODER) if coded else (MONO, None)
-    whole = stream_of(header, packets_of(header, shapes, coder=coder))
-    result = peeled(whole, codebooks, coder=coder)
+    whole = stream_of(header, packets_of(header, shapes, lm=coder))
+    result = peeled(whole, codebooks, lm=coder)
     assert codes_by_tick(header, result) == {t: c[:codebooks] for t, c in codes_by_tick(header, whole).items()}
     assert len(result) <= len(whole)
     assert inspect(io.BytesIO(result)).intact
@@ -234,13 +234,13 @@ def test_peeling_equals_writing_with_fewer_codebooks():
 
 
 def test_coded_packets_need_their_language_model_unless_they_are_thin_enough():
-    whole = stream_of(CODED_MONO, packets_of(CODED_MONO, [(2, 30), (8, 30)], coder=CODER))
+    whole = stream_of(CODED_MONO, packets_of(CODED_MONO, [(2, 30), (8, 30)], lm=CODER))
     with pytest.raises(ModelMismatchError):
         peeled(whole, 2)
     assert codes_by_tick(CODED_MONO, peeled(whole, 8)) == codes_by_tick(CODED_MONO, whole)
     with pytest.raises(CorruptError, match="other codes"):
-        peeled(whole, 2, coder=ToyCoder(6, slope=9))
-    survivors = peeled(whole, 2, coder=ToyCoder(6, slope=9), tolerant=True)
+        peeled(whole, 2, lm=ToyCoder(6, slope=9))
+    survivors = peeled(whole, 2, lm=ToyCoder(6, slope=9), tolerant=True)
     assert [e.start for e in read(survivors, tolerant=True)[0] if isinstance(e, Packet)] == [0]
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from golden_streams import GOLDEN, build, codes_of
-from streams import ToyCoder, read, refuses, spans_of
 
 from recodec.errors import BitstreamError
-from recodec.wire.packets import CODED, Packet
-from recodec.wire.payload import read_codes
+from recodec.wire.v1.packets import CODED, Packet
+from recodec.wire.v1.payload import read_codes
+from support.golden_streams import GOLDEN, build, codes_of
+from support.streams import ToyCoder, read, refuses, spans_of
 
 FOLDER = Path(__file__).parent.parent / "golden" / "wire_v1"
 

@@ -9,12 +9,12 @@ import zlib
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from streams import CODED_MONO, MONO, STEREO
 
-from peers import import_encodec
 from recodec.errors import BitstreamError, CorruptError, ModelMismatchError, TruncatedError, UnsupportedError
-from recodec.wire import varint
-from recodec.wire.header import Header, default_packet_frames, parse_header, repair_header, write_header
+from recodec.wire.v1 import varint
+from recodec.wire.v1.header import Header, default_packet_frames, parse_header, repair_header, write_header
+from support.peers import import_encodec
+from support.streams import CODED_MONO, MONO, STEREO
 
 checked = settings(deadline=None, max_examples=80, derandomize=True)
 

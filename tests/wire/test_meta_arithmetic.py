@@ -8,10 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from peers import import_encodec
 from recodec.errors import CorruptError, TruncatedError
-from recodec.wire import segments0
-from recodec.wire.meta_arithmetic import TOTAL_BITS, ArithmeticDecoder, ArithmeticEncoder
+from recodec.wire.v0 import segments as segments0
+from recodec.wire.v0.arithmetic import TOTAL_BITS, ArithmeticDecoder, ArithmeticEncoder
+from support.peers import import_encodec
 
 
 @pytest.fixture(scope="module")

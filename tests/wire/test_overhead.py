@@ -6,10 +6,10 @@ import dataclasses
 import io
 
 import pytest
-from streams import MONO, STEREO, packets_of, stream_of
 
-from recodec.wire.header import Header, default_packet_frames
-from recodec.wire.report import inspect
+from recodec.wire.v1.header import Header, default_packet_frames
+from recodec.wire.v1.inspection import inspect
+from support.streams import MONO, STEREO, packets_of, stream_of
 
 
 def overhead(header: Header, codebooks: int, frames_per_packet: int, seconds: float) -> float:

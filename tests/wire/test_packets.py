@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from streams import CODED_MONO, MONO, STEREO, ToyCoder, packets_of, random_codes
 
 from recodec.errors import CorruptError, ModelMismatchError, TruncatedError, UnsupportedError
-from recodec.wire import varint
-from recodec.wire.header import Header
-from recodec.wire.packets import (
+from recodec.wire.v1 import varint
+from recodec.wire.v1.header import Header
+from recodec.wire.v1.packets import (
     CODED,
     END,
     PLAIN,
@@ -28,7 +27,8 @@ from recodec.wire.packets import (
     write_end,
     write_packet,
 )
-from recodec.wire.payload import make_packets, pack_codes, read_codes
+from recodec.wire.v1.payload import make_packets, pack_codes, read_codes
+from support.streams import CODED_MONO, MONO, STEREO, ToyCoder, packets_of, random_codes
 
 checked = settings(deadline=None, max_examples=80, derandomize=True)
 
@@ -179,7 +179,7 @@ def test_where_packets_end_and_the_next_begin():
 )
 def test_coded_packets_of_mixed_shapes_round_trip(shapes, seed):
     coder = ToyCoder(CODED_MONO.code_bits)
-    packets = packets_of(CODED_MONO, shapes, seed=seed, coder=coder)
+    packets = packets_of(CODED_MONO, shapes, seed=seed, lm=coder)
     for i, (found, (codebooks, frames)) in enumerate(zip(read_codes(CODED_MONO, packets, coder), shapes, strict=True)):
         np.testing.assert_array_equal(found, random_codes(seed + i, CODED_MONO, codebooks, frames))
         assert parse(write_packet(CODED_MONO, packets[i]), CODED_MONO)[0] == packets[i]
@@ -188,13 +188,13 @@ def test_coded_packets_of_mixed_shapes_round_trip(shapes, seed):
 def test_a_packet_is_coded_only_where_that_saves_bytes():
     coder = ToyCoder(6)
     likely, unlikely = np.zeros((8, 20), int), np.full((8, 20), 63)
-    first, second = make_packets(CODED_MONO, 0, [likely, unlikely], coder=coder)
+    first, second = make_packets(CODED_MONO, 0, [likely, unlikely], lm=coder)
     assert (first.kind, second.kind) == (CODED, PLAIN)
     assert len(first.payload) < 120 == len(second.payload)
 
 
 def test_codes_from_other_tables_do_not_pass_in_silence():
-    packets = packets_of(CODED_MONO, [(8, 40), (2, 1), (8, 40)], coder=ToyCoder(6))
+    packets = packets_of(CODED_MONO, [(8, 40), (2, 1), (8, 40)], lm=ToyCoder(6))
     found = read_codes(CODED_MONO, packets, ToyCoder(6, slope=9))
     assert packets[1].kind == PLAIN
     assert [isinstance(f, CorruptError) for f in found] == [True, False, True]
@@ -202,14 +202,14 @@ def test_codes_from_other_tables_do_not_pass_in_silence():
 
 
 def test_the_language_model_must_be_there_and_be_the_right_one():
-    packets = packets_of(CODED_MONO, [(8, 40)], coder=ToyCoder(6))
+    packets = packets_of(CODED_MONO, [(8, 40)], lm=ToyCoder(6))
     with pytest.raises(ModelMismatchError, match="fedcba9876543210"):
         read_codes(CODED_MONO, packets)
     other = dataclasses.replace(CODED_MONO, lm_fingerprint="0" * 15 + "1")
     with pytest.raises(ModelMismatchError):
         read_codes(other, packets, ToyCoder(6))
     with pytest.raises(ModelMismatchError):
-        make_packets(other, 0, [np.zeros((2, 2), int)], coder=ToyCoder(6))
+        make_packets(other, 0, [np.zeros((2, 2), int)], lm=ToyCoder(6))
 
 
 def test_a_code_must_fit_its_width():

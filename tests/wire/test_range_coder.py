@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recodec.wire.range_coder import RangeDecoderBatch, decode_packet, encode_packet
+from recodec.wire.v1.range_coder import RangeDecoderBatch, decode_packet, encode_packet
 
 checked = settings(deadline=None, max_examples=60, derandomize=True)
 

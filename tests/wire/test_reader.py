@@ -12,14 +12,14 @@ import tracemalloc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from streams import MONO, STEREO, packets_of, read, refuses, spans_of, stream_of
 
 from recodec.errors import BitstreamError, CorruptError, TruncatedError, UnsupportedError
-from recodec.wire import varint
-from recodec.wire.header import Header, write_header
-from recodec.wire.packets import END, SYNC, End, Packet, end_of, write_end, write_packet
-from recodec.wire.reader import MAX_DAMAGES, PacketReader
-from recodec.wire.timeline import Lost
+from recodec.wire.v1 import varint
+from recodec.wire.v1.header import Header, write_header
+from recodec.wire.v1.packets import END, SYNC, End, Packet, end_of, write_end, write_packet
+from recodec.wire.v1.reader import MAX_DAMAGES, PacketReader
+from recodec.wire.v1.timeline import Lost
+from support.streams import MONO, STEREO, packets_of, read, refuses, spans_of, stream_of
 
 checked = settings(deadline=None, max_examples=60, derandomize=True)
 

@@ -8,13 +8,13 @@ import io
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from streams import MONO, STEREO, packets_of, read, spans_of, stream_of
 
 from recodec.errors import CorruptError
-from recodec.wire.header import write_header
-from recodec.wire.index import IndexBuilder, read_end, seek
-from recodec.wire.packets import MAX_INDEX_ENTRIES, End, write_end
-from recodec.wire.reader import PacketReader
+from recodec.wire.v1.header import write_header
+from recodec.wire.v1.index import IndexBuilder, read_end, seek
+from recodec.wire.v1.packets import MAX_INDEX_ENTRIES, End, write_end
+from recodec.wire.v1.reader import PacketReader
+from support.streams import MONO, STEREO, packets_of, read, spans_of, stream_of
 
 PACKETS = packets_of(MONO, [(2, 3 + i % 5) for i in range(100)])
 WRITTEN = stream_of(MONO, PACKETS)

@@ -6,9 +6,9 @@ import dataclasses
 import io
 
 import pytest
-from streams import MONO, STEREO, packets_of, read
 
-from recodec.wire.writer import StreamWriter
+from recodec.wire.v1.writer import StreamWriter
+from support.streams import MONO, STEREO, packets_of, read
 
 
 def test_packets_must_not_begin_before_the_last_one_ends():

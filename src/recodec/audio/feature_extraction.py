@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from ..atomic import write_text
 from ..errors import AudioError, ConfigError
+from ..geometry import SegmentGeometry
+from ..hub import resolve_file
 from .batch import BatchFeature
 
 FEATURE_EXTRACTOR_NAME = "preprocessor_config.json"
@@ -25,7 +27,7 @@ RawAudio = NDArray[Any] | Sequence[float] | Sequence[NDArray[Any]] | Sequence[Se
 _logger = logging.getLogger(__name__)
 
 
-class EncodecFeatureExtractor:
+class EncodecFeatureExtractor(SegmentGeometry):
     """Checks, pads and stacks recordings; arguments, defaults and results as in `transformers`.
 
     Nothing is resampled or mixed here: see `audio.files` for that. The settings are plain attributes
@@ -68,20 +70,6 @@ class EncodecFeatureExtractor:
         self.return_attention_mask = return_attention_mask
         self.extra = extra
         self._validate()
-
-    @property
-    def chunk_length(self) -> int | None:
-        """Samples of a segment, or `None` where there are no segments."""
-        if self.chunk_length_s is None:
-            return None
-        return int(self.chunk_length_s * self.sampling_rate)
-
-    @property
-    def chunk_stride(self) -> int | None:
-        """Samples from the start of one segment to the start of the next."""
-        if self.chunk_length is None or self.overlap is None:
-            return None
-        return max(1, int((1.0 - self.overlap) * self.chunk_length))
 
     def _validate(self) -> None:
         def require(name: str, good: bool, allowed: str) -> None:
@@ -251,8 +239,6 @@ class EncodecFeatureExtractor:
         """
         path = Path(pretrained_model_name_or_path or "")
         if not path.is_file():
-            from ..checkpoint import resolve_file
-
             path = resolve_file(
                 pretrained_model_name_or_path, FEATURE_EXTRACTOR_NAME, revision=revision, cache_dir=cache_dir,
                 token=token, local_files_only=local_files_only,

@@ -1,4 +1,4 @@
-"""Weights: where they are, how they are named, how they are read, folded and recognized. NumPy only.
+"""Weights: how they are named, read, folded and recognized. NumPy only. `hub.py` finds them.
 
 Our layout is Hugging Face's current one: a convolution with weight norm has its gain in
 `conv.parametrizations.weight.original0` and its direction in `original1`.
@@ -9,15 +9,8 @@ Our layout is Hugging Face's current one: a convolution with weight norm has its
 """
 
 from .files import (
-    CONFIG_NAME,
-    DEFAULT_FOLDER,
-    PICKLE_NAME,
-    SAFETENSORS_NAME,
-    WEIGHTS_NAMES,
     read_model,
     read_safetensors,
-    resolve_file,
-    resolve_weights,
     write_safetensors,
 )
 from .fingerprint import fingerprint
@@ -25,13 +18,8 @@ from .layouts import conform, expected_tensors, guess_config
 from .weight_norm import DIRECTION, GAIN, fold, fold_weight, unfold, unfold_weight, weight_normed
 
 __all__ = [
-    "CONFIG_NAME",
-    "DEFAULT_FOLDER",
     "DIRECTION",
     "GAIN",
-    "PICKLE_NAME",
-    "SAFETENSORS_NAME",
-    "WEIGHTS_NAMES",
     "conform",
     "expected_tensors",
     "fingerprint",
@@ -40,8 +28,6 @@ __all__ = [
     "guess_config",
     "read_model",
     "read_safetensors",
-    "resolve_file",
-    "resolve_weights",
     "unfold",
     "unfold_weight",
     "weight_normed",

@@ -54,23 +54,21 @@ def compress(
     if meta_lm is not None and version != "0":
         raise click.UsageError("--meta-lm goes with --format 0")
 
-    from ..codec.checks import choose_quantizers
-    from ..codec.codec import Codec
-    from ..codec.container import open_compressor
+    from ..codec import Codec
 
     codec = Codec.from_pretrained(model, engine=engine, threads=threads)
     rate, channels = codec.sampling_rate, codec.config.audio_channels
-    count = choose_quantizers(codec.config, bandwidth, None)
     theirs = None if meta_lm is None else codec.load_meta_lm(meta_lm)
     with open_recording(source, raw, rate, channels) as reader:
         total_s = None if reader.num_samples is None else reader.num_samples / rate
-        with open_target(target, force) as file, progress(total_s, "compress", quiet) as advance:
-            # The reader's length is a promise of the file's header: what counts is what comes.
-            coder = codec.entropy_model if lm and version != "0" else None
-            compressor = open_compressor(
-                file, codec.engine, count, version=int(version), packet_s=packet_s, coder=coder, meta_lm=theirs
-            )
+        # The reader's length is a promise of the file's header: what counts is what comes.
+        with (
+            open_target(target, force) as file,
+            codec.writer(
+                file, bandwidth, version=int(version), packet_s=packet_s, lm=lm if theirs is None else theirs
+            ) as writer,
+            progress(total_s, "compress", quiet) as advance,
+        ):
             for block in reader.blocks(round(BLOCK_S * rate)):
-                compressor.push(block)
+                writer.push(block)
                 advance(block.shape[1] / rate)
-            compressor.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -23,9 +22,6 @@ def concat(sources: tuple[Path, ...], out: Path, damaged: bool, force: bool) -> 
     """
     choose_output(sources[0], out, ".ecdc", force)
 
-    from ..atomic import atomic_write
-    from ..wire.editing import concatenate
+    from .. import ecdc
 
-    with ExitStack() as stack:
-        files = [stack.enter_context(open(source, "rb")) for source in sources]
-        concatenate(files, stack.enter_context(atomic_write(out, overwrite=force)), tolerant=damaged)
+    ecdc.concat(sources, out, tolerant=damaged, overwrite=force)

@@ -23,30 +23,12 @@ def cut(
     """Copy a stretch of the .ecdc file IN to OUT, without decoding it. No model is needed.
 
     It is cut at frames; segments of models that have them are kept whole, and so are packets that are coded with a
-    language model which is not at hand. What was kept is printed.
+    language model which is not here. What was kept is printed.
     """
     choose_output(source, out, ".ecdc", force)
 
-    from ..atomic import atomic_write
-    from ..codec.loading import find_coder
-    from ..errors import BitstreamError
-    from ..wire import editing
-    from ..wire.index import seek
+    from .. import ecdc
 
-    try:
-        with open(source, "rb") as file, atomic_write(out, overwrite=force) as target:
-            header = seek(file, 0).header
-            rate = header.sampling_rate
-            kept = editing.cut(
-                file,
-                target,
-                round(start * rate),
-                None if stop is None else round(stop * rate),
-                coder=find_coder(header, model),
-                tolerant=damaged,
-            )
-    except BitstreamError:
-        raise
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    click.echo(f"{out}: {kept.start / rate:.3f} s to {(kept.start + kept.num_samples) / rate:.3f} s")
+    kept = ecdc.cut(source, out, start_s=start, stop_s=stop, model=model, tolerant=damaged, overwrite=force)
+    assert isinstance(kept, tuple)  # bytes come back only where there is no target
+    click.echo(f"{out}: {kept[0]:.3f} s to {kept[1]:.3f} s")

@@ -51,19 +51,19 @@ def decompress(
     if raw is not None and has_audio_suffix(target):
         raise click.UsageError(f"--raw writes samples without a header: {target} would be no {target.suffix[1:]}")
 
-    from ..codec.codec import Codec
-    from ..codec.container import open_decompressor
-    from ..codec.loading import model_called
+    from ..codec import Codec, open_reader
+    from ..hub import model_called
 
     with open_source(source) as file:
-        recording = open_decompressor(file, tolerant=damaged)
+        recording = open_reader(file, tolerant=damaged)
         found = model_called(recording.model) if model is None else model
         codec = Codec.from_pretrained(found, engine=engine, threads=threads)
         rate, channels = codec.sampling_rate, codec.config.audio_channels
         first, last = round(start * rate), None if stop is None else round(stop * rate)
         length = _length(first, last, recording.num_samples)
-        theirs = None if meta_lm is None else codec.load_meta_lm(meta_lm)
-        pieces = codec.play(recording, meta_lm=theirs, start=first)
+        coded = meta_lm is not None and recording.version == 0
+        theirs = codec.load_meta_lm(meta_lm) if coded and meta_lm is not None else None
+        pieces = codec.play(recording, lm=theirs, start=first)
         with (
             # After damage the end may be another than the header promised.
             open_audio_target(target, raw, rate, channels, None if damaged else length, force) as sink,

@@ -18,7 +18,7 @@ def export(out_dir: Path, model: str | None, bandwidth: float | None, force: boo
     They run on ONNX Runtime in C++, on phones and in browsers, without this package.
     """
     from ..errors import ConfigError
-    from ..runtime.export import export_model
+    from ..onnx_engine.export import export_model
 
     try:
         paths = export_model(model, out_dir, bandwidth=bandwidth, overwrite=force)

@@ -17,9 +17,7 @@ from .options import choose_output, endpoints, model_options, output_options, ra
 
 if TYPE_CHECKING:
     from ..audio.pcm import Pcm
-    from ..codec.codec import Codec
-    from ..codec.latency import Latency
-    from ..codec.streams import StreamDecoder, StreamEncoder
+    from ..codec import Codec, Latency, StreamDecoder, StreamEncoder
 
 SHOW_EVERY_S = 0.5
 REMEMBERED = 4500  # blocks: a minute of single frames
@@ -60,7 +58,7 @@ def stream(
     if target is not None:
         target = choose_output(source, target, ".wav", force)
 
-    from ..codec.codec import Codec
+    from ..codec import Codec
 
     codec = Codec.from_pretrained(model, engine=engine, threads=threads)
     loop = Loop(codec, bandwidth, grid_frames)
@@ -94,14 +92,10 @@ class Loop:
     """
 
     def __init__(self, codec: Codec, bandwidth: float | None, grid_frames: int) -> None:
-        from ..codec.latency import latency
-        from ..codec.regrid import Regrid
-
         self.block_samples = grid_frames * codec.config.hop_length
-        self.meter = Meter(self.block_samples / codec.sampling_rate, latency(codec.config, grid_frames))
+        self.meter = Meter(self.block_samples / codec.sampling_rate, codec.latency(grid_frames))
         _warm_up(*self._streams(codec, bandwidth, grid_frames), codec.config.audio_channels, self.block_samples)
         self._encoder, self._decoder = self._streams(codec, bandwidth, grid_frames)
-        self._grid = Regrid(self.block_samples)
         self._taken, self._given = 0, 0
 
     def _streams(self, codec: Codec, bandwidth: float | None, grid_frames: int) -> tuple[StreamEncoder, StreamDecoder]:
@@ -113,28 +107,21 @@ class Loop:
         try:
             for piece in pieces:
                 self._taken += piece.shape[1]
-                for block in self._grid.push(piece):
-                    yield self._code(block)
+                yield self._code(piece)
         except KeyboardInterrupt:
             pass
-        yield from self._finish()
-
-    def _finish(self) -> Iterator[Any]:
-        rest = self._grid.rest()
-        if rest is None:
-            return
-        codes = self._encoder.push(rest), self._encoder.flush()
-        for audio in (self._decoder.push(codes[0]), self._decoder.push(codes[1]), self._decoder.flush()):
+        codes = self._encoder.finish()
+        for audio in (self._decoder.push(codes), self._decoder.finish()):
             audio = audio[:, : self._taken - self._given]  # the last frame may have more than came in
             self._given += audio.shape[1]
             yield audio
 
-    def _code(self, block: Any) -> Any:
+    def _code(self, piece: Any) -> Any:
         start = time.perf_counter()
-        codes = self._encoder.push(block)
+        codes = self._encoder.push(piece)
         middle = time.perf_counter()
         audio = self._decoder.push(codes)
-        self.meter.add(middle - start, time.perf_counter() - middle)
+        self.meter.add(middle - start, time.perf_counter() - middle, audio.shape[1] / self.block_samples)
         self._given += audio.shape[1]
         return audio
 
@@ -150,15 +137,21 @@ class Meter:
     def __init__(self, block_s: float, latency: Latency) -> None:
         self._block_s, self._latency = block_s, latency
         self._recent: deque[tuple[float, float]] = deque(maxlen=REMEMBERED)
-        self._busy_s, self._blocks, self._slowest_s = 0.0, 0, 0.0
+        self._busy_s, self._blocks, self._slowest_s = 0.0, 0.0, 0.0
+        self._waiting = 0.0, 0.0  # of pieces that did not complete a block
         self._shown_s = time.perf_counter()
 
-    def add(self, encode_s: float, decode_s: float) -> None:
-        """Note a block."""
-        self._recent.append((encode_s, decode_s))
+    def add(self, encode_s: float, decode_s: float, blocks: float) -> None:
+        """Note what a piece took, and the blocks that came out: none while a block waits for more samples."""
+        encode_s, decode_s = encode_s + self._waiting[0], decode_s + self._waiting[1]
+        if not blocks:
+            self._waiting = encode_s, decode_s
+            return
+        self._waiting = 0.0, 0.0
+        self._recent.append((encode_s / blocks, decode_s / blocks))
         self._busy_s += encode_s + decode_s
-        self._slowest_s = max(self._slowest_s, encode_s + decode_s)
-        self._blocks += 1
+        self._slowest_s = max(self._slowest_s, (encode_s + decode_s) / blocks)
+        self._blocks += blocks
 
     @property
     def load(self) -> float:

@@ -63,7 +63,7 @@ def finetune(
 
     With `train_encoder=false` all codes stay as they are, and files written before stay good.
     """
-    from ..checkpoint import DEFAULT_FOLDER
+    from ..hub import DEFAULT_FOLDER
     from ..model.encodec import EncodecModel
 
     config = _config(recipe, settings)
@@ -87,7 +87,7 @@ def _run(config: TrainConfig, discriminator: str | None, options: dict[str, Any]
     import torch
 
     from ..training import parallel
-    from ..training.loop import train as run
+    from ..training.run import train as run
 
     if options["threads"] is not None:
         torch.set_num_threads(options["threads"])

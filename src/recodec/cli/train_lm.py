@@ -43,8 +43,8 @@ def train_lm(
 
     import torch
 
-    from ..entropy.config import CodeLMConfig
     from ..errors import ConfigError
+    from ..lm.config import CodeLMConfig
     from ..model.encodec import EncodecModel
     from ..training.codes import codes_of_clips, codes_of_shards
     from ..training.lm import LMTrainConfig

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import IO
 
 import click
 
@@ -38,52 +37,16 @@ def transcode(
     """
     choose_output(source, out, ".ecdc", force)
 
-    from ..atomic import atomic_write
-    from ..codec.container import open_decompressor
+    from .. import ecdc
+    from ..codec import open_reader
 
     with open(source, "rb") as file:
-        version = open_decompressor(file, tolerant=damaged).version
-        file.seek(0)
-        if version == 1 and bandwidth is None:
-            raise click.UsageError("a file of version 1 takes a --bandwidth to lower it to")
-        if version == 0 and damaged:
-            raise click.UsageError("--damaged is for files of version 1: in version 0 damage does not show")
-        with atomic_write(out, overwrite=force) as target:
-            if bandwidth is not None and version == 1:
-                _thin(file, target, bandwidth, model, damaged)
-            else:
-                _convert(file, target, bandwidth, model, meta_lm)
-
-
-def _thin(file: IO[bytes], target: IO[bytes], bandwidth: float, model: str | None, damaged: bool) -> None:
-    from ..codec.loading import find_coder
-    from ..wire.editing import peel
-    from ..wire.index import seek
-
-    header = seek(file, 0).header
-    _check_bandwidth(bandwidth, header.frame_rate * header.code_bits / 1000)
-    file.seek(0)
-    peel(file, target, header.codebooks_for(bandwidth), coder=find_coder(header, model), tolerant=damaged)
-
-
-def _convert(
-    file: IO[bytes], target: IO[bytes], bandwidth: float | None, model: str | None, meta_lm: Path | None
-) -> None:
-    from ..codec.codec import Codec
-    from ..codec.convert import to_version1
-    from ..codec.loading import model_called
-    from ..wire.ecdc0 import read_header
-
-    codec = Codec.from_pretrained(model_called(read_header(file).model) if model is None else model)
-    file.seek(0)
-    count = None
-    if bandwidth is not None:
-        _check_bandwidth(bandwidth, codec.config.bandwidth_of(1))
-        count = codec.config.quantizers_for(bandwidth)
-    theirs = None if meta_lm is None else codec.load_meta_lm(meta_lm)
-    to_version1(file, target, codec.engine, num_quantizers=count, coder=codec.entropy_model, meta_lm=theirs)
-
-
-def _check_bandwidth(bandwidth: float, least: float) -> None:
-    if bandwidth < least:
-        raise click.UsageError(f"one codebook takes {least:g} kbps, more than {bandwidth:g}")
+        version = open_reader(file, tolerant=damaged).version
+    if version == 1 and bandwidth is None:
+        raise click.UsageError("a file of version 1 takes a --bandwidth to lower it to")
+    if version == 0 and damaged:
+        raise click.UsageError("--damaged is for files of version 1: in version 0 damage does not show")
+    if version == 1:
+        ecdc.peel(source, out, bandwidth=bandwidth, model=model, tolerant=damaged, overwrite=force)
+    else:
+        ecdc.upgrade(source, out, bandwidth=bandwidth, model=model, meta_lm=meta_lm, overwrite=force)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from ..wire.report import Report
+    from ..ecdc import Inspection
 
 MOST_LINES = 20
 
@@ -20,44 +21,31 @@ def verify(files: tuple[str, ...], quiet: bool) -> None:
 
     The exit code is 1 if a file is damaged or cannot be read.
     """
+    from .. import ecdc
     from ..errors import BitstreamError
-    from ..wire.report import inspect
 
     failed = False
     for path in files:
         try:
-            with open(path, "rb") as file:
-                report = inspect(file)
+            found = ecdc.inspect(path)
         except BitstreamError as error:
             failed = True
             click.echo(f"{path}: {error}")
             continue
-        failed |= not report.intact
-        if not report.intact:
-            click.echo(f"{path}: damaged; {_seconds(report, report.lost_ticks)} of {report.duration_s:.2f} s are lost")
-            _print_faults(report)
+        failed |= not found.intact
+        if not found.intact:
+            click.echo(f"{path}: damaged; {found.lost_s:.3f} s of {found.duration_s:.2f} s are lost")
+            _print_faults(found)
         elif not quiet:
-            click.echo(f"{path}: good, {report.num_packets} packets, {report.duration_s:.2f} s")
+            packets = f"{found.num_packets} packet{'s' if found.num_packets != 1 else ''}"
+            click.echo(f"{path}: good, {packets}, {found.duration_s:.2f} s")
     if failed:
         click.get_current_context().exit(1)
 
 
-def _print_faults(report: Report) -> None:
-    lines = [f"lost: {_seconds(report, gap.start)} to {_seconds(report, gap.stop)}" for gap in report.lost]
-    for damage in report.damages:
-        where = (
-            f"bytes {damage.offset} to {damage.offset + damage.size - 1}" if damage.size else f"byte {damage.offset}"
-        )
-        lines.append(f"{where}: {damage.reason}")
-    if not report.complete:
-        lines.append("the end is missing")
-    elif report.index_good is False:
-        lines.append("the index does not point at packets")
-    for line in lines[:MOST_LINES]:
+def _print_faults(found: Inspection) -> None:
+    lines = list(found.faults())
+    for line in itertools.islice(lines, MOST_LINES):
         click.echo(f"  {line}")
     if len(lines) > MOST_LINES:
         click.echo(f"  and {len(lines) - MOST_LINES} more")
-
-
-def _seconds(report: Report, ticks: int) -> str:
-    return f"{ticks * report.header.tick / report.header.sampling_rate:.3f} s"

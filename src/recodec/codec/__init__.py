@@ -1,8 +1,30 @@
-"""The codec in use: recordings, streams and files, on NumPy arrays and on any engine."""
+"""The codec in use: recordings, streams and files, on NumPy arrays and on any engine.
+
+These names are what the rooms above use; the files of this room are its own business.
+"""
 
 from .codec import Codec
+from .container import AnyLM, open_reader
+from .ecdc_file import EcdcReader, EcdcWriter
 from .engine import Engine
+from .files import Coded
 from .latency import Latency
+from .loading import DTYPES, ENGINES, ModelChoice, load_language_model
 from .streams import StreamDecoder, StreamEncoder
 
-__all__ = ["Codec", "Engine", "Latency", "StreamDecoder", "StreamEncoder"]
+__all__ = [
+    "DTYPES",
+    "ENGINES",
+    "AnyLM",
+    "Codec",
+    "Coded",
+    "EcdcReader",
+    "EcdcWriter",
+    "Engine",
+    "Latency",
+    "ModelChoice",
+    "StreamDecoder",
+    "StreamEncoder",
+    "load_language_model",
+    "open_reader",
+]

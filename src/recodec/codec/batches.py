@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from .blocks import Block, segment_stride
+from .blocks import Block
 from .engine import Engine
 
 
@@ -100,9 +100,6 @@ def _encode_segments(
 
 
 def _segments(engine: Engine, recording: np.ndarray) -> Iterator[np.ndarray]:
-    length = engine.config.chunk_length
-    if length is None:
-        yield recording
-        return
-    for start in range(0, recording.shape[1], segment_stride(engine.config)):
+    length = engine.config.chunk_length or recording.shape[1]
+    for start in engine.config.segment_starts(recording.shape[1]):
         yield recording[:, start : start + length]

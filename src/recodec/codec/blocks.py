@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol
 
 import numpy as np
 
 from ..config import EncodecConfig
 from ..errors import CorruptError
-from .checks import check_audio, check_codes
-from .engine import Engine
-from .regrid import Regrid
-from .streams import StreamDecoder, StreamEncoder
+from .checks import check_audio, check_codes, check_grid
+from .engine import Engine, StateT
+from .rechunk import Rechunker
 
 FILE_GRID_FRAMES = 75
 
@@ -40,7 +39,7 @@ class BlockEncoder(Protocol):
 
     def push(self, audio: np.ndarray) -> list[Block]: ...
 
-    def flush(self) -> list[Block]: ...
+    def finish(self) -> list[Block]: ...
 
 
 class BlockDecoder(Protocol):
@@ -51,54 +50,91 @@ class BlockDecoder(Protocol):
 
     def push(self, block: Block) -> np.ndarray: ...
 
-    def flush(self) -> np.ndarray: ...
+    def finish(self) -> np.ndarray: ...
 
 
-def block_encoder(engine: Engine, num_quantizers: int, grid_frames: int = FILE_GRID_FRAMES) -> BlockEncoder:
+def block_encoder(engine: Engine[StateT], num_quantizers: int, grid_frames: int = FILE_GRID_FRAMES) -> BlockEncoder:
     """The encoder for the engine's kind of model; `grid_frames` matters to causal ones."""
     if engine.config.is_streamable:
-        return _FrameEncoder(engine, num_quantizers, grid_frames)
+        return FrameEncoder(engine, num_quantizers, grid_frames)
     return _SegmentEncoder(engine, num_quantizers)
 
 
-def block_decoder(engine: Engine, grid_frames: int = FILE_GRID_FRAMES) -> BlockDecoder:
+def block_decoder(engine: Engine[StateT], grid_frames: int = FILE_GRID_FRAMES) -> BlockDecoder:
     """The decoder for the engine's kind of model; `grid_frames` matters to causal ones."""
     if engine.config.is_streamable:
-        return _FrameDecoder(engine, grid_frames)
+        return FrameDecoder(engine, grid_frames)
     if engine.config.chunk_length is not None:
         return _SegmentDecoder(engine)
     return _WholeDecoder(engine)
 
 
-def segment_stride(config: EncodecConfig) -> int:
-    """Samples between the starts of segments, of a model that has any."""
-    assert config.chunk_length is not None
-    return config.chunk_stride or config.chunk_length
+class FrameEncoder(Generic[StateT]):
+    """Encodes a causal model's frames on a fixed grid.
 
+    The network always sees `grid_frames` frames at once, so the codes are the same, bit for bit, however the
+    audio was cut.
 
-class _FrameEncoder:
-    def __init__(self, engine: Engine, num_quantizers: int, grid_frames: int) -> None:
-        self._stream = StreamEncoder(engine, num_quantizers, grid_frames)
+    Args:
+        engine: of a streamable model.
+        num_quantizers: codebooks K to use.
+        grid_frames: frames of a block, at least 1.
+
+    Raises:
+        ConfigError: for a smaller grid.
+    """
+
+    def __init__(self, engine: Engine[StateT], num_quantizers: int, grid_frames: int) -> None:
+        self._engine, self._num_quantizers = engine, num_quantizers
+        self._grid = Rechunker(check_grid(grid_frames) * engine.config.hop_length)
+        self._state = engine.encoder_state(1)
 
     def push(self, audio: np.ndarray) -> list[Block]:
-        return self._blocks(self._stream.push(audio))
+        audio = check_audio(audio, self._engine.config, may_be_empty=True)
+        return self._blocks(self._grid.push(audio), last=False)
 
-    def flush(self) -> list[Block]:
-        return self._blocks(self._stream.flush())
+    def finish(self) -> list[Block]:
+        rest = self._grid.rest()
+        return [] if rest is None else self._blocks([rest], last=True)
 
-    def _blocks(self, codes: np.ndarray) -> list[Block]:
-        return [Block(codes, None)] if codes.shape[1] else []
+    def _blocks(self, pieces: list[np.ndarray], *, last: bool) -> list[Block]:
+        blocks = []
+        for piece in pieces:
+            codes, self._state = self._engine.encode_step(
+                piece[None], self._state, last=last, num_quantizers=self._num_quantizers
+            )
+            blocks += [Block(codes[0], None)] if codes.shape[-1] else []
+        return blocks
 
 
-class _FrameDecoder:
-    def __init__(self, engine: Engine, grid_frames: int) -> None:
-        self._stream = StreamDecoder(engine, grid_frames)
+class FrameDecoder(Generic[StateT]):
+    """Decodes a causal model's frames on a fixed grid; the counterpart of `FrameEncoder`.
+
+    The number of codebooks K may change from block to block; there the grid begins anew.
+    """
+
+    def __init__(self, engine: Engine[StateT], grid_frames: int) -> None:
+        self._engine, self._grid_frames = engine, check_grid(grid_frames)
+        self._grid = Rechunker(grid_frames)
+        self._state = engine.decoder_state(1)
 
     def push(self, block: Block) -> np.ndarray:
-        return self._stream.push(block.codes)
+        codes = check_codes(block.codes, self._engine.config)
+        pieces, rest = [], self._grid.rest()
+        if rest is not None and rest.shape[0] != codes.shape[0]:
+            pieces, self._grid = [rest] if rest.shape[1] else [], Rechunker(self._grid_frames)
+        return self._decode(pieces + self._grid.push(codes), last=False)
 
-    def flush(self) -> np.ndarray:
-        return self._stream.flush()
+    def finish(self) -> np.ndarray:
+        rest = self._grid.rest()
+        return self._decode([] if rest is None else [rest], last=True)
+
+    def _decode(self, pieces: list[np.ndarray], *, last: bool) -> np.ndarray:
+        parts = [np.zeros((self._engine.config.audio_channels, 0), np.float32)]
+        for piece in pieces:
+            audio, self._state = self._engine.decode_step(piece[None], self._state, last=last)
+            parts.append(audio[0])
+        return np.concatenate(parts, axis=1)
 
 
 class _SegmentEncoder:
@@ -106,18 +142,14 @@ class _SegmentEncoder:
 
     def __init__(self, engine: Engine, num_quantizers: int) -> None:
         self._engine, self._num_quantizers = engine, num_quantizers
-        self._stride: int | None = None
-        if engine.config.chunk_length is not None:
-            self._stride = segment_stride(engine.config)
-            self._grid = Regrid(engine.config.chunk_length, self._stride)
-        else:
-            self._grid = Regrid(sys.maxsize)
+        self._stride = engine.config.segment_stride
+        self._grid = Rechunker(engine.config.chunk_length or sys.maxsize, self._stride)
 
     def push(self, audio: np.ndarray) -> list[Block]:
         audio = check_audio(audio, self._engine.config, may_be_empty=True)
         return [self._encode(segment) for segment in self._grid.push(audio)]
 
-    def flush(self) -> list[Block]:
+    def finish(self) -> list[Block]:
         rest, blocks = self._grid.rest(), []
         while rest is not None and rest.shape[1]:
             blocks.append(self._encode(rest))
@@ -133,7 +165,8 @@ class _SegmentDecoder:
     """Joins decoded segments with a linear cross-fade, as `model.segments.overlap_add` does at once."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine, self._stride = engine, segment_stride(engine.config)
+        assert engine.config.segment_stride is not None
+        self._engine, self._stride = engine, engine.config.segment_stride
         self._triangle = np.zeros(0, np.float32)
         self._sum = np.zeros((engine.config.audio_channels, 0), np.float32)
         self._weight = np.zeros(0, np.float32)
@@ -155,7 +188,7 @@ class _SegmentDecoder:
         self._weight[:size] += self._triangle[:size]
         return self._take(min(self._stride, size))
 
-    def flush(self) -> np.ndarray:
+    def finish(self) -> np.ndarray:
         return self._take(self._weight.size)
 
     def _take(self, count: int) -> np.ndarray:
@@ -178,7 +211,7 @@ class _WholeDecoder:
         self._blocks.append(block)
         return self._nothing()
 
-    def flush(self) -> np.ndarray:
+    def finish(self) -> np.ndarray:
         if not self._blocks:
             return self._nothing()
         codes = np.concatenate([block.codes for block in self._blocks], axis=1)
@@ -194,3 +227,45 @@ def _decode(engine: Engine, codes: np.ndarray, scale: float | None) -> np.ndarra
     codes = check_codes(codes, engine.config)
     scales = None if scale is None else np.array([scale], np.float32)
     return engine.decode_segment(codes[None], scales)[0]
+
+
+def split_codes(
+    codes: np.ndarray, scales: np.ndarray | None, num_samples: int | None, config: EncodecConfig
+) -> tuple[list[Block], int]:
+    """The segments of a recording's codes, one after the other, with their scales; and its length in samples.
+
+    Args:
+        codes: (K, F) of all segments.
+        scales: (S,) of a model that normalizes, else `None`.
+        num_samples: length of the recording. A model that works in segments needs it, to know where they lie;
+            for others the default is all that the codes give, F * hop.
+        config: of the model.
+
+    Raises:
+        CorruptError: if codes, scales and length do not belong together or to this model.
+    """
+    codes = check_codes(codes, config)
+    frames = codes.shape[1]
+    if num_samples is None and config.chunk_length is not None:
+        raise CorruptError("a model that works in segments needs num_samples to decode")
+    length = frames * config.hop_length if num_samples is None else num_samples
+    if not 1 <= length <= frames * config.hop_length:
+        raise CorruptError(f"{frames} frames cannot be {length} samples")
+    sizes = [config.segment_frames(length, i) for i in range(config.num_segments(length))]
+    if sum(sizes) != frames:
+        raise CorruptError(f"{length} samples have {sum(sizes)} frames, the codes have {frames}")
+    wanted = (len(sizes),) if config.normalize else None
+    given = None if scales is None else np.shape(scales)
+    if given != wanted:
+        raise CorruptError(f"scales must be of shape {wanted} for these codes, got {given}")
+    ends = np.cumsum(sizes)
+    pieces = [codes[:, end - size : end] for end, size in zip(ends, sizes, strict=True)]
+    values = [None] * len(sizes) if scales is None else [float(scale) for scale in scales]
+    return [Block(piece, scale) for piece, scale in zip(pieces, values, strict=True)], length
+
+
+def join_codes(blocks: list[Block]) -> tuple[np.ndarray, np.ndarray | None]:
+    """Codes (K, F) of all blocks, and their scales (S,) float32 or `None`."""
+    codes = np.concatenate([block.codes for block in blocks], axis=1)
+    scales = [block.scale for block in blocks if block.scale is not None]
+    return codes, np.array(scales, np.float32) if scales else None

@@ -7,32 +7,27 @@ import numpy as np
 from ..config import EncodecConfig
 from ..errors import AudioError, ConfigError, CorruptError
 
-USUAL_BANDWIDTH_KBPS = 6.0
-
 
 def choose_quantizers(config: EncodecConfig, bandwidth: float | None, num_quantizers: int | None) -> int:
-    """Codebooks K for a bandwidth in kbps or a number of codebooks; `default_bandwidth` for neither.
+    """Codebooks K for a bandwidth in kbps or a number of codebooks; for `config.default_bandwidth` if neither is given.
 
     Raises:
         ConfigError: if the model has no such bandwidth or number, or if both are given.
     """
-    if num_quantizers is not None:
-        if bandwidth is not None:
-            raise ConfigError("give bandwidth or num_quantizers, not both")
-        if not 1 <= num_quantizers <= config.num_quantizers:
-            raise ConfigError(f"num_quantizers must be from 1 to {config.num_quantizers}, got {num_quantizers}")
-        return num_quantizers
-    bandwidth = default_bandwidth(config) if bandwidth is None else bandwidth
-    if bandwidth not in config.target_bandwidths:
-        choices = ", ".join(f"{choice:g}" for choice in config.target_bandwidths)
-        raise ConfigError(f"the model has no bandwidth of {bandwidth:g} kbps; it has {choices}")
-    return config.quantizers_for(bandwidth)
+    if bandwidth is not None and num_quantizers is not None:
+        raise ConfigError("give bandwidth or num_quantizers, not both")
+    return config.choose_quantizers(config.default_bandwidth if bandwidth is None else bandwidth, num_quantizers)
 
 
-def default_bandwidth(config: EncodecConfig) -> float:
-    """The model's highest bandwidth that is at most 6 kbps, or its lowest."""
-    fitting = [bandwidth for bandwidth in config.target_bandwidths if bandwidth <= USUAL_BANDWIDTH_KBPS]
-    return max(fitting, default=config.target_bandwidths[0])
+def check_grid(grid_frames: int) -> int:
+    """The frames of a block, at least 1.
+
+    Raises:
+        ConfigError: for fewer.
+    """
+    if grid_frames < 1:
+        raise ConfigError(f"grid_frames must be at least 1, got {grid_frames}")
+    return grid_frames
 
 
 def check_audio(audio: np.ndarray, config: EncodecConfig, *, may_be_empty: bool = False) -> np.ndarray:

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+import pickle
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..config import EncodecConfig
-from ..errors import CorruptError
-from ..wire.payload import PayloadCoder
+from ..errors import ModelMismatchError
+from ..wire.v1.header import DEFAULT_PACKET_S
+from ..wire.v1.payload import PacketLM
+from . import files
 from .batches import encode_batched
-from .blocks import FILE_GRID_FRAMES, Block, block_decoder, block_encoder
-from .checks import check_audio, check_codes, choose_quantizers
-from .container import DEFAULT_VERSION, Decompressor, open_compressor, open_decompressor
-from .engine import Engine
+from .blocks import FILE_GRID_FRAMES, block_decoder, block_encoder, join_codes, split_codes
+from .checks import check_audio, choose_quantizers
+from .container import DEFAULT_VERSION, AnyLM, open_block_writer, open_reader, open_writer
+from .ecdc_file import EcdcReader, EcdcWriter
+from .engine import Engine, known_fingerprints
 from .latency import Latency, latency
-from .loading import load_engine, load_entropy_model, load_meta_lm
+from .loading import ModelChoice, load_language_model, load_meta_lm
 from .streams import StreamDecoder, StreamEncoder
-from .version0 import layout_of
 
 if TYPE_CHECKING:
-    from .meta_lm import MetaLM
+    from ..lm.meta_coder import MetaLanguageModel
 
 Encoded = tuple[np.ndarray, np.ndarray | None]
 
@@ -37,34 +41,67 @@ class Codec:
         same_length = codec.decompress(data)
 
     Codes are (K, F) int64. A model that works in segments has their codes one after the other, and one
-    scale per segment if it normalizes: scales are (S,) float32, or `None`.
+    scale per segment if it normalizes: scales are (S,) float32, or `None`. A codec that `from_pretrained` made can
+    be pickled: it is loaded again where it arrives.
 
     Args:
         engine: what runs the model; see `from_pretrained`.
-        load_entropy_model: gives the language model that goes with it, if there is one, when it is first needed.
+        load_language_model: gives the language model that goes with it, if there is one, when it is first needed.
     """
 
-    def __init__(self, engine: Engine, load_entropy_model: Callable[[], PayloadCoder | None] = lambda: None) -> None:
+    def __init__(self, engine: Engine[Any], load_language_model: Callable[[], PacketLM | None] = lambda: None) -> None:
         self.engine = engine
-        self._load_entropy_model = load_entropy_model
+        self._load_language_model = load_language_model
+        self._choice: ModelChoice | None = None
 
     @classmethod
     def from_pretrained(
-        cls, name_or_path: str | Path | None = None, engine: str = "auto", threads: int | None = None
+        cls,
+        name_or_path: str | Path | None = None,
+        engine: str = "auto",
+        device: str = "cpu",
+        dtype: Any = None,
+        threads: int | None = None,
     ) -> Codec:
         """Load a model.
 
         Args:
-            name_or_path: `None` for the default model that comes with this package, a folder, or the id
+            name_or_path: `None` or `"recodec_24khz"` for the model that comes with this package, a folder, or the id
                 of a model on the hub, for example `facebook/encodec_24khz`.
             engine: `"onnx"` (no torch needed), `"torch"`, or `"auto"` for the one that fits.
+            device: `"cpu"`, `"cuda"`, `"cuda:N"`, or `"auto"` for a GPU where there is one.
+            dtype: precision of encoder and decoder, for example `"float16"` or `torch.bfloat16`; float32 by
+                default, all others with torch only. Codebooks are always searched in float32.
             threads: for CPU work; `None` leaves the choice to the engine.
 
         Raises:
-            CheckpointError: if the model is not found or not sound.
-            ConfigError: for an unknown engine, or one that is not installed.
+            CheckpointError: if the model is not found or not valid.
+            ConfigError: for an unknown engine, device or precision, or one that is not available here.
         """
-        return cls(load_engine(name_or_path, engine, threads), lambda: load_entropy_model(name_or_path))
+        return cls.of_choice(ModelChoice.of(name_or_path, engine, device, dtype, threads))
+
+    @classmethod
+    def of_choice(cls, choice: ModelChoice) -> Codec:
+        """As `from_pretrained`, by a value."""
+        codec = cls(choice.load_engine(), lambda: load_language_model(choice.name))
+        codec._choice = choice
+        return codec
+
+    def __repr__(self) -> str:
+        config, choice = self.config, self._choice
+        how = "" if choice is None else f", engine={choice.engine!r}, device={choice.device!r}"
+        rates = ", ".join(f"{bandwidth:g}" for bandwidth in config.target_bandwidths)
+        return f"Codec({self.name!r}{how}: {config.sampling_rate} Hz, {config.audio_channels} channel(s), {rates} kbps)"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._choice is None:
+            raise pickle.PicklingError("a Codec of an engine of your own cannot be pickled: use Codec.from_pretrained")
+        return _reload, (self._choice.absolute(), self.engine.fingerprint)
+
+    def __deepcopy__(self, memo: object) -> Codec:
+        copied = Codec(self.engine, self._load_language_model)  # engines remember nothing: one serves both
+        copied._choice = self._choice
+        return copied
 
     # ---- figures ---------------------------------------------------------------------------
 
@@ -89,35 +126,55 @@ class Codec:
         return self.config.frame_rate
 
     @cached_property
-    def entropy_model(self) -> PayloadCoder | None:
+    def language_model(self) -> PacketLM | None:
         """The language model that packets are coded with; `None` if the model has none.
 
         Raises:
             ConfigError, CheckpointError: if it is there, and is not sound.
         """
-        return self._load_entropy_model()
+        return self._load_language_model()
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """SHA-256 of the model's weights, and of earlier models whose codes it decodes as well."""
+        return known_fingerprints(self.engine)
+
+    def choose_quantizers(self, bandwidth: float | None = None, num_quantizers: int | None = None) -> int:
+        """Codebooks K for a bandwidth in kbps, or for a number of codebooks in its place; arguments as in `encode`.
+
+        Raises:
+            ConfigError: for a bandwidth or number of codebooks that the model does not have.
+        """
+        return choose_quantizers(self.config, bandwidth, num_quantizers)
 
     @property
     def latency_s(self) -> Latency:
         """Delay of a live stream, coded frame by frame, in seconds: at its start, and from then on."""
-        return latency(self.config)
+        return self.latency()
+
+    def latency(self, grid_frames: int = 1) -> Latency:
+        """Delay of a live stream that is coded in blocks of so many frames, in seconds."""
+        return latency(self.config, grid_frames)
 
     # ---- recordings ------------------------------------------------------------------------
 
     def encode(
         self,
-        audio: np.ndarray,
+        audio: np.ndarray | Iterable[np.ndarray],
         bandwidth: float | None = None,
         *,
         num_quantizers: int | None = None,
+        sampling_rate: int | None = None,
         grid_frames: int = FILE_GRID_FRAMES,
     ) -> Encoded:
         """Audio to codes.
 
         Args:
-            audio: (C, T) of a floating-point type, full scale being 1.0, T >= 1 of any length.
+            audio: (C, T) of a floating-point type, full scale being 1.0, T >= 1 of any length; or an iterable of
+                pieces (C, T_i), T_i >= 0, which need never be in memory together.
             bandwidth: in kbps, one of `config.target_bandwidths`; the highest up to 6 by default.
             num_quantizers: number of codebooks, in place of `bandwidth`.
+            sampling_rate: of the audio in Hz; it is resampled to the model's. The model's by default.
             grid_frames: frames that a causal model takes at once.
 
         Returns:
@@ -127,9 +184,17 @@ class Codec:
             AudioError: for audio that the model cannot take.
             ConfigError: for a bandwidth or number of codebooks that the model does not have.
         """
-        audio = self._checked(audio)
-        encoder = block_encoder(self.engine, choose_quantizers(self.config, bandwidth, num_quantizers), grid_frames)
-        return _joined([*encoder.push(audio), *encoder.flush()])
+        count = choose_quantizers(self.config, bandwidth, num_quantizers)
+        encoder = block_encoder(self.engine, count, grid_frames)
+        whole = isinstance(audio, np.ndarray)
+        pieces = [check_audio(audio, self.config)] if whole else audio
+        blocks = [
+            block for piece in files.resampled(pieces, sampling_rate, self.config) for block in encoder.push(piece)
+        ]
+        blocks += encoder.finish()
+        if not blocks:
+            check_audio(np.zeros((self.config.audio_channels, 0), np.float32), self.config)  # raises: no samples
+        return join_codes(blocks)
 
     def encode_many(
         self,
@@ -137,6 +202,7 @@ class Codec:
         bandwidth: float | None = None,
         *,
         num_quantizers: int | None = None,
+        sampling_rate: int | None = None,
         batch: int = 16,
         grid_frames: int = FILE_GRID_FRAMES,
     ) -> list[Encoded]:
@@ -146,7 +212,7 @@ class Codec:
 
         Args:
             recordings: each (C, T_i) as in `encode`.
-            bandwidth, num_quantizers, grid_frames: as in `encode`.
+            bandwidth, num_quantizers, sampling_rate, grid_frames: as in `encode`.
             batch: the most recordings, or segments, to take at once.
 
         Returns:
@@ -156,8 +222,8 @@ class Codec:
             AudioError, ConfigError: as `encode`.
         """
         count = choose_quantizers(self.config, bandwidth, num_quantizers)
-        checked = [self._checked(audio) for audio in recordings]
-        return [_joined(blocks) for blocks in encode_batched(self.engine, checked, count, batch, grid_frames)]
+        checked = [self._checked(audio, sampling_rate) for audio in recordings]
+        return [join_codes(blocks) for blocks in encode_batched(self.engine, checked, count, batch, grid_frames)]
 
     def decode(
         self,
@@ -182,11 +248,10 @@ class Codec:
         Raises:
             CorruptError: if codes, scales and length do not belong together or to this model.
         """
-        codes = check_codes(codes, self.config)
-        blocks, length = self._blocks(codes, scales, num_samples)
+        blocks, length = split_codes(codes, scales, num_samples, self.config)
         decoder = block_decoder(self.engine, grid_frames)
         parts = [decoder.push(block) for block in blocks]
-        return np.concatenate([*parts, decoder.flush()], axis=1)[:, :length]
+        return np.concatenate([*parts, decoder.finish()], axis=1)[:, :length]
 
     # ---- files -----------------------------------------------------------------------------
 
@@ -196,72 +261,193 @@ class Codec:
         bandwidth: float | None = None,
         *,
         num_quantizers: int | None = None,
+        sampling_rate: int | None = None,
         version: int = DEFAULT_VERSION,
-        lm: bool = True,
-        meta_lm: MetaLM | None = None,
+        lm: bool | AnyLM = True,
     ) -> bytes:
         """Audio to the bytes of an `.ecdc` file.
 
         Args:
-            audio, bandwidth, num_quantizers: as in `encode`.
+            audio, bandwidth, num_quantizers, sampling_rate: as in `encode`.
             version: of the format; 0 is the one of Meta's tool.
-            lm: make the file smaller with the model's language model, if it has one (version 1).
-            meta_lm: make it smaller with Meta's (version 0); see `load_meta_lm`.
+            lm: the language model that makes the file smaller: `True` for the model's own, if it has one (version 1);
+                `False` for none; or one of `load_meta_lm` (version 0).
 
         Raises:
             AudioError, ConfigError: as `encode`.
         """
-        audio = self._checked(audio)
+        audio = self._checked(audio, sampling_rate)
         file = io.BytesIO()
-        count = choose_quantizers(self.config, bandwidth, num_quantizers)
-        coder = self.entropy_model if lm and version > 0 else None
-        compressor = open_compressor(
-            file, self.engine, count, num_samples=audio.shape[1], version=version, coder=coder, meta_lm=meta_lm
-        )
-        compressor.push(audio)
-        compressor.close()
+        with self.writer(
+            file, bandwidth, num_quantizers=num_quantizers, num_samples=audio.shape[1], version=version, lm=lm
+        ) as writer:
+            writer.push(audio)
         return file.getvalue()
 
-    def decompress(self, data: bytes, *, tolerant: bool = False, meta_lm: MetaLM | None = None) -> np.ndarray:
+    def decompress(self, data: bytes, *, tolerant: bool = False, lm: AnyLM | None = None) -> np.ndarray:
         """The bytes of an `.ecdc` file, of version 0 or 1, to audio (C, T) float32: as many samples as went in.
 
         Args:
             data: a whole file, or with `tolerant` what is left of one.
             tolerant: conceal what is damaged or missing.
-            meta_lm: for a file that is coded with Meta's language model; see `load_meta_lm`.
+            lm: the language model that it is coded with, in place of the model's own; see `load_meta_lm`.
 
         Raises:
-            BitstreamError: if they are no file, damaged, or were written with another model.
+            BitstreamError: if they are not a file, damaged, or were written with another model.
         """
-        recording = open_decompressor(io.BytesIO(data), tolerant=tolerant)
-        return np.concatenate(list(self.play(recording, meta_lm=meta_lm)), axis=1)
+        return np.concatenate(list(self.play(data, tolerant=tolerant, lm=lm)), axis=1)
 
-    def play(self, recording: Decompressor, *, meta_lm: MetaLM | None = None, start: int = 0) -> Iterator[np.ndarray]:
-        """Decode an opened recording piece by piece, with the model's language model where that is needed.
+    def pack(
+        self,
+        codes: np.ndarray,
+        scales: np.ndarray | None = None,
+        num_samples: int | None = None,
+        *,
+        version: int = DEFAULT_VERSION,
+        lm: bool | AnyLM = True,
+    ) -> bytes:
+        """Codes to the bytes of an `.ecdc` file: what `compress` makes of the same codes.
 
         Args:
-            recording: as `container.open_decompressor` gives it; it is used up.
-            meta_lm: as in `decompress`.
+            codes, scales, num_samples: as in `decode`.
+            version, lm: as in `compress`.
+
+        Raises:
+            CorruptError: if codes, scales and length do not belong together or to this model.
+            ConfigError: as `compress`.
+        """
+        blocks, length = split_codes(codes, scales, num_samples, self.config)
+        file = io.BytesIO()
+        writer = open_block_writer(
+            file, self.engine, len(codes), num_samples=length, version=version, lm=self._lm(lm, version)
+        )
+        writer.push(blocks)
+        writer.finish(length)
+        return file.getvalue()
+
+    def unpack(self, data: bytes, *, lm: AnyLM | None = None) -> tuple[np.ndarray, np.ndarray | None, int]:
+        """The bytes of an `.ecdc` file to codes (K, F) int64, scales (S,) or `None`, and the number of samples.
+
+        The networks do not run. `recodec.ecdc.unpack` does the same without them.
+
+        Args:
+            data: a whole file, of either version.
+            lm: as in `decompress`.
+
+        Raises:
+            BitstreamError: as `decompress`; also if the number of codebooks changes within the file.
+        """
+        reader = open_reader(io.BytesIO(data))
+        reader.check_model(self.engine)
+        return files.unpack(reader, self.config, self._lm_of(reader, lm))
+
+    def writer(
+        self,
+        file: str | Path | IO[bytes],
+        bandwidth: float | None = None,
+        *,
+        num_quantizers: int | None = None,
+        num_samples: int | None = None,
+        version: int = DEFAULT_VERSION,
+        packet_s: float = DEFAULT_PACKET_S,
+        lm: bool | AnyLM = True,
+        overwrite: bool = False,
+    ) -> AbstractContextManager[EcdcWriter]:
+        """Compress while the audio comes, in constant memory.
+
+            with codec.writer("speech.ecdc", bandwidth=6.0) as writer:
+                for audio in pieces:                        # (C, T) each, at codec.sampling_rate
+                    writer.push(audio)
+
+        Args:
+            file: a path, whose file appears whole or not at all; or an open binary file or pipe, which stays open.
+            bandwidth, num_quantizers: as in `encode`.
+            num_samples: length of the recording, if it is known for sure.
+            version, lm: as in `compress`.
+            packet_s: length of a packet in seconds: a live stream waits for one, and short ones cost bytes.
+            overwrite: whether a file that is there may be replaced.
+
+        Raises:
+            AudioError, ConfigError: as `encode`, there and then and by `push`.
+            FileExistsError: if the file is there and `overwrite` is false.
+        """
+        count = choose_quantizers(self.config, bandwidth, num_quantizers)
+        found = self._lm(lm, version)
+
+        def begin(target: IO[bytes]) -> EcdcWriter:
+            return open_writer(
+                target, self.engine, count, num_samples=num_samples, version=version, packet_s=packet_s, lm=found
+            )
+
+        return files.written(file, begin, overwrite=overwrite)
+
+    def play(
+        self,
+        recording: str | Path | bytes | IO[bytes] | EcdcReader,
+        *,
+        tolerant: bool = False,
+        lm: AnyLM | None = None,
+        start: int = 0,
+    ) -> Iterator[np.ndarray]:
+        """Decode piece by piece, in constant memory.
+
+        Args:
+            recording: a path, the bytes of a file, an open file or pipe, or what `recodec.codec.open_reader` gave.
+            tolerant, lm: as in `decompress`.
             start: the first sample that is wanted.
 
         Yields:
             audio (C, T), T >= 0.
 
         Raises:
-            ConfigError, CheckpointError: at once, if the language model is there, and is not sound.
+            ConfigError, CheckpointError: at once, if the language model is there, and is not valid.
             BitstreamError: as `decompress`.
         """
-        coder = self.entropy_model if recording.is_coded and recording.version > 0 else None
-        return recording.pieces(self.engine, FILE_GRID_FRAMES, coder=coder, meta_lm=meta_lm, start=start)
+        if isinstance(recording, (str, Path)):
+            return files.play_path(self, recording, tolerant=tolerant, lm=lm, start=start)
+        if isinstance(recording, bytes):
+            recording = io.BytesIO(recording)
+        reader = recording if isinstance(recording, EcdcReader) else open_reader(recording, tolerant=tolerant)
+        return reader.pieces(self.engine, lm=self._lm_of(reader, lm), start=start)
 
-    def load_meta_lm(self, path: str | Path) -> MetaLM:
+    def compress_file(
+        self, source: str | Path, target: str | Path, bandwidth: float | None = None, **options: Any
+    ) -> files.Coded:
+        """Compress an audio file to an `.ecdc` file, in constant memory, resampled and mixed to what the model takes.
+
+        Args:
+            source: any audio file that `recodec.audio` reads.
+            target: appears whole or not at all.
+            bandwidth: as in `encode`.
+            options: others of `writer`: `num_quantizers`, `version`, `packet_s`, `lm`, `overwrite`.
+
+        Returns:
+            the sizes, for a message.
+
+        Raises:
+            AudioError, ConfigError: as `encode`, and for a file that is not audio.
+            FileExistsError: if `target` is there and `overwrite` is not given.
+        """
+        return files.compress_file(self, source, target, bandwidth, **options)
+
+    def decompress_file(
+        self, source: str | Path, target: str | Path, *, tolerant: bool = False, lm: AnyLM | None = None,
+        overwrite: bool = False,
+    ) -> files.Coded:  # fmt: skip
+        """Decompress an `.ecdc` file to an audio file (by its suffix: .wav, .flac, .ogg), in constant memory.
+
+        Arguments and errors as in `decompress` and `writer`. Returns the sizes, for a message.
+        """
+        return files.decompress_file(self, source, target, tolerant=tolerant, lm=lm, overwrite=overwrite)
+
+    def load_meta_lm(self, path: str | Path) -> MetaLanguageModel:
         """Meta's language model for this model, from Meta's checkpoint: it codes files of version 0. Needs torch.
 
         Such files read well on the machine that wrote them only: see `docs/exact-entropy.md`.
 
         Raises:
             FileNotFoundError: if there is no such file.
-            CheckpointError: if it is not sound, or for other codes.
+            CheckpointError: if it is not valid, or for other codes.
             ConfigError: if torch is not installed.
         """
         return load_meta_lm(path, self.config)
@@ -270,7 +456,7 @@ class Codec:
 
     def stream_encoder(
         self, bandwidth: float | None = None, *, num_quantizers: int | None = None, grid_frames: int = 1
-    ) -> StreamEncoder:
+    ) -> StreamEncoder[Any]:
         """Start a live stream of audio to codes; see `StreamEncoder`. Arguments as in `encode`.
 
         Raises:
@@ -278,7 +464,7 @@ class Codec:
         """
         return StreamEncoder(self.engine, choose_quantizers(self.config, bandwidth, num_quantizers), grid_frames)
 
-    def stream_decoder(self, *, grid_frames: int = 1) -> StreamDecoder:
+    def stream_decoder(self, *, grid_frames: int = 1) -> StreamDecoder[Any]:
         """Start a live stream of codes to audio; see `StreamDecoder`.
 
         Raises:
@@ -288,31 +474,30 @@ class Codec:
 
     # ---- parts -----------------------------------------------------------------------------
 
-    def _checked(self, audio: np.ndarray) -> np.ndarray:
-        return check_audio(audio, self.config)
+    def _checked(self, audio: np.ndarray, sampling_rate: int | None) -> np.ndarray:
+        pieces = files.resampled([check_audio(audio, self.config)], sampling_rate, self.config)
+        return np.concatenate(list(pieces), axis=1)
 
-    def _blocks(self, codes: np.ndarray, scales: np.ndarray | None, num_samples: int | None) -> tuple[list[Block], int]:
-        """The segments of `codes` with their scales, and the length in samples."""
-        config, layout, frames = self.config, layout_of(self.config), codes.shape[1]
-        if num_samples is None and config.chunk_length is not None:
-            raise CorruptError("a model that works in segments needs num_samples to decode")
-        length = frames * config.hop_length if num_samples is None else num_samples
-        if not 1 <= length <= frames * config.hop_length:
-            raise CorruptError(f"{frames} frames cannot be {length} samples")
-        sizes = [layout.frames(length, i) for i in range(layout.num_segments(length))]
-        if sum(sizes) != frames:
-            raise CorruptError(f"{length} samples have {sum(sizes)} frames, the codes have {frames}")
-        wanted = (len(sizes),) if config.normalize else None
-        given = None if scales is None else np.shape(scales)
-        if given != wanted:
-            raise CorruptError(f"scales must be of shape {wanted} for these codes, got {given}")
-        ends = np.cumsum(sizes)
-        pieces = [codes[:, end - size : end] for end, size in zip(ends, sizes, strict=True)]
-        values = [None] * len(sizes) if scales is None else [float(scale) for scale in scales]
-        return [Block(piece, scale) for piece, scale in zip(pieces, values, strict=True)], length
+    def _lm(self, lm: bool | AnyLM, version: int) -> AnyLM | None:
+        """The language model to write with."""
+        if isinstance(lm, bool):
+            return self.language_model if lm and version > 0 else None
+        return lm
+
+    def _lm_of(self, reader: EcdcReader, lm: AnyLM | None) -> AnyLM | None:
+        """The language model to read with: given, or the model's own for a file of version 1 that needs it."""
+        if lm is not None or not reader.is_coded or reader.version == 0:
+            return lm
+        return self.language_model
 
 
-def _joined(blocks: list[Block]) -> Encoded:
-    codes = np.concatenate([block.codes for block in blocks], axis=1)
-    scales = [block.scale for block in blocks if block.scale is not None]
-    return codes, np.array(scales, np.float32) if scales else None
+def _reload(choice: ModelChoice, fingerprint: str) -> Codec:
+    """Load a pickled codec again.
+
+    Raises:
+        ModelMismatchError: if the model of that name now has other weights.
+    """
+    codec = Codec.of_choice(choice)
+    if codec.engine.fingerprint != fingerprint:
+        raise ModelMismatchError(f"the model {codec.name!r} has other weights here than where the codec was pickled")
+    return codec

@@ -1,103 +1,52 @@
-"""Recordings to files and back, in pieces and in either version of the format."""
+"""`.ecdc` files opened for writing and for reading, in either version of the format."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from typing import IO, Protocol, cast
-
-import numpy as np
+from typing import IO, cast
 
 from ..errors import ConfigError, CorruptError, TruncatedError, UnsupportedError
 from ..pipes import Unread, read_up_to
-from ..wire.header import DEFAULT_PACKET_S, MAGIC
-from ..wire.payload import PayloadCoder
-from ..wire.segments0 import StartTables
-from .blocks import FILE_GRID_FRAMES
+from ..wire.v0.segments import SegmentLM
+from ..wire.v1.header import DEFAULT_PACKET_S, MAGIC
+from ..wire.v1.payload import PacketLM
+from .blocks import FILE_GRID_FRAMES, block_encoder
+from .ecdc_file import BlockWriter, EcdcReader, EcdcWriter
 from .engine import Engine
-from .version0 import Compressor0, Decompressor0
-from .version1 import Compressor1, Decompressor1
+from .version1 import BlockWriter1, EcdcReader1, grid_within, packet_frames
 
 VERSIONS = (0, 1)
 DEFAULT_VERSION = 1
 
-
-class Compressor(Protocol):
-    """Writes a recording as its samples come."""
-
-    def push(self, audio: np.ndarray) -> None:
-        """Take the next samples (C, T), T >= 0.
-
-        Raises:
-            AudioError: for bad audio, or more of it than was announced.
-        """
-        ...
-
-    def close(self) -> None:
-        """Write the end. The file itself stays open.
-
-        Raises:
-            AudioError: if there were no samples, or fewer than announced.
-        """
-        ...
+AnyLM = PacketLM | SegmentLM
+"""A language model: a model's own codes the packets of version 1, Meta's the segments of version 0."""
 
 
-class Decompressor(Protocol):
-    """Reads a recording; what it says of itself is known before a model is at hand."""
+def open_block_writer(
+    file: IO[bytes],
+    engine: Engine,
+    num_quantizers: int,
+    *,
+    num_samples: int | None = None,
+    version: int = DEFAULT_VERSION,
+    packet_s: float = DEFAULT_PACKET_S,
+    lm: AnyLM | None = None,
+) -> BlockWriter:
+    """Begin a recording whose codes are there already. Arguments and errors as in `open_writer`."""
+    if version == 0:
+        from .version0 import BlockWriter0
 
-    @property
-    def version(self) -> int:
-        """Of the format."""
-        ...
-
-    @property
-    def model(self) -> str:
-        """Name of the model that wrote it; it may be empty."""
-        ...
-
-    @property
-    def num_samples(self) -> int | None:
-        """Length of the recording, if that is known from the start."""
-        ...
-
-    @property
-    def is_coded(self) -> bool:
-        """Whether it takes a language model to read, or may for some packets."""
-        ...
-
-    @property
-    def lost_samples(self) -> int:
-        """Samples per channel that were missing so far, and were concealed."""
-        ...
-
-    def pieces(
-        self,
-        engine: Engine,
-        grid_frames: int,
-        *,
-        coder: PayloadCoder | None = None,
-        meta_lm: StartTables | None = None,
-        start: int = 0,
-    ) -> Iterator[np.ndarray]:
-        """Decode piece by piece, in all exactly as many samples as went in. May be called once.
-
-        Args:
-            engine: the model that wrote it.
-            grid_frames: frames that a causal model takes at once.
-            coder: the language model, for packets of version 1 that are coded with one.
-            meta_lm: Meta's language model (`meta_lm.MetaLM`), for a file of version 0 that is coded with it.
-            start: the first sample that is wanted. In a file of version 1 little before it is decoded.
-
-        Yields:
-            audio (C, T), T >= 0.
-
-        Raises:
-            BitstreamError: if the bytes are damaged, or were written with another model or language model.
-        """
-        ...
+        if lm is not None and not isinstance(lm, SegmentLM):
+            raise ConfigError("files of version 0 are coded with Meta's language model, not with the model's own")
+        return BlockWriter0(file, engine, num_quantizers, num_samples, lm)
+    if version != 1:
+        raise ConfigError(f"version must be one of {VERSIONS}, got {version}")
+    if lm is not None and not isinstance(lm, PacketLM):
+        raise ConfigError("Meta's language model codes files of version 0 only")
+    return BlockWriter1(file, engine, num_quantizers, num_samples, packet_s, lm)
 
 
-def open_compressor(
+def open_writer(
     file: IO[bytes],
     engine: Engine,
     num_quantizers: int,
@@ -106,9 +55,8 @@ def open_compressor(
     version: int = DEFAULT_VERSION,
     packet_s: float = DEFAULT_PACKET_S,
     grid_frames: int = FILE_GRID_FRAMES,
-    coder: PayloadCoder | None = None,
-    meta_lm: StartTables | None = None,
-) -> Compressor:
+    lm: AnyLM | None = None,
+) -> EcdcWriter:
     """Begin a recording.
 
     Args:
@@ -118,44 +66,48 @@ def open_compressor(
         num_samples: length of the recording, if it is known for sure.
         version: of the format. Version 0, Meta's, has the length in front: where it is not known, nothing
             is written before the end.
-        packet_s: length of a packet of version 1 in seconds.
-        grid_frames: frames that a causal model takes at once.
-        coder: the language model that codes the packets of version 1; without one they are plain.
-        meta_lm: Meta's language model (`meta_lm.MetaLM`), which codes version 0; without it that is plain.
+        packet_s: length of a packet of version 1 in seconds; models with segments have one segment in each.
+        grid_frames: the most frames that a causal model takes at once.
+        lm: the language model to code with: the model's own in version 1, Meta's in version 0; without one,
+            codes are plain.
 
     Raises:
-        ConfigError: for an unknown version, Meta's language model in another than its own, or a length of packets
-            that cannot be.
+        ConfigError: for an unknown version, a language model that does not go with it, or a length of packets that
+            the format does not allow.
     """
-    if version == 0:
-        return Compressor0(file, engine, num_quantizers, num_samples, grid_frames, meta_lm)
-    if meta_lm is not None:
-        raise ConfigError("Meta's language model codes files of version 0 only")
-    if version == 1:
-        return Compressor1(file, engine, num_quantizers, num_samples, grid_frames, packet_s, coder)
-    raise ConfigError(f"version must be one of {VERSIONS}, got {version}")
+    writer = open_block_writer(
+        file, engine, num_quantizers, num_samples=num_samples, version=version, packet_s=packet_s, lm=lm
+    )
+    if version == 1:  # a packet is a whole number of blocks, so that none waits for the next
+        grid_frames = grid_within(packet_frames(engine.config, packet_s), grid_frames)
+    return EcdcWriter(block_encoder(engine, num_quantizers, grid_frames), writer, num_samples)
 
 
-def open_decompressor(file: IO[bytes], *, tolerant: bool = False) -> Decompressor:
+def open_reader(file: IO[bytes], *, tolerant: bool = False) -> EcdcReader:
     """Read the beginning of a recording.
 
     Args:
-        file: stands at its start; it may be a pipe.
+        file: stands at its start; it may be a pipe whose `read` gives what is there: then audio comes out as
+            packets come in.
         tolerant: go on after damage. What is lost is concealed; version 0, which notices no damage, then ends
             where its bytes end.
 
     Raises:
-        BitstreamError: if it is no recording of ours.
+        BitstreamError: if it is not a recording of ours.
     """
     front = read_up_to(file, len(MAGIC) + 1)
     if front[: len(MAGIC)] != MAGIC[: len(front)]:
-        raise CorruptError("this is no .ecdc file: it does not begin with ECDC")
+        raise CorruptError("this is not an .ecdc file: it does not begin with ECDC")
     if len(front) <= len(MAGIC):
         raise TruncatedError(f"the file ends after {len(front)} bytes")
     version = front[len(MAGIC)]
     if version not in VERSIONS:
         raise UnsupportedError(f"this reader knows versions 0 and 1 of .ecdc, the file has version {version}")
-    whole = file if file.seekable() else Unread(front, file)
+    whole = cast(IO[bytes], file if file.seekable() else Unread(front, file))
     if file.seekable():
         file.seek(-len(front), io.SEEK_CUR)
-    return (Decompressor0 if version == 0 else Decompressor1)(cast(IO[bytes], whole), tolerant=tolerant)
+    if version == 1:
+        return EcdcReader1(whole, tolerant=tolerant)
+    from .version0 import EcdcReader0
+
+    return EcdcReader0(whole, tolerant=tolerant)

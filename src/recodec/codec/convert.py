@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from typing import IO
+from typing import IO, Any
 
-from ..wire.header import DEFAULT_PACKET_S
-from ..wire.payload import PayloadCoder
-from ..wire.segments0 import StartTables
-from .blocks import FILE_GRID_FRAMES, Block
-from .engine import Engine, known_fingerprints
-from .version0 import Decompressor0
-from .version1 import BlockWriter
+from ..errors import ConfigError, CorruptError, UnsupportedError
+from ..wire.v0.segments import SegmentLM
+from ..wire.v1.header import DEFAULT_PACKET_S
+from ..wire.v1.payload import PacketLM
+from .blocks import Block
+from .container import open_reader
+from .engine import Engine
+from .version1 import BlockWriter1
 
 
 def to_version1(
     source: IO[bytes],
     out: IO[bytes],
-    engine: Engine,
+    engine: Engine[Any],
     *,
     num_quantizers: int | None = None,
     packet_s: float = DEFAULT_PACKET_S,
-    coder: PayloadCoder | None = None,
-    meta_lm: StartTables | None = None,
+    lm: PacketLM | None = None,
+    meta_lm: SegmentLM | None = None,
 ) -> None:
     """Write what `compress` would have written of the same codes.
 
@@ -31,20 +32,24 @@ def to_version1(
         engine: the model that wrote it. Its networks do not run.
         num_quantizers: the most codebooks to keep; all by default.
         packet_s: length of a packet in seconds.
-        coder: the language model for the packets; without one they are plain.
-        meta_lm: Meta's language model (`meta_lm.MetaLM`), for a source that is coded with it.
+        lm: the language model for the new packets; without one they are plain.
+        meta_lm: Meta's language model, which the source is coded with if it is coded.
 
     Raises:
         BitstreamError: if the source is damaged, coded without `meta_lm`, or of another model.
-        ConfigError: for a model that the format has no room for, or a length of packets that cannot be.
-        ValueError: for less than one codebook.
+        ConfigError: for a model that the format has no room for, a length of packets that the format does not
+            allow, or less than one codebook.
     """
     if num_quantizers is not None and num_quantizers < 1:
-        raise ValueError(f"at least one codebook must be kept, not {num_quantizers}")
-    recording = Decompressor0(source)
-    recording.header.check_model(engine.name, *known_fingerprints(engine))
-    count = min(recording.header.num_codebooks, num_quantizers or recording.header.num_codebooks)
-    writer = BlockWriter(out, engine, count, recording.num_samples, packet_s, coder)
-    for block in recording.blocks(engine, FILE_GRID_FRAMES, meta_lm):
+        raise ConfigError(f"at least one codebook must be kept, not {num_quantizers}")
+    reader = open_reader(source)
+    if reader.version != 0:
+        raise UnsupportedError(f"the file is of version {reader.version} already")
+    if reader.num_samples is None:
+        raise CorruptError("the file does not say how long it is")
+    reader.check_model(engine)
+    count = min(reader.num_codebooks, num_quantizers or reader.num_codebooks)
+    writer = BlockWriter1(out, engine, count, reader.num_samples, packet_s, lm)
+    for block in reader.blocks(engine.config, lm=meta_lm):
         writer.push([Block(block.codes[:count], block.scale)])
-    writer.finish(recording.num_samples)
+    writer.finish(reader.num_samples)

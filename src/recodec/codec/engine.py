@@ -7,18 +7,18 @@ knows nothing of either beyond this protocol.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from ..config import EncodecConfig
 
-State = Any
+StateT = TypeVar("StateT")
 """State of a batch of streams. Opaque to the codec: it goes in and a new one comes out. No engine
 changes a state that it was given, so an old one may be kept and gone back to."""
 
 
-class Engine(Protocol):
+class Engine(Protocol[StateT]):
     """Encoder, quantizer and decoder of one model, on NumPy arrays.
 
     Audio is (B, C, T) float32, codes are (B, K, F) int64, scales are (B,) float32. The caller has
@@ -67,13 +67,13 @@ class Engine(Protocol):
 
     # ---- causal models only (`config.use_causal_conv`) -------------------------------------
 
-    def encoder_state(self, batch: int) -> State:
+    def encoder_state(self, batch: int) -> StateT:
         """State of `batch` encoder streams that have seen nothing."""
         ...
 
     def encode_step(
-        self, audio: np.ndarray, state: State, *, last: bool, num_quantizers: int
-    ) -> tuple[np.ndarray, State]:
+        self, audio: np.ndarray, state: StateT, *, last: bool, num_quantizers: int
+    ) -> tuple[np.ndarray, StateT]:
         """Push a piece of audio.
 
         Args:
@@ -88,11 +88,11 @@ class Engine(Protocol):
         """
         ...
 
-    def decoder_state(self, batch: int) -> State:
+    def decoder_state(self, batch: int) -> StateT:
         """State of `batch` decoder streams that have seen nothing."""
         ...
 
-    def decode_step(self, codes: np.ndarray, state: State, *, last: bool) -> tuple[np.ndarray, State]:
+    def decode_step(self, codes: np.ndarray, state: StateT, *, last: bool) -> tuple[np.ndarray, StateT]:
         """Push frames of codes.
 
         Args:
@@ -106,11 +106,11 @@ class Engine(Protocol):
         """
         ...
 
-    def select_streams(self, state: State, rows: Sequence[int]) -> State:
-        """State, of an encoder or a decoder, of some of the batch's streams: row i is stream `rows[i]`."""
+    def select_streams(self, state: StateT, rows: Sequence[int]) -> StateT:
+        """StateT, of an encoder or a decoder, of some of the batch's streams: row i is stream `rows[i]`."""
         ...
 
 
-def known_fingerprints(engine: Engine) -> tuple[str, ...]:
+def known_fingerprints(engine: Engine[Any]) -> tuple[str, ...]:
     """Of the model, and of those whose codes it decodes as well."""
     return (engine.fingerprint, *engine.config.also_decodes)

@@ -3,127 +3,164 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ..checkpoint import resolve_file
 from ..config import EncodecConfig
-from ..entropy.config import CONFIG_NAME
-from ..entropy.files import WEIGHTS_NAME
 from ..errors import CheckpointError, ConfigError, ModelMismatchError
-from ..wire.header import Header
+from ..hub import is_weights_file, model_called, model_name, resolve_file
+from ..wire.v1.header import Header
 from .engine import Engine
-from .entropy import EntropyModel
 
 if TYPE_CHECKING:
-    from .meta_lm import MetaLM
+    from ..lm.coder import LanguageModel
+    from ..lm.meta_coder import MetaLanguageModel
 
 ENGINES = ("auto", "onnx", "torch")
-DEFAULT_MODEL = "recodec_24khz"
-HUB_MODELS = {name: f"facebook/{name}" for name in ("encodec_24khz", "encodec_48khz", "encodec_32khz")}
+DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
+"""Precisions by their short names."""
 
 
-def load_engine(name_or_path: str | Path | None, engine: str, threads: int | None) -> Engine:
-    """Load a model.
+@dataclass(frozen=True)
+class ModelChoice:
+    """Which model, and what runs it: a value that can be compared, pickled and sent to other processes.
 
-    Args:
-        name_or_path: `None` for the default model, a folder, the id of a model on the hub, or (torch
-            only) a file of weights.
-        engine: `"onnx"`, `"torch"`, or `"auto"`: ONNX Runtime, except for a file of weights.
+    Attributes:
+        name: `None` or `"recodec_24khz"` for the shipped model, a folder, the id of a model on the hub, or
+            (torch only) a file of weights.
+        engine: `"onnx"`, `"torch"`, or `"auto"`: ONNX Runtime on a CPU in float32, torch for anything else.
+        device: `"cpu"`, `"cuda"`, `"cuda:N"`, or `"auto"` for a GPU where there is one.
+        dtype: precision of encoder and decoder: `"fp32"`, `"fp16"` or `"bf16"` (`"float32"`, `"float16"` and
+            `"bfloat16"` are taken, too); other than float32 with torch only. Codebooks are always searched in float32.
         threads: for CPU work; `None` leaves the choice to the engine.
 
     Raises:
-        CheckpointError: if the model is not found or not sound.
-        ConfigError: for an unknown engine, one that is not installed, or a bad number of threads.
+        ConfigError: for an unknown engine or precision, or a bad number of threads.
     """
-    if engine not in ENGINES:
-        raise ConfigError(f"engine must be one of {', '.join(ENGINES)}, got {engine!r}")
-    if threads is not None and threads < 1:
-        raise ConfigError(f"threads must be at least 1, got {threads}")
-    alone = name_or_path is not None and os.path.isfile(name_or_path)
-    if engine == "torch" or (engine == "auto" and alone):
-        return _torch_engine(name_or_path, threads)
-    from ..runtime import OnnxEngine
 
-    return OnnxEngine.from_pretrained(name_or_path, name=model_name(name_or_path), threads=threads)
+    name: str | None = None
+    engine: str = "auto"
+    device: str = "cpu"
+    dtype: str = "fp32"
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.engine not in ENGINES:
+            raise ConfigError(f"engine must be one of {', '.join(ENGINES)}, got {self.engine!r}")
+        short = {name: key for key, name in DTYPES.items()}.get(self.dtype, self.dtype)
+        if short not in DTYPES:
+            raise ConfigError(f"dtype must be one of {', '.join(DTYPES.values())}, got {self.dtype!r}")
+        object.__setattr__(self, "dtype", short)
+        if self.threads is not None and self.threads < 1:
+            raise ConfigError(f"threads must be at least 1, got {self.threads}")
+
+    @classmethod
+    def of(
+        cls, name_or_path: str | Path | None, engine: str, device: str, dtype: Any, threads: int | None
+    ) -> ModelChoice:
+        """The choice that arguments as of `Codec.from_pretrained` stand for; a `torch.dtype` is named."""
+        name = None if name_or_path is None else str(name_or_path)
+        precision = "float32" if dtype is None else str(dtype).removeprefix("torch.")
+        return cls(name, engine, str(device), precision, threads)
+
+    def absolute(self) -> ModelChoice:
+        """The same model, also from another working directory."""
+        if self.name is None or not os.path.exists(self.name):
+            return self
+        return replace(self, name=os.path.abspath(self.name))
+
+    def load_engine(self) -> Engine[Any]:
+        """The engine.
+
+        Raises:
+            CheckpointError: if the model is not found or not valid.
+            ConfigError: for an engine that is not installed, or a device that is not there.
+        """
+        plain = self.device == "cpu" and self.dtype == "fp32" and not is_weights_file(self.name)
+        if self.engine == "torch" or (self.engine == "auto" and not plain):
+            return self._torch_engine()
+        if self.dtype != "fp32":
+            raise ConfigError(f"precision {self.dtype} takes the torch engine")
+        from ..onnx_engine import OnnxEngine
+
+        return OnnxEngine.from_pretrained(
+            self.name, name=model_name(self.name), threads=self.threads, device=self.device
+        )
+
+    def _torch_engine(self) -> Engine[Any]:
+        _need_torch("the torch engine")
+        import torch
+
+        from ..model.encodec import EncodecModel
+        from .torch_engine import TorchEngine
+
+        there = torch.cuda.is_available()
+        device = ("cuda" if there else "cpu") if self.device == "auto" else self.device
+        if device.startswith("cuda") and not there:
+            raise ConfigError("torch finds no CUDA device here")
+        model = EncodecModel.from_pretrained(self.name)
+        fingerprint = model.fingerprint()
+        model = model.fold_weight_norm().to(device, getattr(torch, DTYPES[self.dtype]))
+        return TorchEngine(model, model_name(self.name), fingerprint, self.threads)
 
 
-def load_entropy_model(name_or_path: str | Path | None) -> EntropyModel | None:
+def load_language_model(name_or_path: str | Path | None) -> LanguageModel | None:
     """The language model that comes with a model, as `lm.safetensors` and `lm_config.json`; `None` if none does.
 
     Args:
-        name_or_path: as for `load_engine`; beside a file of weights it is looked for in their folder.
+        name_or_path: as `ModelChoice.name`; for a file of weights it is looked for in their folder.
 
     Raises:
-        ConfigError, CheckpointError: if it is there, and is not sound.
+        ConfigError, CheckpointError: if it is there, and is not valid.
     """
-    if name_or_path is not None and os.path.isfile(name_or_path):
+    from ..lm.coder import LanguageModel
+    from ..lm.config import CONFIG_NAME
+    from ..lm.files import WEIGHTS_NAME
+
+    if name_or_path is not None and is_weights_file(name_or_path):
         name_or_path = Path(name_or_path).parent
     try:
         folder = resolve_file(name_or_path, CONFIG_NAME).parent
         resolve_file(name_or_path, WEIGHTS_NAME)
     except CheckpointError:
         return None
-    return EntropyModel.load(folder)
+    return LanguageModel.load(folder)
 
 
-def find_coder(header: Header, name_or_path: str | Path | None) -> EntropyModel | None:
+def find_lm(header: Header, name_or_path: str | Path | None) -> LanguageModel | None:
     """The language model that coded a stream: that of a given model, or of the one that the header names.
 
-    `None` if the stream needs none, or it is not at hand.
+    `None` if the stream needs none, or it is not here.
 
     Raises:
         ModelMismatchError: if the given model has another one, or none.
-        ConfigError, CheckpointError: if it is not sound.
+        ConfigError, CheckpointError: if it is not valid.
     """
     if not header.table_rule:
         return None
-    coder = load_entropy_model(model_called(header.model) if name_or_path is None else name_or_path)
+    lm = load_language_model(model_called(header.model) if name_or_path is None else name_or_path)
     if name_or_path is None:
-        known = coder is not None and coder.fingerprint.startswith(header.lm_fingerprint)
-        return coder if known and coder is not None and coder.table_rule == header.table_rule else None
-    if coder is None:
-        raise ModelMismatchError(f"{name_or_path} holds no language model")
-    header.check_lm(coder.fingerprint, coder.table_rule)
-    return coder
+        known = lm is not None and lm.fingerprint.startswith(header.lm_fingerprint)
+        return lm if known and lm is not None and lm.table_rule == header.table_rule else None
+    if lm is None:
+        raise ModelMismatchError(f"{name_or_path} has no language model")
+    header.check_lm(lm.fingerprint, lm.table_rule)
+    return lm
 
 
-def model_name(name_or_path: str | Path | None) -> str:
-    """What files call a model: the last part of its hub id or folder."""
-    if name_or_path is None:
-        return DEFAULT_MODEL
-    path = Path(name_or_path)
-    if path.is_dir():
-        path = path.resolve()
-    return path.stem if path.is_file() else path.name
-
-
-def model_called(name: str) -> str | None:
-    """Where a model that a file names is found, as `load_engine` takes it; the default model for unknown names."""
-    return HUB_MODELS.get(name)
-
-
-def load_meta_lm(path: str | Path, config: EncodecConfig) -> MetaLM:
-    """Meta's language model from Meta's checkpoint; see `MetaLM.load`.
+def load_meta_lm(path: str | Path, config: EncodecConfig) -> MetaLanguageModel:
+    """Meta's language model from Meta's checkpoint; see `MetaLanguageModel.load`.
 
     Raises:
         ConfigError: if torch is not installed.
-        FileNotFoundError, CheckpointError: as `MetaLM.load`.
+        FileNotFoundError, CheckpointError: as `MetaLanguageModel.load`.
     """
     _need_torch("Meta's language model")
-    from .meta_lm import MetaLM
+    from ..lm.meta_coder import MetaLanguageModel
 
-    return MetaLM.load(path, config)
-
-
-def _torch_engine(name_or_path: str | Path | None, threads: int | None) -> Engine:
-    _need_torch("the torch engine")
-    from ..model.encodec import EncodecModel
-    from .torch_engine import TorchEngine
-
-    model = EncodecModel.from_pretrained(name_or_path)
-    return TorchEngine(model, model_name(name_or_path), model.fingerprint(), threads)
+    return MetaLanguageModel.load(path, config)
 
 
 def _need_torch(what: str) -> None:

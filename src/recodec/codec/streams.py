@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Generic
+
 import numpy as np
 
 from ..config import EncodecConfig
 from ..errors import AudioError, ConfigError, CorruptError
+from .blocks import Block, FrameDecoder, FrameEncoder
 from .checks import check_audio, check_codes
-from .engine import Engine
-from .regrid import Regrid
+from .engine import Engine, StateT
 
 
-class StreamEncoder:
+class StreamEncoder(Generic[StateT]):
     """Audio in pieces of any length to codes.
 
     The pieces are put together to blocks of `grid_frames` frames, so that the codes are the same, bit
@@ -26,41 +28,34 @@ class StreamEncoder:
         ConfigError: for a model that cannot be streamed.
     """
 
-    def __init__(self, engine: Engine, num_quantizers: int, grid_frames: int = 1) -> None:
-        _check_streamable(engine.config, grid_frames)
-        self._engine, self._num_quantizers = engine, num_quantizers
-        self._grid = Regrid(grid_frames * engine.config.hop_length)
-        self._state = engine.encoder_state(1)
+    def __init__(self, engine: Engine[StateT], num_quantizers: int, grid_frames: int = 1) -> None:
+        _check_streamable(engine.config)
+        self._config, self._num_quantizers = engine.config, num_quantizers
+        self._frames = FrameEncoder(engine, num_quantizers, grid_frames)
         self._ended = False
 
     def push(self, audio: np.ndarray) -> np.ndarray:
         """Take the next samples (C, T), T >= 0, and give the codes (K, F), F >= 0, that are now final.
 
         Raises:
-            AudioError: for a wrong shape or type, samples that are not finite, or after `flush`.
+            AudioError: for a wrong shape or type, samples that are not finite, or after `finish`.
         """
         if self._ended:
-            raise AudioError("the stream has ended: flush was called")
-        blocks = self._grid.push(check_audio(audio, self._engine.config, may_be_empty=True))
-        return self._joined([self._step(block, last=False) for block in blocks])
+            raise AudioError("the stream has ended: finish was called")
+        return self._joined(self._frames.push(check_audio(audio, self._config, may_be_empty=True)))
 
-    def flush(self) -> np.ndarray:
+    def finish(self) -> np.ndarray:
         """End the stream and give its last codes (K, F). In all there are ceil(T / hop) frames."""
-        rest = None if self._ended else self._grid.rest()
+        blocks = [] if self._ended else self._frames.finish()
         self._ended = True
-        return self._joined([] if rest is None else [self._step(rest, last=True)])
+        return self._joined(blocks)
 
-    def _step(self, block: np.ndarray, *, last: bool) -> np.ndarray:
-        codes, self._state = self._engine.encode_step(
-            block[None], self._state, last=last, num_quantizers=self._num_quantizers
-        )
-        return codes[0]
-
-    def _joined(self, parts: list[np.ndarray]) -> np.ndarray:
-        return np.concatenate([np.zeros((self._num_quantizers, 0), np.int64), *parts], axis=1)
+    def _joined(self, blocks: list[Block]) -> np.ndarray:
+        nothing = np.zeros((self._num_quantizers, 0), np.int64)
+        return np.concatenate([nothing, *(block.codes for block in blocks)], axis=1)
 
 
-class StreamDecoder:
+class StreamDecoder(Generic[StateT]):
     """Codes in pieces of any number of frames to audio; the counterpart of `StreamEncoder`.
 
     Args:
@@ -71,12 +66,10 @@ class StreamDecoder:
         ConfigError: for a model that cannot be streamed.
     """
 
-    def __init__(self, engine: Engine, grid_frames: int = 1) -> None:
-        _check_streamable(engine.config, grid_frames)
-        self._engine = engine
-        self._grid_frames = grid_frames
-        self._grid = Regrid(grid_frames)
-        self._state = engine.decoder_state(1)
+    def __init__(self, engine: Engine[StateT], grid_frames: int = 1) -> None:
+        _check_streamable(engine.config)
+        self._config = engine.config
+        self._frames = FrameDecoder(engine, grid_frames)
         self._ended = False
 
     def push(self, codes: np.ndarray) -> np.ndarray:
@@ -85,37 +78,24 @@ class StreamDecoder:
         K may change from push to push; there the grid begins anew.
 
         Raises:
-            CorruptError: for a wrong shape or type, codes that the codebooks do not have, or after `flush`.
+            CorruptError: for a wrong shape or type, codes that the codebooks do not have, or after `finish`.
         """
         if self._ended:
-            raise CorruptError("the stream has ended: flush was called")
-        codes = check_codes(codes, self._engine.config)
-        blocks, rest = [], self._grid.rest()
-        if rest is not None and rest.shape[0] != codes.shape[0]:
-            blocks, self._grid = [rest] if rest.shape[1] else [], Regrid(self._grid_frames)
-        blocks += self._grid.push(codes)
-        return self._joined([self._step(block, last=False) for block in blocks])
+            raise CorruptError("the stream has ended: finish was called")
+        return self._frames.push(Block(check_codes(codes, self._config), None))
 
-    def flush(self) -> np.ndarray:
+    def finish(self) -> np.ndarray:
         """End the stream and give its last audio (C, T). In all there are F * hop samples."""
-        rest = None if self._ended else self._grid.rest()
+        if self._ended:
+            return np.zeros((self._config.audio_channels, 0), np.float32)
         self._ended = True
-        return self._joined([] if rest is None else [self._step(rest, last=True)])
-
-    def _step(self, block: np.ndarray, *, last: bool) -> np.ndarray:
-        audio, self._state = self._engine.decode_step(block[None], self._state, last=last)
-        return audio[0]
-
-    def _joined(self, parts: list[np.ndarray]) -> np.ndarray:
-        return np.concatenate([np.zeros((self._engine.config.audio_channels, 0), np.float32), *parts], axis=1)
+        return self._frames.finish()
 
 
-def _check_streamable(config: EncodecConfig, grid_frames: int) -> None:
+def _check_streamable(config: EncodecConfig) -> None:
     if config.chunk_length is not None:
         raise ConfigError(
             f"this model's unit is a segment of {config.chunk_length_s:g} s: it cannot be streamed in frames"
         )
     if not config.is_streamable:
         raise ConfigError("this model looks at a recording as a whole: it cannot be streamed")
-    if grid_frames < 1:
-        raise ConfigError(f"grid_frames must be at least 1, got {grid_frames}")

@@ -14,7 +14,6 @@ from ..config import EncodecConfig
 from ..model.encodec import EncodecModel
 from ..model.quantizer import FrozenQuantizer
 from ..nn.layers import Network
-from .engine import State
 
 
 class TorchEngine:
@@ -60,25 +59,25 @@ class TorchEngine:
                 audio = audio * self._tensor(scales)[:, None, None]
             return audio.float().cpu().numpy()
 
-    def encoder_state(self, batch: int) -> State:
-        return _Streams(self._model.encoder, self._model.encoder.init_state(batch))
+    def encoder_state(self, batch: int) -> TorchStreams:
+        return TorchStreams(self._model.encoder, self._model.encoder.init_state(batch))
 
     def encode_step(
-        self, audio: np.ndarray, state: State, *, last: bool, num_quantizers: int
-    ) -> tuple[np.ndarray, State]:
+        self, audio: np.ndarray, state: TorchStreams, *, last: bool, num_quantizers: int
+    ) -> tuple[np.ndarray, TorchStreams]:
         with self._inference():
             latents, state = state.step(self._tensor(audio), last=last)
             return self._quantizer.quantize(latents, num_quantizers).cpu().numpy(), state
 
-    def decoder_state(self, batch: int) -> State:
-        return _Streams(self._model.decoder, self._model.decoder.init_state(batch))
+    def decoder_state(self, batch: int) -> TorchStreams:
+        return TorchStreams(self._model.decoder, self._model.decoder.init_state(batch))
 
-    def decode_step(self, codes: np.ndarray, state: State, *, last: bool) -> tuple[np.ndarray, State]:
+    def decode_step(self, codes: np.ndarray, state: TorchStreams, *, last: bool) -> tuple[np.ndarray, TorchStreams]:
         with self._inference():
             audio, state = state.step(self._model.quantizer.dequantize(self._codes(codes)), last=last)
             return audio.float().cpu().numpy(), state
 
-    def select_streams(self, state: State, rows: Sequence[int]) -> State:
+    def select_streams(self, state: TorchStreams, rows: Sequence[int]) -> TorchStreams:
         return state.select(torch.as_tensor(rows, dtype=torch.int64, device=self._model.device))
 
     @contextmanager
@@ -100,15 +99,15 @@ class TorchEngine:
 
 
 @dataclass(frozen=True)
-class _Streams:
+class TorchStreams:
     """A network and the states of its layers, for a batch of streams."""
 
     network: Network
     layers: tuple[Any, ...]
 
-    def step(self, x: torch.Tensor, *, last: bool) -> tuple[torch.Tensor, _Streams]:
+    def step(self, x: torch.Tensor, *, last: bool) -> tuple[torch.Tensor, TorchStreams]:
         y, layers = self.network.step(x, self.layers, last=last)
-        return y, _Streams(self.network, layers)
+        return y, TorchStreams(self.network, layers)
 
-    def select(self, rows: torch.Tensor) -> _Streams:
-        return _Streams(self.network, self.network.select(self.layers, rows))
+    def select(self, rows: torch.Tensor) -> TorchStreams:
+        return TorchStreams(self.network, self.network.select(self.layers, rows))

@@ -9,19 +9,21 @@ from typing import IO
 import numpy as np
 
 from ..config import EncodecConfig
-from ..errors import AudioError, BitstreamError, ConfigError, CorruptError, ModelMismatchError
-from ..wire.header import FINGERPRINT_DIGITS, MAX_NAME_BYTES, MAX_PACKET_FRAMES, Header
-from ..wire.index import read_end, seek
-from ..wire.packets import End, Packet
-from ..wire.payload import PayloadCoder, make_packets, read_codes
-from ..wire.reader import Event, PacketReader
-from ..wire.segments0 import StartTables
-from ..wire.timeline import Lost
-from ..wire.writer import StreamWriter
-from .blocks import Block, block_encoder, segment_stride
+from ..errors import BitstreamError, ConfigError, CorruptError, ModelMismatchError
+from ..geometry import CodecGeometry
+from ..wire.v0.segments import SegmentLM
+from ..wire.v1.header import FINGERPRINT_DIGITS, MAX_NAME_BYTES, MAX_PACKET_FRAMES, Header
+from ..wire.v1.index import read_end, seek
+from ..wire.v1.packets import End, Packet
+from ..wire.v1.payload import PacketLM, make_packets, read_codes
+from ..wire.v1.reader import Event, PacketReader
+from ..wire.v1.timeline import Lost
+from ..wire.v1.writer import StreamWriter
+from .blocks import FILE_GRID_FRAMES, Block
+from .concealment import ConcealingDecoder
+from .ecdc_file import BlockWriter, EcdcReader
 from .engine import Engine, known_fingerprints
-from .playback import Playback
-from .regrid import Regrid
+from .rechunk import Rechunker
 
 WARM_UP_S = 2.0
 """How far before a wanted time decoding begins; `docs/bitstream.md` has the error that is left."""
@@ -32,68 +34,32 @@ _GRANULE_FRAMES = 25
 _GEOMETRY = ("sampling_rate", "channels", "hop", "codebooks", "code_bits", "segment_length", "segment_stride", "scaled")
 
 
-class Compressor1:
-    """See `container.Compressor`. Each packet is flushed to the file as soon as it is complete.
+class BlockWriter1(BlockWriter):
+    """See `ecdc_file.BlockWriter`. Each packet is written and flushed as soon as it is complete.
 
     Args:
         file: takes the bytes.
         engine: the model.
         num_quantizers: codebooks K to use.
         num_samples: length of the recording, if known: it helps readers of a file that was cut off.
-        grid_frames: the most frames that a causal model takes at once; a packet is a number of such blocks.
         packet_s: length of a packet in seconds; models with segments have one segment in each.
-        coder: the language model to code packets with; without one they are plain.
+        lm: the language model to code packets with; without one they are plain.
 
     Raises:
-        ConfigError: for a length of packets that cannot be.
-    """
-
-    def __init__(
-        self, file: IO[bytes], engine: Engine, num_quantizers: int, num_samples: int | None, grid_frames: int,
-        packet_s: float, coder: PayloadCoder | None = None,
-    ) -> None:  # fmt: skip
-        frames = packet_frames(engine.config, packet_s)
-        self._encoder = block_encoder(engine, num_quantizers, _grid_within(frames, grid_frames))
-        self._packets = BlockWriter(file, engine, num_quantizers, num_samples, packet_s, coder)
-        self._promised, self._count = num_samples, 0
-
-    def push(self, audio: np.ndarray) -> None:
-        self._count += audio.shape[-1]
-        if self._promised is not None and self._count > self._promised:
-            raise AudioError(f"there are more samples than the {self._promised} that were announced")
-        self._packets.push(self._encoder.push(audio))
-
-    def close(self) -> None:
-        if self._count == 0:
-            raise AudioError("there are no samples")
-        if self._promised not in (None, self._count):
-            raise AudioError(f"there are {self._count} samples, {self._promised} were announced")
-        self._packets.push(self._encoder.flush())
-        self._packets.finish(self._count)
-
-
-class BlockWriter:
-    """Blocks of codes to the packets of a file, each written and flushed as soon as it is complete.
-
-    Args:
-        file, engine, num_quantizers, num_samples, packet_s, coder: as for `Compressor1`.
-
-    Raises:
-        ConfigError: for a length of packets that cannot be.
+        ConfigError: for a length of packets that the format does not allow.
     """
 
     def __init__(
         self, file: IO[bytes], engine: Engine, num_quantizers: int, num_samples: int | None, packet_s: float,
-        coder: PayloadCoder | None,
+        lm: PacketLM | None,
     ) -> None:  # fmt: skip
         frames = packet_frames(engine.config, packet_s)
-        self._file, self._coder = file, coder
-        self._grid = None if engine.config.chunk_length is not None else Regrid(frames)
-        self._writer = StreamWriter(file, header_of(engine, num_quantizers, num_samples, frames, coder))
+        self._file, self._lm = file, lm
+        self._grid = None if engine.config.chunk_length is not None else Rechunker(frames)
+        self._writer = StreamWriter(file, header_of(engine, num_quantizers, num_samples, frames, lm))
         self._scale: float | None = None
 
     def push(self, blocks: Iterable[Block]) -> None:
-        """Take the next codes: a segment in each block, or any number of frames where the model has no segments."""
         for block in blocks:
             if block.scale is not None:
                 self._scale = block.scale  # where a whole recording has one, every packet repeats it
@@ -101,7 +67,6 @@ class BlockWriter:
                 self._write(codes)
 
     def finish(self, num_samples: int) -> None:
-        """Write the end. The file itself stays open."""
         rest = None if self._grid is None else self._grid.rest()
         if rest is not None and rest.shape[1]:
             self._write(rest)
@@ -110,18 +75,19 @@ class BlockWriter:
 
     def _write(self, codes: np.ndarray) -> None:
         scales = None if self._scale is None else [self._scale]
-        for packet in make_packets(self._writer.header, self._writer.position, [codes], scales, self._coder):
+        for packet in make_packets(self._writer.header, self._writer.position, [codes], scales, self._lm):
             self._writer.write(packet)
         self._file.flush()
 
 
-class Decompressor1:
-    """See `container.Decompressor`. Coded packets of a file are decoded side by side; those of a pipe as they come.
+class EcdcReader1(EcdcReader):
+    """See `ecdc_file.EcdcReader`. Coded packets of a file are decoded side by side; those of a pipe as they come.
 
     Args:
         file: stands at its start. It may be a pipe whose `read` gives what is there: then audio comes
             out as packets come in.
-        tolerant: go on after damage, and conceal what is lost (see `Playback`); otherwise the first fault is an error.
+        tolerant: go on after damage, and conceal what is lost (see `ConcealingDecoder`); otherwise the first
+            fault is an error.
     """
 
     version = 1
@@ -135,7 +101,7 @@ class Decompressor1:
             self._early += self._reader.feed(data) if data else self._reader.close()  # the latter raises
         self.header = self._reader.header
         self._num_samples = self.header.num_samples
-        self._playback: Playback | None = None
+        self._decoder: ConcealingDecoder | None = None
         if file.seekable():
             position = file.tell()
             end = read_end(file, self.header)
@@ -147,8 +113,20 @@ class Decompressor1:
         return self.header.model
 
     @property
+    def fingerprint(self) -> str | None:
+        return self.header.fingerprint
+
+    @property
     def num_samples(self) -> int | None:
         return self._num_samples
+
+    @property
+    def num_codebooks(self) -> int:
+        return self.header.codebooks
+
+    @property
+    def repeats_scale(self) -> bool:
+        return self.header.scaled and not self.header.segment_length
 
     @property
     def is_coded(self) -> bool:
@@ -156,35 +134,43 @@ class Decompressor1:
 
     @property
     def lost_samples(self) -> int:
-        return 0 if self._playback is None else self._playback.lost_samples
+        return 0 if self._decoder is None else self._decoder.lost_samples
+
+    def check_model(self, engine: Engine) -> None:
+        check_model(self.header, engine)
 
     def pieces(
-        self,
-        engine: Engine,
-        grid_frames: int,
-        *,
-        coder: PayloadCoder | None = None,
-        meta_lm: StartTables | None = None,
-        start: int = 0,
-    ) -> Iterator[np.ndarray]:
-        check_model(self.header, engine)
+        self, engine: Engine, *, lm: PacketLM | SegmentLM | None = None, start: int = 0,
+        grid_frames: int = FILE_GRID_FRAMES,
+    ) -> Iterator[np.ndarray]:  # fmt: skip
+        self.check_model(engine)
         first = self._seek(start) if start and self._file.seekable() else 0
-        playback = Playback(self.header, engine, _grid_within(self.header.max_packet_frames, grid_frames), first)
-        self._playback = playback
+        decoder = ConcealingDecoder(self.header, engine, grid_within(self.header.max_packet_frames, grid_frames), first)
+        self._decoder = decoder
         end = _End(self.header.hop, self.num_samples, first * self.header.tick, start)
-        for event, codes in self._decoded(coder):
+        for event, codes in self._decoded(lm):
             if isinstance(event, End):
                 end.known(event.num_samples)
-                parts = playback.end(event.start)
+                parts = decoder.end(event.start)
             elif isinstance(event, Lost):
-                parts = playback.lose(event)
+                parts = decoder.lose(event)
             elif codes is None:
                 continue
             else:
-                parts = playback.push(event, codes)
+                parts = decoder.push(event, codes)
             for part in parts:
                 yield end.trim(part)
-        yield end.rest(playback.flush())
+        yield end.rest(decoder.finish())
+
+    def blocks(
+        self, geometry: CodecGeometry | None, *, lm: PacketLM | SegmentLM | None = None,
+        grid_frames: int = FILE_GRID_FRAMES,
+    ) -> Iterator[Block]:  # fmt: skip
+        for event, codes in self._decoded(lm):
+            if isinstance(event, Packet) and codes is not None:
+                yield Block(codes, event.scale)
+            elif isinstance(event, End):
+                self._num_samples = event.num_samples
 
     def _seek(self, start: int) -> int:
         """Go to the packet that the decoder must begin with to be warm at a sample; return its tick."""
@@ -195,12 +181,14 @@ class Decompressor1:
         )
         return place.start
 
-    def _decoded(self, coder: PayloadCoder | None) -> Iterator[tuple[Event, np.ndarray | None]]:
+    def _decoded(self, lm: PacketLM | SegmentLM | None) -> Iterator[tuple[Event, np.ndarray | None]]:
         """Events, packets with their codes; `None` for one that decodes to nothing."""
+        if lm is not None and not isinstance(lm, PacketLM):
+            raise ModelMismatchError("a file of version 1 is coded with its model's language model, not with Meta's")
         most = _PACKETS_AT_ONCE if self._file.seekable() else 1
         for events in _batches(itertools.chain(self._early, self._reader.read_from(self._file)), most):
             packets = [event for event in events if isinstance(event, Packet)]
-            found = iter(read_codes(self.header, packets, coder))
+            found = iter(read_codes(self.header, packets, lm))
             for event in events:
                 codes = next(found) if isinstance(event, Packet) else None
                 if not isinstance(codes, CorruptError):
@@ -280,7 +268,7 @@ def packet_frames(config: EncodecConfig, packet_s: float) -> int:
     return frames if frames < 2 * _GRANULE_FRAMES else round(frames / _GRANULE_FRAMES) * _GRANULE_FRAMES
 
 
-def _grid_within(frames: int, most: int) -> int:
+def grid_within(frames: int, most: int) -> int:
     """The largest grid up to `most` that packets of so many frames are whole blocks of: none waits for the next."""
     return next(grid for grid in range(min(most, frames), 0, -1) if frames % grid == 0)
 
@@ -290,7 +278,7 @@ def header_of(
     num_quantizers: int,
     num_samples: int | None,
     max_packet_frames: int,
-    coder: PayloadCoder | None = None,
+    lm: PacketLM | None = None,
 ) -> Header:
     """The header of a stream that a model makes.
 
@@ -307,13 +295,13 @@ def header_of(
             code_bits=config.codebook_nbits,
             max_packet_frames=max_packet_frames,
             segment_length=config.chunk_length or 0,
-            segment_stride=0 if config.chunk_length is None else segment_stride(config),
+            segment_stride=config.segment_stride or 0,
             scaled=config.normalize,
             num_samples=num_samples,
             model=engine.name.encode()[:MAX_NAME_BYTES].decode(errors="ignore"),
             fingerprint=engine.fingerprint[:FINGERPRINT_DIGITS],
-            table_rule=0 if coder is None else coder.table_rule,
-            lm_fingerprint="0" * FINGERPRINT_DIGITS if coder is None else coder.fingerprint[:FINGERPRINT_DIGITS],
+            table_rule=0 if lm is None else lm.table_rule,
+            lm_fingerprint="0" * FINGERPRINT_DIGITS if lm is None else lm.fingerprint[:FINGERPRINT_DIGITS],
         )
     except ValueError as error:
         raise ConfigError(f"the file format has no room for this model: {error}") from error

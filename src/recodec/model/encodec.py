@@ -12,7 +12,7 @@ from ..nn.padding import mask_behind
 from .outputs import EncodecDecoderOutput, EncodecEncoderOutput, EncodecLatentOutput, EncodecOutput
 from .pretrained import PretrainedMixin
 from .quantizer import ResidualVectorQuantizer
-from .segments import frames_of_segments, mask_lengths, overlap_add, segment_stride, split
+from .segments import frames_of_segments, mask_lengths, overlap_add, split
 
 Scales = list[torch.Tensor | None]
 
@@ -201,19 +201,10 @@ class EncodecModel(PretrainedMixin):
         return self.config.return_dict if return_dict is None else return_dict
 
     def _choose(self, bandwidth: float | None, num_quantizers: int | None) -> int:
-        config = self.config
-        if num_quantizers is not None:
-            if bandwidth is not None:
-                raise ConfigError("give bandwidth or num_quantizers, not both")
-            if not 1 <= num_quantizers <= config.num_quantizers:
-                raise ConfigError(f"num_quantizers must be from 1 to {config.num_quantizers}, got {num_quantizers}")
-            return num_quantizers
-        bandwidth = config.target_bandwidths[0] if bandwidth is None else bandwidth
-        if bandwidth not in config.target_bandwidths:
-            raise ConfigError(
-                f"This model doesn't support the bandwidth {bandwidth}. Select one of {list(config.target_bandwidths)}."
-            )
-        return config.quantizers_for(bandwidth)
+        if bandwidth is not None and num_quantizers is not None:
+            raise ConfigError("give bandwidth or num_quantizers, not both")
+        bandwidth = self.config.target_bandwidths[0] if bandwidth is None else bandwidth
+        return self.config.choose_quantizers(bandwidth, num_quantizers)
 
     def _check(self, x: torch.Tensor, padding_mask: torch.Tensor | None) -> torch.Tensor | None:
         if x.dim() != 3:
@@ -281,7 +272,7 @@ class EncodecModel(PretrainedMixin):
         num_samples = None if padding_mask is None else padding_mask.shape[-1]
         valid = frames_of_segments(config, len(latents), latents[0].shape[-1], padding_frames, num_samples)
         latents = [segment[..., :frames] for segment, frames in zip(latents, valid, strict=True)]
-        stride = 0 if chunk is None else segment_stride(config)
+        stride = config.segment_stride or 0
         lengths = mask_lengths(padding_mask, latents[0].shape[0])
         pieces, ends = [], []
         for index, segment in enumerate(latents):

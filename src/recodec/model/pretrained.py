@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import tempfile
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +15,8 @@ from .. import checkpoint
 from ..atomic import write_bytes
 from ..config import EncodecConfig
 from ..errors import ConfigError
-from .pickled import read_pickled
+from ..hub import SAFETENSORS_NAME, is_weights_file, resolve_weights
+from ..nn.pickled import read_pickled
 
 _Model = TypeVar("_Model", bound="PretrainedMixin")
 
@@ -52,7 +52,7 @@ class PretrainedMixin(nn.Module):
                 a model on the hub; or a file of weights, such as Meta's `encodec_24khz-d7cc33bc.th`.
             config: in place of the model's `config.json`. A file of weights needs it unless it is one of
                 the released models, which are recognized by their shapes.
-            revision, cache_dir, token, local_files_only: as in `checkpoint.resolve_file`.
+            revision, cache_dir, token, local_files_only: as in `hub.resolve_file`.
             dtype: precision of the weights, for example `torch.float16`; float32 by default, however
                 they are stored. `torch_dtype` is its old name.
             device: where to put them.
@@ -60,16 +60,15 @@ class PretrainedMixin(nn.Module):
 
         Raises:
             CheckpointError: if there is no such model, or its weights do not fit its configuration.
-            ConfigError: if its configuration is of no EnCodec, or `dtype` is no precision.
+            ConfigError: if its configuration does not describe an EnCodec model, or `dtype` is not a precision.
         """
         precision = _precision(torch_dtype if dtype is None else dtype)
         hub: dict[str, Any] = {
             "revision": revision, "cache_dir": cache_dir, "token": token, "local_files_only": local_files_only,
         }  # fmt: skip
-        alone = name_or_path is not None and os.path.isfile(name_or_path)
-        if config is None and not alone:
+        if config is None and not is_weights_file(name_or_path):
             config = EncodecConfig.from_pretrained(name_or_path, **hub)
-        path = checkpoint.resolve_weights(name_or_path, **hub)
+        path = resolve_weights(name_or_path, **hub)
         read = checkpoint.read_safetensors if path.suffix == ".safetensors" else read_pickled
         tensors = read(path)
         config = checkpoint.guess_config(tensors) if config is None else config
@@ -90,7 +89,7 @@ class PretrainedMixin(nn.Module):
         extra = {"architectures": ["EncodecModel"], **self.config.extra, "torch_dtype": precision}
         extra.pop("dtype", None)  # the newer name of the same thing
         dataclasses.replace(self.config, extra=extra).save_pretrained(folder)
-        write_bytes(Path(folder) / checkpoint.SAFETENSORS_NAME, save(saved, metadata={"format": "pt"}))
+        write_bytes(Path(folder) / SAFETENSORS_NAME, save(saved, metadata={"format": "pt"}))
 
     def push_to_hub(
         self,

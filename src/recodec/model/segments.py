@@ -10,25 +10,13 @@ from ..config import EncodecConfig
 from ..errors import AudioError, ConfigError
 
 
-def segment_offsets(config: EncodecConfig, num_samples: int) -> range:
-    """Starts of the segments of a recording; a single 0 where the model takes it whole."""
-    if config.chunk_length is None:
-        return range(0, num_samples, max(num_samples, 1))
-    return range(0, num_samples, segment_stride(config))
-
-
-def segment_stride(config: EncodecConfig) -> int:
-    """Samples between the starts of neighbouring segments (no overlap where none is configured)."""
-    assert config.chunk_length is not None
-    return config.chunk_stride or config.chunk_length
-
-
 def split(
     config: EncodecConfig, x: torch.Tensor, lengths: torch.Tensor | None
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
     """(B, C, T) to its segments, each with the (B,) samples of it that are valid, or `None` for all."""
-    size = config.chunk_length or x.shape[-1]
-    for offset in segment_offsets(config, x.shape[-1]):
+    total = x.shape[-1]
+    size = config.chunk_length or total
+    for offset in config.segment_starts(total):
         piece = x[..., offset : offset + size]
         valid = None if lengths is None else (lengths - offset).clamp(0, piece.shape[-1])
         yield piece, valid
@@ -59,7 +47,7 @@ def frames_of_segments(
     last = width - padding
     if count <= 2:  # the first is never padded
         return [width, last] if count == 2 else [last]
-    stride, hop = segment_stride(config), config.hop_length
+    stride, hop = config.segment_stride or 0, config.hop_length
     start = (count - 1) * stride
     longest, shortest = start + last * hop, start + (last - 1) * hop + 1
     if num_samples is not None and shortest <= num_samples <= longest:

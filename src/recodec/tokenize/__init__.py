@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 if TYPE_CHECKING:
+    from ..codec import ModelChoice
     from .back import detokenize
     from .dataset import CodesDataset, CodesStream
-    from .job import ModelChoice
     from .run import Report, tokenize
 
-_LAZY = {"ModelChoice": ".job", "Report": ".run", "detokenize": ".back", "tokenize": ".run"}
+_LAZY = {"ModelChoice": "..codec", "Report": ".run", "detokenize": ".back", "tokenize": ".run"}
 
 __all__ = ["ModelChoice", "Report", "detokenize", "open_codes", "tokenize"]
 

@@ -10,13 +10,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..audio.files import write_audio
-from ..codec.codec import Codec
-from ..codec.engine import known_fingerprints
-from ..codec.loading import model_called
+from ..codec import Codec, ModelChoice
 from ..errors import ConfigError, CorruptError, ModelMismatchError
+from ..hub import model_called
 from .clips import AUDIO_SUFFIXES, clean_id
 from .engines.local import usable_cores
-from .job import ModelChoice
 from .reading import Item, open_shard, shard_files
 from .worker import follow_parent
 
@@ -117,9 +115,9 @@ def _codec(model: ModelChoice, item: Item) -> Codec:
     known = item.get("model") or ""
     key = (model, "" if model.name else known)
     if key not in _codecs:
-        _codecs[key] = (model if model.name else replace(model, name=model_called(known))).load()
+        _codecs[key] = Codec.of_choice(model if model.name else replace(model, name=model_called(known)))
     codec = _codecs[key]
-    if item.get("fingerprint") not in (None, *known_fingerprints(codec.engine)):
+    if item.get("fingerprint") not in (None, *codec.fingerprints):
         raise ModelMismatchError(
             f"{item['id']} was tokenized with the model {known!r}, of other weights than {codec.name!r}"
         )

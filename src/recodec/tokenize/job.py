@@ -3,69 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
-from ..codec.codec import Codec
-from ..codec.engine import Engine
-from ..codec.loading import load_engine, load_entropy_model, model_name
+from ..codec import ModelChoice
 from ..errors import ConfigError
 
-DTYPES = ("fp32", "fp16", "bf16")
-BACKENDS = ("auto", "onnx", "torch")
 FORMATS = ("parquet", "tar", "ecdc")
 LAYOUTS = ("lists", "binary")
-
-
-@dataclass(frozen=True)
-class ModelChoice:
-    """The model, and what runs it.
-
-    Attributes:
-        name: as for `Codec.from_pretrained`.
-        backend: `"onnx"`, `"torch"`, or `"auto"`: ONNX Runtime on a CPU, torch otherwise.
-        device: `"cpu"`, `"cuda"` or `"cuda:N"`.
-        dtype: precision of the encoder; other than `"fp32"` with torch only. Codebooks are always searched in fp32.
-        threads: for CPU work; `None` for the backend's choice.
-    """
-
-    name: str | None = None
-    backend: str = "auto"
-    device: str = "cpu"
-    dtype: str = "fp32"
-    threads: int | None = None
-
-    def load(self) -> Codec:
-        """The model, ready.
-
-        Raises:
-            ConfigError: for a choice that cannot be, or needs what is not installed.
-            CheckpointError: if the model is not found or not sound.
-        """
-        if self.dtype not in DTYPES or self.backend not in BACKENDS:
-            raise ConfigError(f"no dtype {self.dtype!r} or no backend {self.backend!r}")
-        plain = self.device == "cpu" and self.dtype == "fp32"
-        if plain and self.backend != "torch":
-            return Codec(load_engine(self.name, self.backend, self.threads), lambda: load_entropy_model(self.name))
-        if self.backend == "onnx":
-            raise ConfigError("devices other than the CPU, and half precision, take the torch backend")
-        return Codec(self._torch_engine(), lambda: load_entropy_model(self.name))
-
-    def _torch_engine(self) -> Engine:
-        if find_spec("torch") is None:
-            raise ConfigError("the torch backend needs torch: pip install 'recodec[torch]'")
-        import torch
-
-        from ..codec.torch_engine import TorchEngine
-        from ..model.encodec import EncodecModel
-
-        if self.device.startswith("cuda") and not torch.cuda.is_available():
-            raise ConfigError("torch finds no CUDA device here")
-        model = EncodecModel.from_pretrained(self.name)
-        mark = model.fingerprint()
-        kind = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[self.dtype]
-        model = model.fold_weight_norm().to(self.device, kind)
-        return TorchEngine(model, model_name(self.name), mark, self.threads)
 
 
 @dataclass(frozen=True)

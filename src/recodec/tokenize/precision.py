@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..codec.codec import Codec
+from ..codec import Codec
 from .clips import Entry
 from .decoding import Form, decode
 from .job import ModelChoice
@@ -46,7 +46,7 @@ def measure(model: ModelChoice, half: Codec, entries: Sequence[Entry], num_quant
         num_quantizers: codebooks K.
         long_s: clips that are longer are left out.
     """
-    exact = replace(model, dtype="fp32").load()
+    exact = Codec.of_choice(replace(model, dtype="fp32"))
     form = Form(half.sampling_rate, half.config.audio_channels, round(long_s * half.sampling_rate))
     differ, count, seconds = np.zeros(num_quantizers), 0, 0.0
     clips = (clip for entry in entries for clip in read_entry(entry))

@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from .. import ecdc
 from ..errors import CorruptError, RecodecError
-from .ecdc import read_ecdc
 
 _KEPT_GROUPS = 8
 
@@ -143,8 +143,7 @@ class _ParquetShard:
     def _item(self, row: Item) -> Item:
         item = dict(row)
         if "codes" not in item:
-            with open(self._path.parent / item.pop("file"), "rb") as file:
-                item["codes"], item["scales"], _ = read_ecdc(file)
+            item["codes"], item["scales"], _ = ecdc.unpack(self._path.parent / item.pop("file"))
         return _checked(item, self._path)
 
 

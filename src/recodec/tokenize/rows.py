@@ -16,9 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..atomic import atomic_write
-from ..codec.codec import Codec
+from ..codec import Codec
 from .clips import Shard
-from .ecdc import write_ecdc
 from .job import Job
 
 ROW_GROUP_ROWS = 128
@@ -69,11 +68,10 @@ def write_shard(job: Job, codec: Codec, shard: Shard, rows: Sequence[Row]) -> st
         case _:
             name = f"index-{shard.index:06d}.parquet"
             places = [f"{row.id}.ecdc" for row in rows]
-            coder = codec.entropy_model if job.output.lm else None
             for row, place in zip(rows, places, strict=True):
                 os.makedirs((folder / place).parent, exist_ok=True)
                 with atomic_write(folder / place) as file:
-                    write_ecdc(file, codec.engine, row.codes, row.scales, row.num_samples, coder)
+                    file.write(codec.pack(row.codes, row.scales, row.num_samples, lm=job.output.lm))
             with atomic_write(folder / name) as file:
                 _write_parquet(file, job, codec, rows, {"file": pa.array(places, pa.string())})
     return name
@@ -107,7 +105,7 @@ def _write_parquet(file: IO[bytes], job: Job, codec: Codec, rows: Sequence[Row],
         **codes,
         "scales": pa.array(scales, pa.list_(pa.float32())),
         "model": pa.array([codec.name] * count, pa.string()),
-        "fingerprint": pa.array([codec.engine.fingerprint] * count, pa.string()),
+        "fingerprint": pa.array([codec.fingerprints[0]] * count, pa.string()),
     }
     for field in pa.ipc.read_schema(pa.BufferReader(job.schema)):
         columns[field.name] = pa.array([row.meta.get(field.name) for row in rows], field.type)
@@ -123,7 +121,7 @@ def _write_tar(file: IO[bytes], codec: Codec, rows: Sequence[Row]) -> None:
                 "id": row.id, "path": row.path, "sampling_rate": codec.sampling_rate, "num_samples": row.num_samples,
                 "source_rate": row.source_rate, "num_codebooks": row.codes.shape[0], "num_frames": row.codes.shape[1],
                 "scales": None if row.scales is None else row.scales.tolist(), "model": codec.name,
-                "fingerprint": codec.engine.fingerprint, **row.meta,
+                "fingerprint": codec.fingerprints[0], **row.meta,
             }  # fmt: skip
             text = json.dumps(content, ensure_ascii=False, default=_as_json).encode()
             for suffix, data in (("codes.npy", codes.getvalue()), ("json", text)):

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ..atomic import write_text
-from ..codec.checks import choose_quantizers
-from ..codec.codec import Codec
+from ..codec import Codec
 from ..errors import ConfigError
 from .clips import Shard
 from .engines import make_engine
@@ -102,8 +101,8 @@ def tokenize(
     if batch < 1 or workers < 0 or long_s <= 0:
         raise ConfigError("batch must be at least 1, workers at least 0, long_s positive")
     runner = make_engine(engine, processes)
-    codec = model.load()
-    output = OutputChoice(format, codes, choose_quantizers(codec.config, bandwidth, num_quantizers), shard_clips, lm)
+    codec = Codec.of_choice(model)
+    output = OutputChoice(format, codes, codec.choose_quantizers(bandwidth, num_quantizers), shard_clips, lm)
     with _locked(folder):
         plan = _planned(source, folder, codec, model, output, column, long_s)
         job = Job(str(folder), model, output, plan.columns, plan.schema, batch, workers, long_s)
@@ -128,7 +127,7 @@ def _planned(
     """The plan of the run that was begun in the folder, or a new one."""
     settings = {
         "input": os.path.abspath(source), "column": column, "model": codec.name, "dtype": model.dtype,
-        "fingerprint": codec.engine.fingerprint, **output.__dict__,
+        "fingerprint": codec.fingerprints[0], **output.__dict__,
     }  # fmt: skip
     plan = read_plan(folder)
     if plan is not None:

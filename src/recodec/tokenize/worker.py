@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..atomic import write_text
-from ..codec.blocks import block_encoder
-from ..codec.codec import Codec
+from ..codec import Codec
 from ..errors import AudioError
 from .clips import Clip, Shard
 from .decoding import Decoded, Form, Prefetcher, open_sound, reason
@@ -91,7 +90,7 @@ class ShardWorker:
 
     def __init__(self, job: Job, codec: Codec | None = None) -> None:
         self._job = job
-        self._codec = job.model.load() if codec is None else codec
+        self._codec = Codec.of_choice(job.model) if codec is None else codec
         rate = self._codec.sampling_rate
         self._form = Form(rate, self._codec.config.audio_channels, round(job.long_s * rate))
         self._window = _WINDOW_BATCHES * job.batch
@@ -162,19 +161,19 @@ class ShardWorker:
 
     def _stream(self, clip: Clip) -> tuple[np.ndarray, np.ndarray | None, int]:
         """Codes, scales and length of a long clip, whose audio is never in memory as a whole."""
-        encoder = block_encoder(self._codec.engine, self._job.output.num_quantizers)
         assert isinstance(clip.sound, (str, bytes))
-        codes, scales, length = [], [], 0
-        with open_sound(clip.sound, clip.path, self._form) as reader:
-            for audio in _ahead(reader.blocks(round(_BLOCK_S * self._codec.sampling_rate))):
+        length = 0
+
+        def counted(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+            nonlocal length
+            for audio in blocks:
                 length += audio.shape[1]
-                for block in encoder.push(audio):
-                    codes.append(block.codes.astype(np.int16))
-                    scales += [] if block.scale is None else [block.scale]
-        for block in encoder.flush():
-            codes.append(block.codes.astype(np.int16))
-            scales += [] if block.scale is None else [block.scale]
-        return np.concatenate(codes, axis=1), np.array(scales, np.float32) if scales else None, length
+                yield audio
+
+        with open_sound(clip.sound, clip.path, self._form) as reader:
+            blocks = _ahead(reader.blocks(round(_BLOCK_S * self._codec.sampling_rate)))
+            codes, scales = self._codec.encode(counted(blocks), num_quantizers=self._job.output.num_quantizers)
+        return codes, scales, length
 
     def _executor(self) -> Executor:
         if self._job.workers == 0:

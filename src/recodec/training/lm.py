@@ -14,16 +14,16 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..entropy.config import CodeLMConfig
-from ..entropy.files import save_lm
-from ..entropy.quantize import quantize
 from ..errors import CheckpointError, ConfigError
-from ..model.lm import CodeLM
-from ..model.lm_meta import MetaCodeLM, MetaLMConfig
+from ..lm.config import CodeLMConfig
+from ..lm.files import save_lm
+from ..lm.float_network import CodeLM
+from ..lm.meta_network import MetaCodeLM, MetaLMConfig
+from ..lm.quantize import quantize
 from .codes import CODEBOOKS_NAME, CodeCrops, CodesIndex, group_of
 from .config import apply_settings
+from .loop import Run, begin
 from .muon import Muon
-from .run import Run, begin
 from .state import STATE_NAME, read_state, write_state
 
 EXPORT_NAME = "lm"

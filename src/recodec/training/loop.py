@@ -1,103 +1,132 @@
-"""`train`: a codec model's run, from its first update to the model it leaves."""
+"""The loop around a trainer's updates: progress, log, checkpoints, resume. One for all kinds of training."""
 
 from __future__ import annotations
 
+import json
+import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import IO, Any, Protocol
 
 import torch
+from tqdm import tqdm
 
-from ..atomic import atomic_write
-from ..model.encodec import EncodecModel
 from . import parallel
-from .board import Board, codebook_use
-from .config import TrainConfig
-from .dev import DevSet
-from .run import Run, begin
-from .trainer import Trainer
+from .state import STATE_NAME
 
-DISCRIMINATOR_NAME = "discriminator.pt"
-MODEL_NAME = "model"
+LOG_NAME = "log.jsonl"
 
 
-def train(
-    config: TrainConfig,
-    out: str | Path,
-    *,
-    device: str | torch.device = "cpu",
-    resume: bool = True,
-    progress: bool = True,
-    stop_after_s: float | None = None,
-    discriminator: str | Path | None = None,
-) -> EncodecModel:
-    """Run `config`, with the state, the log and the model in the folder `out`.
+class RunConfig(Protocol):
+    """What the loop asks of a run's configuration; `TrainConfig` and `LMTrainConfig` say what each is."""
 
-    A run that was interrupted goes on where its last checkpoint stands. In several processes (`torchrun`), each calls
-    this with the same arguments; the first one writes.
+    @property
+    def updates(self) -> int: ...
+    @property
+    def save_every_s(self) -> float: ...
+    @property
+    def log_every(self) -> int: ...
+    @property
+    def dev_every(self) -> int: ...
 
-    Args:
-        config: the run.
-        out: folder; made if it does not exist.
-        device: where to train.
-        resume: go on from the folder's state if there is one; otherwise refuse to overwrite it.
-        progress: show a bar with speed and remaining time.
-        stop_after_s: save and return after that many seconds, before the run is complete.
-        discriminator: file `discriminator.pt` of another run to begin with.
 
-    Returns:
-        the trained model (its averaged weights, if they are averaged), which is also saved as `out/model`.
+class Trainable(Protocol):
+    """What the loop asks of a trainer: everything a run holds, and one update of it."""
+
+    done: int
+    seconds: float
+
+    @property
+    def config(self) -> RunConfig: ...
+    @property
+    def device(self) -> torch.device: ...
+    def update(self) -> dict[str, float]: ...
+    def save(self, folder: Path) -> None: ...
+    def load(self, folder: Path) -> None: ...
+
+
+def begin(trainer: Trainable, out: Path, resume: bool) -> bool:
+    """Make the folder of a run; go on from the state in it, if there is one. Says whether there was.
 
     Raises:
         FileExistsError: if there is a state and `resume` is false.
         CheckpointError: if the state cannot be read.
-        TrainingError: if a loss is not finite; the last checkpoint stays.
     """
-    out = Path(out)
-    trainer = Trainer(config, device)
-    if not begin(trainer, out, resume) and discriminator is not None:
-        trainer.load_discriminator(discriminator)
-    with ExitStack() as stack:
-        _CodecRun(trainer, out, progress, stack).go(stop_after_s)
-    trainer.save(out)
-    with trainer.average.applied():
-        if parallel.rank() == 0:
-            trainer.model.save_pretrained(out / MODEL_NAME)
-            if trainer.adversary is not None:
-                with atomic_write(out / DISCRIMINATOR_NAME, overwrite=True) as file:
-                    torch.save(trainer.adversary.module.state_dict(), file)
-        average = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
-    trainer.model.load_state_dict(average)
-    return trainer.model
+    out.mkdir(parents=True, exist_ok=True)
+    if not (out / STATE_NAME).exists():
+        return False
+    if not resume:
+        raise FileExistsError(f"{out} holds a run already; resume it or choose another folder")
+    trainer.load(out)
+    return True
 
 
-class _CodecRun(Run):
-    """The loop of a codec model's run, with its dev set and its board."""
+class Run(ABC):
+    """A run from where its trainer stands to its last update. In several processes, the first one reports.
 
-    def __init__(self, trainer: Trainer, out: Path, progress: bool, stack: ExitStack) -> None:
-        super().__init__(trainer, out, progress, stack)
-        config, first = trainer.config, parallel.rank() == 0
-        self.trainer = trainer
-        self.dev = DevSet(config.dev, config.model) if first and config.dev is not None else None
-        self.board = stack.enter_context(Board(out / "board")) if first and config.board else None
+    Args:
+        trainer: what learns.
+        out: folder of the state and the log.
+        progress: show a bar with speed and remaining time.
+        stack: closes the bar and the log.
+    """
 
+    def __init__(self, trainer: Trainable, out: Path, progress: bool, stack: ExitStack) -> None:
+        self._trainer, self._out = trainer, out
+        first = parallel.rank() == 0
+        self._bar = stack.enter_context(
+            tqdm(total=trainer.config.updates, initial=trainer.done, unit="update", disable=not (progress and first),
+                 smoothing=0.02)
+        )  # fmt: skip
+        self._log: IO[str] | None = None
+        if first:
+            self._log = stack.enter_context((out / LOG_NAME).open("a", encoding="utf-8", buffering=1))
+
+    @abstractmethod
     def shown(self, figures: Mapping[str, float]) -> dict[str, str]:
-        return {"time": f"{figures['time']:.4f}", "mel": f"{figures['mel']:.3f}"}
+        """The figures of an update that the bar shows."""
 
-    def reported(self, figures: Mapping[str, float]) -> Mapping[str, float]:
-        if self.board is not None:
-            norms = {f"norm/{name}": norm for name, norm in self.trainer.balancer.ratios.items()}
-            self.board.figures(self.trainer.done, {**figures, **norms, **codebook_use(self.trainer.model)})
-        unreadable = {"unreadable": len(self.trainer.failed)} if self.trainer.failed else {}
-        return {**figures, **unreadable}
+    @abstractmethod
+    def reported(self, figures: Mapping[str, float]) -> Mapping[str, Any]:
+        """The figures of an update as the log has them."""
 
-    def dev_figures(self) -> Mapping[str, float]:
-        if self.dev is None:
-            return {}
-        trainer = self.trainer
-        with trainer.average.applied():
-            figures = self.dev.figures(trainer.model)
-            if self.board is not None:
-                self.board.figures(trainer.done, figures)
-                self.board.examples(trainer.done, trainer.model, self.dev.clips)
-        return figures
+    @abstractmethod
+    def dev_figures(self) -> Mapping[str, Any]:
+        """Figures on the dev split, for the log; nothing where there is none."""
+
+    def go(self, stop_after_s: float | None) -> None:
+        """Update until the run is complete, or the time is up; the state is then still to be saved."""
+        trainer, config = self._trainer, self._trainer.config
+        started = saved = time.monotonic()
+        before = trainer.seconds
+        while trainer.done < config.updates:
+            figures = trainer.update()
+            now = time.monotonic()
+            trainer.seconds = before + now - started
+            self._bar.update()
+            if trainer.done % config.log_every == 0:
+                self._bar.set_postfix(self.shown(figures))
+                self._write(self.reported(figures))
+            if trainer.done % config.dev_every == 0 or trainer.done == config.updates:
+                self._write(self.dev_figures())
+            # All processes decide alike: the first one's clock counts.
+            save, stop = self._decide(now - saved > config.save_every_s, now - started, stop_after_s)
+            if save:
+                trainer.save(self._out)
+                saved = now
+            if stop:
+                break
+
+    def _decide(self, save: bool, spent_s: float, stop_after_s: float | None) -> tuple[bool, bool]:
+        stop = stop_after_s is not None and spent_s > stop_after_s
+        if parallel.size() == 1:
+            return save, stop
+        first = parallel.gather(torch.tensor([[save, stop]], device=self._trainer.device))[0]
+        return bool(first[0]), bool(first[1])
+
+    def _write(self, figures: Mapping[str, Any]) -> None:
+        if self._log is not None and figures:
+            line = {"update": self._trainer.done, "seconds": round(self._trainer.seconds, 1), **figures}
+            self._log.write(json.dumps(line) + "\n")

@@ -7,11 +7,9 @@ from functools import partial
 
 import numpy as np
 
+from ... import ecdc
 from ...codec import Codec
-from ...codec.version1 import header_of, packet_frames
 from ...errors import ConfigError
-from ...wire.header import DEFAULT_PACKET_S
-from ...wire.payload import write_codes
 from .base import Encoded
 
 
@@ -32,7 +30,6 @@ class RecodecCodec:
         self.name = ("recodec" if engine == "onnx" else "recodec-torch") + (f":{model}" if model else "")
         self.bandwidth_kbps = bandwidth_kbps
         self._codec = Codec.from_pretrained(model, engine, threads=1)
-        self._coder = self._codec.entropy_model
         config = self._codec.config
         if bandwidth_kbps not in config.target_bandwidths:
             raise ConfigError(
@@ -46,17 +43,14 @@ class RecodecCodec:
         codes, scales = self._codec.encode(audio, self.bandwidth_kbps)
         config = self._codec.config
         payload_bytes = math.ceil(codes.size * config.codebook_nbits / 8) + (0 if scales is None else 4 * scales.size)
-        count = None if self._coder is None else partial(self._coded_bytes, codes)
+        count = partial(self._coded_bytes, codes, scales) if self._codec.language_model is not None else None
         return Encoded((codes, scales), payload_bytes, count, codes=codes, codebook_size=config.codebook_size)
 
-    def _coded_bytes(self, codes: np.ndarray) -> int:
+    def _coded_bytes(self, codes: np.ndarray, scales: np.ndarray | None) -> int:
         """Payload bytes with the language model, in packets of the default length."""
-        engine, coder = self._codec.engine, self._coder
-        frames = packet_frames(engine.config, DEFAULT_PACKET_S)
-        header = header_of(engine, len(codes), None, frames, coder)
-        pieces = [codes[:, begin : begin + frames] for begin in range(0, codes.shape[1], frames)]
-        scale_bytes = 4 * len(pieces) if header.scaled else 0
-        return sum(len(payload) for _, payload in write_codes(header, pieces, coder)) + scale_bytes
+        num_samples = codes.shape[1] * self._codec.config.hop_length
+        found = ecdc.inspect(self._codec.pack(codes, scales, num_samples))
+        return found.size_bytes - found.overhead_bytes
 
     def decode(self, encoded: Encoded, rate_hz: int, num_samples: int) -> np.ndarray:
         codes, scales = encoded.content

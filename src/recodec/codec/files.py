@@ -1,0 +1,143 @@
+"""What `Codec` does with whole files: audio files to `.ecdc` and back, and codes from one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..atomic import atomic_write
+from ..config import EncodecConfig
+from ..errors import AudioError, ConfigError, CorruptError
+from ..geometry import CodecGeometry
+from .blocks import join_codes
+from .container import AnyLM, open_reader
+from .ecdc_file import EcdcReader, EcdcWriter
+
+if TYPE_CHECKING:
+    from .codec import Codec
+
+BLOCK_S = 1.0
+
+
+@dataclass(frozen=True)
+class Coded:
+    """Sizes of a recording and of its `.ecdc` file.
+
+    Attributes:
+        num_samples: per channel.
+        sampling_rate: in Hz.
+        num_bytes: of the `.ecdc` file.
+        lost_samples: samples per channel that were missing in the file, and were concealed.
+    """
+
+    num_samples: int
+    sampling_rate: int
+    num_bytes: int
+    lost_samples: int = 0
+
+    @property
+    def duration_s(self) -> float:
+        """In seconds."""
+        return self.num_samples / self.sampling_rate
+
+    @property
+    def bandwidth_kbps(self) -> float:
+        """Of the whole file, all overhead counted."""
+        return 8 * self.num_bytes / 1000 / self.duration_s if self.num_samples else 0.0
+
+
+def resampled(pieces: Iterable[np.ndarray], sampling_rate: int | None, config: EncodecConfig) -> Iterator[np.ndarray]:
+    """Pieces (C, T_i) of one recording at the model's rate; unchanged where they have it.
+
+    Raises:
+        ConfigError: for a rate that is not positive.
+    """
+    if sampling_rate in (None, config.sampling_rate):
+        yield from pieces
+        return
+    if sampling_rate is None or sampling_rate < 1:
+        raise ConfigError(f"sampling_rate must be at least 1 Hz, got {sampling_rate}")
+    from ..audio.resampling import Resampler
+
+    resampler = Resampler(config.audio_channels, sampling_rate, config.sampling_rate)
+    for piece in pieces:
+        yield resampler.step(piece)
+    yield resampler.step(np.zeros((config.audio_channels, 0), np.float32), last=True)
+
+
+@contextmanager
+def written(
+    file: str | Path | IO[bytes], begin: Callable[[IO[bytes]], EcdcWriter], *, overwrite: bool
+) -> Iterator[EcdcWriter]:
+    """A writer on a path or an open file, which is closed at the end; a path's file appears whole or not at all."""
+    if isinstance(file, (str, Path)):
+        with atomic_write(file, overwrite=overwrite) as target, begin(target) as writer:
+            yield writer
+    else:
+        with begin(file) as writer:
+            yield writer
+
+
+def play_path(codec: Codec, path: str | Path, **options: Any) -> Iterator[np.ndarray]:
+    """As `Codec.play`, with the file open for as long as it takes."""
+    with open(path, "rb") as file:
+        yield from codec.play(file, **options)
+
+
+def unpack(
+    reader: EcdcReader, geometry: CodecGeometry | None, lm: AnyLM | None
+) -> tuple[np.ndarray, np.ndarray | None, int]:
+    """Codes (K, F) int64, scales (S,) or `None`, and number of samples of a file.
+
+    Raises:
+        BitstreamError: for damage, a language model that is missing, or a changing number of codebooks.
+    """
+    blocks = list(reader.blocks(geometry, lm=lm))
+    if not blocks or reader.num_samples is None:
+        raise CorruptError("the file holds no packets")
+    if len({len(block.codes) for block in blocks}) != 1:
+        raise CorruptError("the number of codebooks changes within the file")
+    codes, scales = join_codes(blocks)
+    if scales is not None and reader.repeats_scale:
+        scales = scales[:1]  # every packet repeats that of the whole
+    return codes, scales, reader.num_samples
+
+
+def compress_file(
+    codec: Codec, source: str | Path, target: str | Path, bandwidth: float | None, **options: Any
+) -> Coded:
+    """See `Codec.compress_file`."""
+    from ..audio.files import AudioReader
+
+    rate = codec.sampling_rate
+    with (
+        AudioReader(source, rate_hz=rate, channels=codec.config.audio_channels) as reader,
+        codec.writer(target, bandwidth, **options) as writer,
+    ):
+        for block in reader.blocks(round(BLOCK_S * rate)):
+            writer.push(block)
+    return Coded(writer.num_samples, rate, os.path.getsize(target))
+
+
+def decompress_file(
+    codec: Codec, source: str | Path, target: str | Path, *, tolerant: bool, lm: AnyLM | None, overwrite: bool
+) -> Coded:
+    """See `Codec.decompress_file`."""
+    from ..audio.files import AudioWriter
+
+    if os.path.exists(target) and os.path.samefile(source, target):
+        raise AudioError(f"{target} is the file to read: choose another name for the audio")
+    count, rate, channels = 0, codec.sampling_rate, codec.config.audio_channels
+    with open(source, "rb") as file:
+        reader = open_reader(file, tolerant=tolerant)
+        with AudioWriter(target, rate, channels, overwrite=overwrite) as writer:
+            for piece in codec.play(reader, lm=lm):
+                writer.write(piece)
+                count += piece.shape[1]
+    return Coded(count, rate, os.path.getsize(source), reader.lost_samples)
