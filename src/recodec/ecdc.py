@@ -31,8 +31,8 @@ from .codec.loading import find_lm
 from .config import EncodecConfig
 from .errors import ConfigError, UnsupportedError
 from .hub import model_called
-from .wire.v1 import editing
 from .pipes import read_up_to
+from .wire.v1 import editing
 from .wire.v1.header import MAGIC, Header
 from .wire.v1.index import seek
 from .wire.v1.inspection import Inspection

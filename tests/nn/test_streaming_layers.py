@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from recodec import presets
 from recodec.errors import ConfigError
-from recodec.nn import Network, State
+from recodec.nn import Network
 from support import peers
 from support.closeness import assert_close
 
@@ -51,7 +51,7 @@ def stream(net: Network, x: torch.Tensor, cuts: list[int], *, last_alone: bool =
     pieces = [x[..., a:b] for a, b in pairwise(edges)]
     if last_alone:
         pieces.append(x[..., :0])
-    state: State = net.init_state(x.shape[0])
+    state = net.init_state(x.shape[0])
     outputs = []
     for index, piece in enumerate(pieces):
         y, state = net.step(piece, state, last=index == len(pieces) - 1)

@@ -94,4 +94,4 @@ def test_alone_everything_is_as_it_is() -> None:
     x = torch.randn(3, 2)
     assert parallel.size() == 1
     assert parallel.rank() == 0
-    assert all(torch.equal(f(x), x) for f in (parallel.total, parallel.mean, parallel.gather))
+    assert all(torch.equal(f(x), x) for f in (parallel.all_reduce, parallel.mean, parallel.all_gather))

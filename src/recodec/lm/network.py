@@ -102,9 +102,9 @@ class ExactLM:
             x = layer(x, cache)
         return x
 
-    def head(self, x: np.ndarray) -> Head:
+    def head(self, x: np.ndarray) -> OutputHead:
         """Tables for (M, d) frames of `push`, codebook by codebook."""
-        return Head(self, x)
+        return OutputHead(self, x)
 
     def _tables(self, x: np.ndarray, codebook: int) -> Tables:
         """Tables of a codebook from the normalized (M, d)."""
@@ -115,7 +115,7 @@ class ExactLM:
         return self._rule.tables(scores, self._score_rescale[codebook])
 
 
-class Head:
+class OutputHead:
     """The codebooks of M frames, in order; each sees those before it."""
 
     def __init__(self, lm: ExactLM, x: np.ndarray) -> None:

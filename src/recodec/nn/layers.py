@@ -7,7 +7,7 @@ Shapes are (B, C, T), T being the time at the layer's own rate.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from typing import Any, Generic, cast
 
 import torch
 from torch import nn
@@ -21,10 +21,16 @@ from ..config import EncodecConfig
 from ..errors import ConfigError
 from .lstm import LstmStack
 from .padding import mask_behind, pad, pad_ragged
-from .streamable import State, select_streams, stack_streams
+from .streamable import StateT, select_streams, stack_streams
+
+ConvState = tuple[torch.Tensor, bool] | None
+LstmState = tuple[torch.Tensor, torch.Tensor] | None
+NetworkState = tuple[Any, ...]
+"""The states of layers in a row, each of its own kind."""
+ResidualState = tuple[NetworkState, torch.Tensor | None]
 
 
-class Layer(nn.Module):
+class Layer(nn.Module, Generic[StateT]):
     """Base of all layers: offline is streaming with one push.
 
     `forward(x)` is `step(x, fresh, last=True)[0]`; `ragged(x, lengths)` is the same for a batch of
@@ -37,11 +43,11 @@ class Layer(nn.Module):
         """(B, C, T) to (B, C', T')."""
         return self.step(x, self.init_state(x.shape[0]), last=True)[0]
 
-    def init_state(self, batch: int) -> State:
+    def init_state(self, batch: int) -> StateT:
         """State of a stream that has seen nothing."""
-        return None
+        raise NotImplementedError
 
-    def step(self, x: torch.Tensor, state: State, *, last: bool = False) -> tuple[torch.Tensor, State]:
+    def step(self, x: torch.Tensor, state: StateT, *, last: bool = False) -> tuple[torch.Tensor, StateT]:
         """Push a piece; see `Streamable`."""
         raise NotImplementedError
 
@@ -50,17 +56,20 @@ class Layer(nn.Module):
         raise NotImplementedError
 
 
-class Elu(Layer):
+class Elu(Layer[None]):
     """ELU with alpha 1."""
 
-    def step(self, x: torch.Tensor, state: State, *, last: bool = False) -> tuple[torch.Tensor, State]:
+    def init_state(self, batch: int) -> None:
+        return None
+
+    def step(self, x: torch.Tensor, state: None, *, last: bool = False) -> tuple[torch.Tensor, None]:
         return F.elu(x), None
 
     def ragged(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return F.elu(x), lengths
 
 
-class _Normed(Layer):
+class _Normed(Layer[StateT]):
     """A convolution with weight norm, or followed by a group norm over channels and time."""
 
     conv: nn.Conv1d | nn.ConvTranspose1d
@@ -89,7 +98,7 @@ class _Normed(Layer):
         return scaled * self.norm.weight[:, None] + self.norm.bias[:, None]
 
 
-class Conv(_Normed):
+class Conv(_Normed[ConvState]):
     """Padded convolution. State: `None` while fresh, then the samples that later outputs still need.
 
     With mirrored padding the first output needs `left + 1` samples, so a stream that has seen
@@ -102,7 +111,10 @@ class Conv(_Normed):
         conv = nn.Conv1d(spec.in_channels, spec.out_channels, spec.kernel_size, spec.stride, dilation=spec.dilation)
         self._install(conv, spec.norm)
 
-    def step(self, x: torch.Tensor, state: State, *, last: bool = False) -> tuple[torch.Tensor, State]:
+    def init_state(self, batch: int) -> ConvState:
+        return None
+
+    def step(self, x: torch.Tensor, state: ConvState, *, last: bool = False) -> tuple[torch.Tensor, ConvState]:
         spec, (left, right) = self.spec, self.spec.padding
         primed = False
         if state is not None:
@@ -136,7 +148,7 @@ class Conv(_Normed):
         return self._normalize(self.conv(x), out_lengths), out_lengths
 
 
-class TransposedConv(_Normed):
+class TransposedConv(_Normed[torch.Tensor | None]):
     """Upsampling convolution. State: the last input frame, which the next output still overlaps."""
 
     def __init__(self, spec: arch.TransposedConv) -> None:
@@ -144,7 +156,12 @@ class TransposedConv(_Normed):
         self.spec = spec
         self._install(nn.ConvTranspose1d(spec.in_channels, spec.out_channels, spec.kernel_size, spec.stride), spec.norm)
 
-    def step(self, x: torch.Tensor, state: State, *, last: bool = False) -> tuple[torch.Tensor, State]:
+    def init_state(self, batch: int) -> torch.Tensor | None:
+        return None
+
+    def step(
+        self, x: torch.Tensor, state: torch.Tensor | None, *, last: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
         spec, frames = self.spec, x.shape[-1]
         if not last and not (spec.causal and not self.normed_over_time):
             raise ConfigError("this model is not causal: it cannot be fed in pieces smaller than a segment")
@@ -164,7 +181,7 @@ class TransposedConv(_Normed):
         return y[..., left : y.shape[-1] - right], lengths * spec.stride
 
 
-class Lstm(Layer):
+class Lstm(Layer[LstmState]):
     """LSTM over time with a skip connection. State: (h, c), each (layers, B, C)."""
 
     batch_axis = 1
@@ -173,7 +190,10 @@ class Lstm(Layer):
         super().__init__()
         self.lstm = LstmStack(spec.size, spec.num_layers)
 
-    def step(self, x: torch.Tensor, state: State, *, last: bool = False) -> tuple[torch.Tensor, State]:
+    def init_state(self, batch: int) -> LstmState:
+        return None
+
+    def step(self, x: torch.Tensor, state: LstmState, *, last: bool = False) -> tuple[torch.Tensor, LstmState]:
         if x.shape[-1] == 0:
             return x, state
         frames = x.permute(2, 0, 1)
@@ -184,7 +204,7 @@ class Lstm(Layer):
         return self(x), lengths  # it looks back only: what lies behind an item cannot reach it
 
 
-class Residual(Layer):
+class Residual(Layer[ResidualState]):
     """shortcut(x) + branch(x). State: the branch's states, and skip samples that wait for the branch."""
 
     def __init__(self, spec: arch.Residual) -> None:
@@ -192,10 +212,10 @@ class Residual(Layer):
         self.block = nn.ModuleList(_module(sub) for sub in spec.branch)
         self.shortcut = nn.Identity() if spec.shortcut is None else Conv(spec.shortcut)
 
-    def init_state(self, batch: int) -> State:
+    def init_state(self, batch: int) -> ResidualState:
         return tuple(layer.init_state(batch) for layer in _layers(self.block)), None
 
-    def step(self, x: torch.Tensor, state: State, *, last: bool = False) -> tuple[torch.Tensor, State]:
+    def step(self, x: torch.Tensor, state: ResidualState, *, last: bool = False) -> tuple[torch.Tensor, ResidualState]:
         states, waiting = state
         y, states = _chain(_layers(self.block), x, states, last=last)
         skip = self.shortcut(x)  # a 1x1 convolution needs no state
@@ -212,27 +232,27 @@ class Residual(Layer):
         return skip + y, lengths
 
 
-class Network(Layer):
+class Network(Layer[NetworkState]):
     """Layers in a row: the encoder or the decoder."""
 
     def __init__(self, records: tuple[arch.Layer, ...]) -> None:
         super().__init__()
         self.layers = nn.ModuleList(_module(record) for record in records)
 
-    def init_state(self, batch: int) -> State:
+    def init_state(self, batch: int) -> NetworkState:
         return tuple(layer.init_state(batch) for layer in _layers(self.layers))
 
-    def step(self, x: torch.Tensor, state: State, *, last: bool = False) -> tuple[torch.Tensor, State]:
+    def step(self, x: torch.Tensor, state: NetworkState, *, last: bool = False) -> tuple[torch.Tensor, NetworkState]:
         return _chain(_layers(self.layers), x, state, last=last)
 
-    def select(self, state: State, rows: torch.Tensor) -> State:
+    def select(self, state: NetworkState, rows: torch.Tensor) -> NetworkState:
         """The state of some streams of a batch: row i of the result is stream `rows[i]`, rows (B',) int64."""
         return tuple(
             select_streams(part, rows, layer.batch_axis)
             for layer, part in zip(_layers(self.layers), state, strict=True)
         )
 
-    def stack(self, states: Sequence[State]) -> State:
+    def stack(self, states: Sequence[NetworkState]) -> NetworkState:
         """One state for the streams of several, in their order.
 
         Raises:
@@ -289,8 +309,8 @@ def _weight_norm_of(conv: Any) -> tuple[torch.Tensor, torch.Tensor]:
     return pair.original0, pair.original1
 
 
-def _layers(modules: nn.ModuleList) -> Iterable[Layer]:
-    return cast("Iterable[Layer]", modules)  # a ModuleList does not know of what it is a list
+def _layers(modules: nn.ModuleList) -> Iterable[Layer[Any]]:
+    return cast("Iterable[Layer[Any]]", modules)  # a ModuleList does not know of what it is a list
 
 
 def _tail(x: torch.Tensor, start: int) -> torch.Tensor:
@@ -298,7 +318,9 @@ def _tail(x: torch.Tensor, start: int) -> torch.Tensor:
     return x[..., start:].clone()
 
 
-def _chain(layers: Iterable[Layer], x: torch.Tensor, states: State, *, last: bool) -> tuple[torch.Tensor, State]:
+def _chain(
+    layers: Iterable[Layer[Any]], x: torch.Tensor, states: NetworkState, *, last: bool
+) -> tuple[torch.Tensor, NetworkState]:
     after = []
     for layer, state in zip(layers, states, strict=True):
         x, state = layer.step(x, state, last=last)
@@ -306,7 +328,7 @@ def _chain(layers: Iterable[Layer], x: torch.Tensor, states: State, *, last: boo
     return x, tuple(after)
 
 
-def _module(record: arch.Layer) -> Layer:
+def _module(record: arch.Layer) -> Layer[Any]:
     match record:
         case arch.Elu():
             return Elu()

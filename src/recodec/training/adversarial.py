@@ -130,7 +130,7 @@ class Adversary:
         count = len(model.target_bandwidths) if settings.per_bandwidth else 1
         self.module = nn.ModuleList(MultiScaleStftDiscriminator(windows, settings.width) for _ in range(count))
         self.module.to(device)
-        parallel.spread(self.module)
+        parallel.broadcast(self.module)
         self._judges: list[Judge] = [_compile(judge) if compiled else judge for judge in self.module]
         self._optimizer = torch.optim.Adam(
             self.module.parameters(), lr=settings.learning_rate, betas=settings.betas, foreach=True

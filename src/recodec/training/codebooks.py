@@ -105,7 +105,7 @@ class CodebookLearner:
         """
         s = self.settings
         scale = s.dead_batch_vectors / (vectors.shape[0] * parallel.size())
-        counts, sums = map(parallel.total, _count_and_sum(codes, vectors, codebook.embed.shape[0]))
+        counts, sums = map(parallel.all_reduce, _count_and_sum(codes, vectors, codebook.embed.shape[0]))
         codebook.cluster_size.mul_(s.decay).add_(counts, alpha=(1 - s.decay) * scale)
         codebook.embed_avg.mul_(s.decay).add_(sums, alpha=(1 - s.decay) * scale)
         total = codebook.cluster_size.sum()
@@ -118,7 +118,7 @@ class CodebookLearner:
         number = int(dead.sum())
         if number == 0:
             return 0
-        vectors = parallel.gather(vectors)
+        vectors = parallel.all_gather(vectors)
         chosen = vectors[_draw(vectors.shape[0], number, self.generator)]
         # A revived code starts with an average share. Unless its averages are set as well as its
         # entry, the next update would put the old entry back.

@@ -123,7 +123,7 @@ class Run(ABC):
         stop = stop_after_s is not None and spent_s > stop_after_s
         if parallel.size() == 1:
             return save, stop
-        first = parallel.gather(torch.tensor([[save, stop]], device=self._trainer.device))[0]
+        first = parallel.all_gather(torch.tensor([[save, stop]], device=self._trainer.device))[0]
         return bool(first[0]), bool(first[1])
 
     def _write(self, figures: Mapping[str, Any]) -> None:

@@ -40,7 +40,7 @@ def rank() -> int:
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
-def total(tensor: torch.Tensor) -> torch.Tensor:
+def all_reduce(tensor: torch.Tensor) -> torch.Tensor:
     """The sum of a tensor over all processes; a new tensor."""
     if size() == 1:
         return tensor
@@ -51,10 +51,10 @@ def total(tensor: torch.Tensor) -> torch.Tensor:
 
 def mean(tensor: torch.Tensor) -> torch.Tensor:
     """The mean of a tensor over all processes; a new tensor."""
-    return total(tensor) / size()
+    return all_reduce(tensor) / size()
 
 
-def gather(tensor: torch.Tensor) -> torch.Tensor:
+def all_gather(tensor: torch.Tensor) -> torch.Tensor:
     """The tensors of all processes, of the same shape, joined along the first axis in order."""
     if size() == 1:
         return tensor
@@ -68,19 +68,19 @@ def sum_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
     gradients = [p.grad for p in parameters if p.grad is not None]
     if size() == 1 or not gradients:
         return
-    flat = total(torch.cat([gradient.flatten() for gradient in gradients]))
+    flat = all_reduce(torch.cat([gradient.flatten() for gradient in gradients]))
     for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
         gradient.copy_(part.view_as(gradient))
 
 
-def spread(module: torch.nn.Module) -> None:
+def broadcast(module: torch.nn.Module) -> None:
     """Give all processes the first one's parameters and buffers."""
     if size() > 1:
         for tensor in [*module.parameters(), *module.buffers()]:
             distributed.broadcast(tensor.data, 0)
 
 
-def wait() -> None:
+def barrier() -> None:
     """Wait for the others."""
     if size() > 1:
         distributed.barrier()

@@ -59,7 +59,7 @@ class Trainer:
         self._batches = None
         self.random = torch.Generator().manual_seed(config.seed)
         self.model = self._fresh_model().to(self.device).train()
-        parallel.spread(self.model)
+        parallel.broadcast(self.model)
         self.optimizer = torch.optim.Adam(
             self.model.parameters(), lr=config.learning_rate, betas=config.betas, foreach=True
         )
@@ -167,7 +167,7 @@ class Trainer:
             return model.float()
         model = EncodecModel(config.model)
         first = torch.cat([self._next_batch() for _ in range(-(-INITIAL_CROPS // self._share))])
-        initialize(model, parallel.gather(first).cpu())
+        initialize(model, parallel.all_gather(first).cpu())
         return model
 
     @torch.no_grad()
@@ -175,7 +175,7 @@ class Trainer:
         config = self.config
         wanted = 8 * config.model.codebook_size
         per_batch = self._share * config.model.frames_for(config.crop_samples)
-        latents = [parallel.gather(self.model.encoder(self._next_batch())) for _ in range(-(-wanted // per_batch))]
+        latents = [parallel.all_gather(self.model.encoder(self._next_batch())) for _ in range(-(-wanted // per_batch))]
         self.learner.start(torch.cat(latents).transpose(1, 2).flatten(0, 1))
 
     def _networks(self) -> tuple[nn.Module, nn.Module]:
@@ -245,7 +245,7 @@ class Trainer:
         """Write the state atomically; of several processes, the first one does."""
         if parallel.rank() == 0:
             write_state(folder, self.state_dict())
-        parallel.wait()
+        parallel.barrier()
 
     def load(self, folder: Path) -> None:
         """Read the state that `save` wrote.

@@ -64,7 +64,7 @@ class End:
 
 
 @dataclass(frozen=True)
-class Head:
+class PacketHead:
     """The front of a packet: all but its payload and its checksum.
 
     Attributes:
@@ -82,12 +82,12 @@ class Head:
     size: int
 
 
-def end_of(header: Header, packet: Packet | Head) -> int:
+def end_of(header: Header, packet: Packet | PacketHead) -> int:
     """Where the audio of a packet ends, in ticks, if nothing follows or a new section does."""
     return packet.start + packet.frames * header.frame_ticks
 
 
-def next_start(header: Header, packet: Packet | Head) -> int:
+def next_start(header: Header, packet: Packet | PacketHead) -> int:
     """Where the next packet of the same section begins, in ticks: segments overlap."""
     return packet.start + header.stride_ticks if header.segment_length else end_of(header, packet)
 
@@ -137,7 +137,7 @@ def _seal(first: int, start: int, frames: int, payload: bytes) -> bytes:
 # ---- reading -------------------------------------------------------------------------------
 
 
-def parse_head(buffer: bytes | bytearray | memoryview, header: Header, position: int = 0) -> Head:
+def parse_head(buffer: bytes | bytearray | memoryview, header: Header, position: int = 0) -> PacketHead:
     """Read the front of the packet at a position, and check every number in it.
 
     Raises:
@@ -166,11 +166,11 @@ def parse_head(buffer: bytes | bytearray | memoryview, header: Header, position:
         if kind not in (PLAIN, CODED):
             raise UnsupportedError(f"a packet is of kind {kind}, which this reader does not know")
     size = at - position + length + _CRC_BYTES
-    return Head(kind, bool(first & _RESTART_FLAG), codebooks, start, frames, at - position, size)
+    return PacketHead(kind, bool(first & _RESTART_FLAG), codebooks, start, frames, at - position, size)
 
 
 def parse_body(
-    buffer: bytes | bytearray | memoryview, header: Header, head: Head, position: int = 0, base: int = 0
+    buffer: bytes | bytearray | memoryview, header: Header, head: PacketHead, position: int = 0, base: int = 0
 ) -> Packet | End:
     """Check and read the packet whose head stands at a position; the buffer holds it whole.
 
@@ -198,7 +198,7 @@ def parse_body(
     )
 
 
-def _parse_end(head: Head, header: Header, payload: bytes) -> End:
+def _parse_end(head: PacketHead, header: Header, payload: bytes) -> End:
     try:
         num_samples, at = varint.decode(payload, 0)
         count, at = varint.decode(payload, at)
