@@ -26,7 +26,8 @@ import torch
 import transformers
 
 import recodec
-from recodec.audio.files import read_audio, write_audio
+from recodec.audio.files import read_audio
+from recodec.audio.writer import write_audio
 from recodec.tokenize import ModelChoice, tokenize
 
 LONG_S = 180.0

@@ -9,10 +9,10 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recodec.audio.files import read_audio
-from recodec.audio.live import LiveReader, LiveWriter, open_live
+from recodec.audio.files import AudioReader, read_audio
+from recodec.audio.live import LiveWriter
 from recodec.audio.pcm import Pcm
-from recodec.audio.wav_pipe import MAX_HEADER_BYTES, wav_header
+from recodec.audio.wav import wav_header
 from recodec.errors import AudioError
 
 
@@ -48,7 +48,7 @@ def heard(reader, block=1000):
 def test_raw_samples_in_any_pieces(samples, most, block):
     audio = audio_of(samples, 2)
     data = Pcm(48_000, 2, "f32le").encode(audio)
-    reader = open_live(Pipe(data, most), Pcm(48_000, 2, "f32le"), rate_hz=48_000, channels=2, name="x")
+    reader = AudioReader(Pipe(data, most), raw=Pcm(48_000, 2, "f32le"), rate_hz=48_000, channels=2, name="x")
     assert reader.num_samples is None
     assert np.array_equal(heard(reader, block), audio)
 
@@ -65,8 +65,8 @@ def test_samples_pass_while_the_pipe_is_open():
             reads.append(size)
             return b"\1\0" * 10 if len(reads) < 4 else b""
 
-    reader = LiveReader(Feed(), Pcm(24_000, 1), rate_hz=24_000, channels=1, name="x")
-    for i, piece in enumerate(reader.blocks(10_000)):
+    reader = AudioReader(Feed(), raw=Pcm(24_000, 1), rate_hz=24_000, channels=1, name="x")
+    for i, piece in enumerate(reader.pieces()):
         assert piece.shape[1] == (10 if i < 3 else 0)
         assert len(reads) == i + 1
 
@@ -78,8 +78,7 @@ def test_files_on_a_pipe_are_what_they_are_on_disk(kind, subtype):
         subtype = "PCM_S8"
     data = wav_of(audio_of(5000, 2), 44_100, subtype, kind)
     expected, _ = read_audio(io.BytesIO(data), rate_hz=24_000, channels=1)
-    reader = open_live(Pipe(data, 333), None, rate_hz=24_000, channels=1, name="x")
-    assert (type(reader) is LiveReader) == (kind != "FLAC")
+    reader = AudioReader(Pipe(data, 333), rate_hz=24_000, channels=1, name="x")
     assert reader.num_samples == expected.shape[1]
     assert np.array_equal(heard(reader), expected)
 
@@ -89,20 +88,20 @@ def test_headers_of_programs_that_cannot_go_back(size):
     data = bytearray(wav_of(audio_of(500)))
     place = data.index(b"data") + 4
     data[place : place + 4] = struct.pack("<I", size)
-    reader = open_live(Pipe(bytes(data)), None, rate_hz=24_000, channels=1, name="x")
+    reader = AudioReader(Pipe(bytes(data)), rate_hz=24_000, channels=1, name="x")
     assert reader.num_samples is None
     assert heard(reader).shape == (1, 500)
 
 
 def test_what_follows_the_samples_is_no_sound():
     data = wav_of(audio_of(500)) + b"LIST\4\0\0\0abcd"
-    assert heard(open_live(Pipe(data), None, rate_hz=24_000, channels=1, name="x")).shape == (1, 500)
+    assert heard(AudioReader(Pipe(data), rate_hz=24_000, channels=1, name="x")).shape == (1, 500)
 
 
 def test_chunks_of_odd_length_have_a_byte_more():
     data = wav_of(audio_of(500))
     data = data[:12] + b"LIST\3\0\0\0abc\0" + data[12:]
-    assert heard(open_live(Pipe(data), None, rate_hz=24_000, channels=1, name="x")).shape == (1, 500)
+    assert heard(AudioReader(Pipe(data), rate_hz=24_000, channels=1, name="x")).shape == (1, 500)
 
 
 def broken(**changes):
@@ -114,28 +113,27 @@ def broken(**changes):
 
 
 @pytest.mark.parametrize(("data", "words"), [
-    (b"", "empty"), (b"RIFF", "no audio file"), (b"some text " * 9, "no audio file"),
-    (wav_of(audio_of(500))[:20], "before its samples"), (wav_of(audio_of(500))[:400], "ends after 356 of 1000 bytes"),
-    (broken(tag=(20, b"\x11\0")), "form 17"), (broken(bits=(34, b"\x0c\0")), "12 bits"),
-    (broken(channels=(22, b"\0\0")), "x is a WAV"), (broken(rate=(24, b"\1\0\0\0")), "1 Hz"),
+    (b"", "empty"), (b"RIFF", "is not an audio file"), (b"some text " * 9, "is not an audio file"),
+    (wav_of(audio_of(500))[:20], "before its samples"), (wav_of(audio_of(500))[:400], "cut off.*178 of 500 samples"),
+    (broken(channels=(22, b"\0\0")), "x "), (broken(rate=(24, b"\1\0\0\0")), "1 Hz"),
     (broken(fmt=(16, b"\1\0\0\0")), "what its samples"), (broken(fmt=(12, b"fmX ")), "what its samples"),
-    (broken(fmt=(16, b"\0\0\0\xff")), "more than a megabyte"),
-    (wav_of(audio_of(500))[:12] + b"LIST" + struct.pack("<I", MAX_HEADER_BYTES + 2), "more than a megabyte"),
+    (broken(fmt=(16, b"\0\0\0\xff")), "damaged header"),
+    (wav_of(audio_of(500))[:12] + b"LIST" + struct.pack("<I", 1 << 30) + bytes(1 << 26), "more than 64 MB"),
 ])  # fmt: skip
 def test_what_is_no_sound(data, words):
     with pytest.raises(AudioError, match=words):
-        heard(open_live(Pipe(data), None, rate_hz=24_000, channels=1, name="x"))
+        heard(AudioReader(Pipe(data), rate_hz=24_000, channels=1, name="x"))
 
 
 def test_raw_samples_that_are_no_sound():
     pcm = Pcm(24_000, 1, "f32le")
     with pytest.raises(AudioError, match="sample 1 of channel 0 of x is NaN"):
-        heard(open_live(Pipe(struct.pack("<2f", 0, np.nan)), pcm, rate_hz=24_000, channels=1, name="x"))
+        heard(AudioReader(Pipe(struct.pack("<2f", 0, np.nan)), raw=pcm, rate_hz=24_000, channels=1, name="x"))
     late = struct.pack("<2500f", *[0.0] * 2345, np.inf, *[0.0] * 154)
     with pytest.raises(AudioError, match="sample 2345 of channel 0 of x is infinite"):
-        heard(open_live(Pipe(late, 400), pcm, rate_hz=24_000, channels=1, name="x"))
+        heard(AudioReader(Pipe(late, 400), raw=pcm, rate_hz=24_000, channels=1, name="x"))
     with pytest.raises(AudioError, match="within a sample"):
-        heard(open_live(Pipe(b"\0" * 7), pcm, rate_hz=24_000, channels=1, name="x"))
+        heard(AudioReader(Pipe(b"\0" * 7), raw=pcm, rate_hz=24_000, channels=1, name="x"))
 
 
 @pytest.mark.parametrize("form", ["u8", "s16le", "s24le", "s32le", "f32le", "f64le"])

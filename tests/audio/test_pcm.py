@@ -52,12 +52,13 @@ def test_any_level_is_clipped_and_rounded(name, values):
     audio = np.array([values], np.float32)
     back = Pcm(8000, 1, name).decode(Pcm(8000, 1, name).encode(audio))
     step = 2.0 ** (1 - 8 * FORMATS[name][0]) if name[0] in "su" else 0
-    assert np.abs(back - np.clip(audio, -1, 1 - step)).max() <= step / 2 + 2**-24
+    kept = audio if name[0] == "f" else np.clip(audio, -1, 1 - step)  # floats can hold what is beyond full scale
+    assert np.abs(back - kept).max() <= step / 2 + 2**-24
 
 
 def test_text():
     assert Pcm.parse("48000:2:s16le") == Pcm(48_000, 2, "s16le")
-    wrong = ("48000:2:mp3", "a:2:s16le", "48000:3:s16le", "48000:0:s16le", "0:1:s16le", "-8000:1:s16le")
+    wrong = ("48000:2:mp3", "a:2:s16le", "48000:65:s16le", "48000:0:s16le", "0:1:s16le", "-8000:1:s16le")
     for bad in ("", "48000", "48000:2", *wrong, "9" * 30 + ":1:u8", "9" * 5000 + ":1:u8", "48000:1:s16le:x",
                 "4\u0663000:1:u8"):  # fmt: skip
         with pytest.raises(ConfigError):
@@ -66,7 +67,7 @@ def test_text():
 
 def test_what_is_no_audio():
     with pytest.raises(AudioError):
-        Pcm(8000, 3)
+        Pcm(8000, 65)
     with pytest.raises(AudioError):
         Pcm(8, 1)
     with pytest.raises(ConfigError):

@@ -202,7 +202,7 @@ def test_closed_ends(model: Path, files: dict[str, bytes], closed: str, words: s
 
 @pytest.mark.parametrize(("arguments", "data", "words"), [
     (["compress", "-", "-"], b"", "empty"),
-    (["compress", "-", "-"], b"no sound at all", "no audio file"),
+    (["compress", "-", "-"], b"no sound at all", "not an audio file"),
     (["compress", "-", "-", "--raw", "24000:1:s16le"], b"", "no samples"),
     (["compress", "-", "-", "--raw", "24000:1:s16le"], b"abc", "within a sample"),
     (["decompress", "-", "-"], b"", "ends after 0 bytes"),
@@ -221,7 +221,7 @@ def test_a_cut_stream_is_played_and_then_refused(model: Path, files: dict[str, b
     assert "ends" in failed.stderr
 
 
-@pytest.mark.parametrize("raw", ["24000", "24000:1:mp3", "24000:9:s16le", "x:1:s16le"])
+@pytest.mark.parametrize("raw", ["24000", "24000:1:mp3", "24000:99:s16le", "x:1:s16le"])
 def test_bad_forms_of_raw_samples(recodec: Callable, model: Path, raw: str) -> None:
     failed = recodec("compress", "-", "-", "--raw", raw, "--model", model)
     assert failed.code == 2

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recodec.audio.files import read_audio, write_audio
+from recodec.audio.files import read_audio
+from recodec.audio.writer import write_audio
 from recodec.tokenize import open_codes
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from recodec import presets
-from recodec.audio.files import write_audio
+from recodec.audio.writer import write_audio
 from recodec.codec import ModelChoice
 from recodec.codec.codec import Codec
 from recodec.tokenize import Report, tokenize

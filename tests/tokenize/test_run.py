@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
-from recodec.audio.files import read_audio, write_audio
+from recodec.audio.files import read_audio
+from recodec.audio.writer import write_audio
 from recodec.codec import Codec, ModelChoice
 from recodec.errors import ConfigError
 from recodec.tokenize import open_codes, tokenize
@@ -115,15 +116,15 @@ def test_broken_clips_are_listed_with_reasons(run, tmp_path):
     (folder / "x4.flac").write_bytes((folder / "x4.flac").read_bytes()[:-5000])
     (folder / "x5.wav").write_bytes(whole[:40] + b"\0\0\0\0")
     soundfile.write(folder / "x6.wav", np.full(900, np.nan), 24_000, "FLOAT")
-    soundfile.write(folder / "x7.wav", np.zeros((900, 8)), 24_000)
+    soundfile.write(folder / "x7.wav", np.zeros((900, 9)), 24_000)
     (folder / "x8.wav").symlink_to(folder / "nowhere.wav")
     os.mkfifo(folder / "x9.wav")
     (folder / "not listed.wav").symlink_to(tmp_path)
     report, out = run(folder, shard_clips=40)
     reasons = {id: reason for id, _, reason in report.broken}
     words = {
-        "x1.wav": "is empty", "x2.wav": "is no audio file", "x3.wav": "ends after", "x4.flac": "damaged|ends after",
-        "x5.wav": "no samples", "x6.wav": "NaN", "x7.wav": "8 channels", "x8.wav": "No such file",
+        "x1.wav": "is empty", "x2.wav": "is not an audio file", "x3.wav": "was cut off", "x4.flac": "damaged|was cut off",
+        "x5.wav": "no samples", "x6.wav": "NaN", "x7.wav": "9 channels", "x8.wav": "No such file",
         "x9.wav": "is no file",
     }  # fmt: skip
     assert reasons.keys() == words.keys()

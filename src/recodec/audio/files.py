@@ -1,124 +1,95 @@
-"""Audio files in and out, whole or in blocks. Reading takes all that libsndfile knows."""
+"""Recordings read whole or in pieces, from files and pipes."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, cast
+from typing import IO, cast
 
 import numpy as np
-import soundfile
-from numpy.typing import NDArray
 
-from ..atomic import atomic_write
 from ..errors import AudioError, ConfigError
+from ..pipes import Unread, read_up_to
+from .decoders import FRONT_BYTES, READ_SAMPLES, Decoder, checked, nothing, open_decoder, open_wav, raw_decoder
+from .mixing import Mixer
+from .pcm import Pcm
 from .resampling import Resampler, check_rate, resampled_length
-from .samples import Samples, check_audio, check_channels, convert_channels
+from .samples import Samples, check_samples
+from .wav import OtherFormError, is_wav
 
-READ_SAMPLES = 2**14
-# The Vorbis encoder overflows its stack on long writes (libsndfile issue 1095), and crashes beyond
-# this rate (python-soundfile issue 187).
-WRITE_SAMPLES = 2**14
-MAX_VORBIS_RATE_HZ = 200_000
-MAX_WAV_BYTES = 2**32 - 2**16
-SUBTYPES = {
-    ".wav": ("PCM_16", "PCM_24", "FLOAT"),
-    ".flac": ("PCM_16", "PCM_24"),
-    ".ogg": ("VORBIS", "OPUS"),
-}
-_SAMPLE_BYTES = {"PCM_16": 2, "PCM_24": 3, "FLOAT": 4}
+_MAX_HEADER_BYTES = 1 << 26
 
 Source = str | Path | IO[bytes]
 
 
-class _Guarded:
-    """A binary file for libsndfile, whose callbacks cannot raise: the first error is kept for later.
-
-    It has no name on purpose: libsndfile then goes by the content and not by the suffix, so that
-    text called `.vox` is not taken for samples.
-    """
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self.error: OSError | ValueError | None = None
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        try:
-            return self._file.seek(offset, whence)
-        except (OSError, ValueError) as error:  # a damaged header may ask for a place before the start
-            self.error = self.error or error
-            return self._file.tell()
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def read(self, count: int = -1) -> bytes:
-        try:
-            return self._file.read(count)
-        except OSError as error:
-            self.error = self.error or error
-            return b""
-
-    def write(self, content: bytes) -> int:
-        try:
-            return self._file.write(content)
-        except OSError as error:
-            self.error = self.error or error
-            return 0
-
-
 class AudioReader:
-    """An open audio file, read in blocks of constant memory; a context manager.
+    """An open recording, read in constant memory; a context manager.
+
+    It reads WAV (RF64 and BW64, too), all other formats that libsndfile knows, and with the package `av` all that
+    FFmpeg knows. However the recording is cut into pieces, they are the same samples.
 
     Args:
-        source: a path, or a binary file such as `sys.stdin.buffer`. One that cannot seek is copied
-            to a temporary file first.
+        source: a path, or a binary file such as `sys.stdin.buffer`. From one that cannot seek, WAVs of plain samples
+            are read as they come; others are copied to a temporary file first.
         rate_hz: rate to resample to; that of the file by default.
-        channels: 1 or 2, to convert to; those of the file by default.
+        channels: 1 or 2, to convert to; those of the file by default, and stereo for more than two.
         name: what the errors call the source; its path by default.
+        raw: what the samples are, for a source without a header.
+        select: take one or two channels of the source, counted from 1, and mix nothing else in.
+        partial: take what there is of a file that was cut off.
 
     Attributes:
-        rate_hz, channels: of the blocks.
-        num_samples: of all blocks together, as the header promises; `None` where it does not say.
+        rate_hz, channels: of the pieces.
+        source_rate_hz, source_channels: of the source.
+        num_samples: of all pieces together, as the header promises; `None` where it does not say.
             MP3 files without an index promise an estimate.
+        note: one line that says how more than two channels are mixed; else `None`.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        AudioError: if it is a folder, cannot be read, is empty or no audio, has no samples (or too few
-            to make one at `rate_hz`), other than 1 or 2 channels, or a rate outside 1 to 768 kHz.
+        AudioError: if it is a folder, cannot be read, is empty, is not audio, was cut off, has no samples (or too few
+            to make one at `rate_hz`), channels whose places are not known, or a rate outside 1 to 768 kHz.
     """
 
     def __init__(
-        self, source: Source, *, rate_hz: int | None = None, channels: int | None = None, name: str | None = None
+        self,
+        source: Source,
+        *,
+        rate_hz: int | None = None,
+        channels: int | None = None,
+        name: str | None = None,
+        raw: Pcm | None = None,
+        select: Sequence[int] | None = None,
+        partial: bool = False,
     ) -> None:
         self.name = name or (str(source) if isinstance(source, (str, Path)) else "the input")
         with ExitStack() as stack:
-            self._file = _Guarded(_open_binary(source, self.name, stack))
-            self._sound = stack.enter_context(_open_sound(self._file, self.name))
-            self.source_rate_hz = self._sound.samplerate
-            self.source_channels = self._sound.channels
+            self._open = _Opening(source, self.name, raw, partial, stack)
+            decoder = checked(self._open.decoder(), self.name)
+            self.source_rate_hz, self.source_channels = decoder.rate_hz, decoder.channels
             self.rate_hz = self.source_rate_hz if rate_hz is None else rate_hz
-            self.channels = self.source_channels if channels is None else channels
-            check_channels(self.source_channels, name=self.name)
-            check_channels(self.channels, name="the output")
-            check_rate(self.source_rate_hz, name=self.name)
+            self.channels = min(2, self.source_channels) if channels is None else channels
+            if select is not None and channels is None:
+                self.channels = len(select)
             check_rate(self.rate_hz, name="the output")
+            self._mixer = Mixer(self.source_channels, self.channels, mask=decoder.places, select=select, name=self.name)
+            self.note = self._mixer.note
+            self._promised = decoder.num_samples
+            self._decoder: Decoder | None = decoder
             if self.num_samples == 0:
-                raise AudioError(f"{self.name} holds no samples, or too few to make one at {self.rate_hz} Hz")
+                raise AudioError(f"{self.name} has no samples, or too few to make one at {self.rate_hz} Hz")
             self._stack = stack.pop_all()
 
     @property
     def num_samples(self) -> int | None:
         """See the class."""
-        frames = self._sound.frames
-        if frames >= 2**62:  # libsndfile's way of saying that it does not know
+        if self._promised is None:
             return None
-        return resampled_length(frames, self.source_rate_hz, self.rate_hz)
+        return resampled_length(self._promised, self.source_rate_hz, self.rate_hz)
 
     def blocks(self, block_samples: int) -> Iterator[Samples]:
         """Read from the start: (C, block_samples) float32 again and again, the last one shorter.
@@ -126,35 +97,24 @@ class AudioReader:
         Raises:
             AudioError: if the file is damaged or ends early, or has a NaN or infinite sample.
         """
-        return _regroup(self._converted(), block_samples)
+        return _regroup(self.pieces(), block_samples)
 
-    def _converted(self) -> Iterator[Samples]:
+    def pieces(self) -> Iterator[Samples]:
+        """Read from the start: (C, T), T >= 0, as the samples come; from a pipe, as soon as they come.
+
+        Raises:
+            AudioError: as `blocks`.
+        """
+        decoder, self._decoder = self._decoder or self._open.decoder(), None
         resampler = Resampler(self.channels, self.source_rate_hz, self.rate_hz)
-        for piece in self._pieces():
-            yield resampler.step(convert_channels(piece, self.channels))
-        yield resampler.step(np.zeros((self.channels, 0), dtype=np.float32), last=True)
-
-    def _pieces(self) -> Iterator[Samples]:
-        """The samples as the file has them."""
         position = 0
-        try:
-            self._sound.seek(0)
-            while True:
-                read = self._sound.read(READ_SAMPLES, dtype="float32", always_2d=True)
-                if len(read) == 0:
-                    break
-                yield check_audio(read.T, name=self.name, offset=position)
-                position += len(read)
-        except soundfile.LibsndfileError as error:
-            reason = error.error_string.rstrip(".")
-            raise AudioError(f"{self.name} is damaged after {position} samples ({reason})") from error
-        if self._file.error is not None:
-            raise AudioError(f"{self.name} cannot be read beyond {position} samples") from self._file.error
+        for piece in decoder.pieces():
+            piece = check_samples(piece, name=self.name, offset=position)
+            position += piece.shape[1]
+            yield resampler.step(self._mixer(piece))
         if position == 0:
-            raise AudioError(f"{self.name} holds no samples")
-        promised = self._sound.frames
-        if position < promised < 2**62 and self._sound.format != "MP3":
-            raise AudioError(f"{self.name} ends after {position} of {promised} samples")
+            raise AudioError(f"{self.name} has no samples")
+        yield resampler.step(nothing(self.channels), last=True)
 
     def close(self) -> None:
         """Close the file, if the reader opened it."""
@@ -167,137 +127,103 @@ class AudioReader:
         self.close()
 
 
+class _Opening:
+    """A source, and how to open it: a file anew for each reading, a pipe once."""
+
+    def __init__(self, source: Source, name: str, raw: Pcm | None, partial: bool, stack: ExitStack) -> None:
+        self._name, self._raw, self._partial = name, raw, partial
+        self._file = _open_binary(source, name, stack)
+        self._piped: Decoder | None = None
+        if not self._file.seekable():
+            self._piped = self._from_pipe(stack)
+        elif self._file.seek(0, os.SEEK_END) == 0:
+            raise AudioError(f"{name} is empty")
+
+    def decoder(self) -> Decoder:
+        """A decoder that stands at the start.
+
+        Raises:
+            AudioError: as `open_decoder`; or if a pipe is read a second time.
+        """
+        if not self._file.seekable():
+            decoder, self._piped = self._piped, None
+            if decoder is None:
+                raise AudioError(f"{self._name} is a pipe: it can be read once only")
+            return decoder
+        self._file.seek(0)
+        if self._raw is not None:
+            return raw_decoder(self._file, self._raw, self._name)
+        return open_decoder(self._file, self._name, partial=self._partial)
+
+    def _from_pipe(self, stack: ExitStack) -> Decoder | None:
+        """A decoder of what can be read as it comes; else nothing, and a copy of the pipe is the file."""
+        if self._raw is not None:
+            return raw_decoder(self._file, self._raw, self._name)
+        front = read_up_to(self._file, FRONT_BYTES)
+        if not front:
+            raise AudioError(f"{self._name} is empty")
+        seen = _Recorded(self._file, front, self._name)
+        if is_wav(front):
+            try:
+                decoder = open_wav(cast(IO[bytes], seen), self._name, partial=self._partial)
+            except OtherFormError:
+                pass
+            else:
+                seen.bytes = None
+                return decoder
+        copy = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
+        shutil.copyfileobj(cast(IO[bytes], Unread(bytes(seen.bytes or b""), self._file)), copy)
+        self._file = copy
+        return None
+
+
+class _Recorded:
+    """A pipe whose first bytes are kept while its header is read, so that they can be read again."""
+
+    def __init__(self, file: IO[bytes], front: bytes, name: str) -> None:
+        self._file, self._name = file, name
+        self.bytes: bytearray | None = bytearray(front)
+
+    def seekable(self) -> bool:
+        return False
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        if self.bytes is not None:
+            self.bytes += data
+            if len(self.bytes) > _MAX_HEADER_BYTES:
+                raise AudioError(f"{self._name} has more than {_MAX_HEADER_BYTES >> 20} MB before its samples")
+        return data
+
+
 def read_audio(
-    source: Source, *, rate_hz: int | None = None, channels: int | None = None, name: str | None = None
+    source: Source,
+    *,
+    rate_hz: int | None = None,
+    channels: int | None = None,
+    name: str | None = None,
+    select: Sequence[int] | None = None,
+    partial: bool = False,
 ) -> tuple[Samples, int]:
     """A whole file as (C, T) float32, and its rate in Hz. Arguments and errors as for `AudioReader`."""
-    with AudioReader(source, rate_hz=rate_hz, channels=channels, name=name) as reader:
+    with AudioReader(source, rate_hz=rate_hz, channels=channels, name=name, select=select, partial=partial) as reader:
         # Block by block, so that a header that claims 2^40 samples allocates nothing.
         return np.concatenate(list(reader.blocks(READ_SAMPLES)), axis=1), reader.rate_hz
-
-
-class AudioWriter:
-    """Writes an audio file block by block; a context manager. The file appears whole or not at all.
-
-    Samples beyond [-1, 1] are clipped to it. PCM samples are rounded to the nearest step, full
-    scale being 2^15 or 2^23 steps.
-
-    Args:
-        path: ends in `.wav`, `.flac` or `.ogg`.
-        rate_hz: sampling rate.
-        channels: 1 or 2.
-        subtype: `"PCM_16"`, `"PCM_24"` or `"FLOAT"` (WAV only); `"VORBIS"` or `"OPUS"` for Ogg. By
-            default `"PCM_16"`, and `"VORBIS"` for Ogg.
-        overwrite: whether an existing file may be replaced.
-
-    Raises:
-        ConfigError: for a suffix, a subtype or a rate that cannot be written.
-        FileExistsError: if there is such a file and `overwrite` is false.
-        AudioError: for audio that is not (C, T), a NaN or infinite sample, other than 1 or 2 channels, a
-            rate outside 1 to 768 kHz, or a WAV above 4 GiB.
-    """
-
-    def __init__(
-        self, path: str | Path, rate_hz: int, channels: int, *, subtype: str | None = None, overwrite: bool = False
-    ) -> None:
-        self.path = Path(path)
-        self.rate_hz = rate_hz
-        self.channels = channels
-        self.num_samples = 0
-        suffix = self.path.suffix.lower()
-        if suffix not in SUBTYPES:
-            raise ConfigError(f"{self.path} must end in one of {', '.join(SUBTYPES)}")
-        self.subtype = SUBTYPES[suffix][0] if subtype is None else subtype
-        if self.subtype not in SUBTYPES[suffix]:
-            raise ConfigError(f"a {suffix} file takes {', '.join(SUBTYPES[suffix])}, not {self.subtype}")
-        check_channels(channels)
-        check_rate(rate_hz)
-        if self.subtype == "VORBIS" and rate_hz > MAX_VORBIS_RATE_HZ:
-            raise ConfigError(f"{self.path} cannot have {rate_hz} Hz with {self.subtype}")
-        self._format = suffix[1:].upper()
-        self._overwrite = overwrite
-
-    def __enter__(self) -> AudioWriter:
-        with ExitStack() as stack:
-            self._file = _Guarded(stack.enter_context(atomic_write(self.path, overwrite=self._overwrite)))
-            stack.callback(self._raise_kept)
-            try:
-                sound = soundfile.SoundFile(
-                    cast(Any, self._file), "w", self.rate_hz, self.channels, self.subtype, format=self._format
-                )
-            except soundfile.LibsndfileError as error:
-                raise ConfigError(f"{self.path} cannot have {self.rate_hz} Hz with {self.subtype}") from error
-            self._sound = stack.enter_context(sound)
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
-        return self._stack.__exit__(kind, error, trace)
-
-    def write(self, audio: NDArray[Any]) -> None:
-        """Append (C, T) samples, T being 0 or more."""
-        if audio.shape == (self.channels, 0):
-            return
-        audio = check_audio(audio, name=f"the audio for {self.path}", offset=self.num_samples)
-        if audio.shape[0] != self.channels:
-            raise AudioError(f"{self.path} has {self.channels} channel(s), the audio {audio.shape[0]}")
-        size = (self.num_samples + audio.shape[1]) * self.channels * _SAMPLE_BYTES.get(self.subtype, 0)
-        if self._format == "WAV" and size > MAX_WAV_BYTES:
-            raise AudioError(f"{self.path} grows above 4 GiB, which a WAV cannot hold; write .flac")
-        frames = _quantize(audio, self.subtype).T
-        for start in range(0, len(frames), WRITE_SAMPLES):
-            try:
-                self._sound.write(frames[start : start + WRITE_SAMPLES])
-            except (soundfile.LibsndfileError, AssertionError):  # the latter is how soundfile notes a short write
-                self._raise_kept()
-                raise
-        self.num_samples += audio.shape[1]
-
-    def _raise_kept(self) -> None:
-        if self._file.error is not None:
-            raise self._file.error
-
-
-def write_audio(
-    path: str | Path, audio: NDArray[Any], rate_hz: int, *, subtype: str | None = None, overwrite: bool = False
-) -> None:
-    """Write (C, T) samples to a file at once. Arguments and errors as for `AudioWriter`."""
-    audio = check_audio(audio, name=f"the audio for {path}")
-    with AudioWriter(path, rate_hz, audio.shape[0], subtype=subtype, overwrite=overwrite) as writer:
-        writer.write(audio)
 
 
 # ---- parts ---------------------------------------------------------------------------------
 
 
 def _open_binary(source: Source, name: str, stack: ExitStack) -> IO[bytes]:
-    """The source as a binary file that can seek; what is opened here is closed by the stack."""
+    """The source as a binary file; what is opened here is closed by the stack."""
     try:
-        file = stack.enter_context(open(source, "rb")) if isinstance(source, (str, Path)) else source  # noqa: SIM115
-        if not file.seekable():
-            copy = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
-            shutil.copyfileobj(file, copy)
-            file = copy
-        if file.seek(0, os.SEEK_END) == 0:
-            raise AudioError(f"{name} is empty")
-        file.seek(0)
+        return stack.enter_context(open(source, "rb")) if isinstance(source, (str, Path)) else source
     except FileNotFoundError:
         raise
     except IsADirectoryError as error:
         raise AudioError(f"{name} is a folder, not a file") from error
     except OSError as error:
         raise AudioError(f"{name} cannot be read: {error.strerror}") from error
-    return file
-
-
-def _open_sound(file: _Guarded, name: str) -> soundfile.SoundFile:
-    try:
-        return soundfile.SoundFile(cast(Any, file))
-    except soundfile.LibsndfileError as error:
-        reason = error.error_string.rstrip(".")
-        raise AudioError(f"{name} is no audio file that can be read here ({reason})") from error
 
 
 def _regroup(pieces: Iterable[Samples], block_samples: int) -> Iterator[Samples]:
@@ -319,13 +245,3 @@ def _regroup(pieces: Iterable[Samples], block_samples: int) -> Iterator[Samples]
         count -= whole
     if count:
         yield np.concatenate(held, axis=1)
-
-
-def _quantize(audio: Samples, subtype: str) -> NDArray[Any]:
-    """Samples as libsndfile stores them; its own conversion from float rounds downwards."""
-    if subtype == "PCM_16":
-        return np.clip(np.rint(audio * 2.0**15), -(2**15), 2**15 - 1).astype(np.int16)
-    if subtype == "PCM_24":
-        steps = np.rint(audio.astype(np.float64) * 2.0**23)
-        return np.clip(steps, -(2**23), 2**23 - 1).astype(np.int32) << 8  # the upper 24 bits are stored
-    return np.clip(audio, -1.0, 1.0)

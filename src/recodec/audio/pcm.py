@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 
 import numpy as np
 
 from ..errors import AudioError, ConfigError
 from .resampling import check_rate
-from .samples import Samples, check_channels
+from .samples import Samples
 
 # Name: (bytes of a sample, how NumPy reads it). NumPy has no integers of 24 bits.
 FORMATS = {
@@ -23,6 +23,8 @@ FORMATS = {
     "f64le": (8, "<f8"),
 }
 
+MAX_CHANNELS = 64
+
 
 @dataclass(frozen=True)
 class Pcm:
@@ -30,23 +32,25 @@ class Pcm:
 
     Attributes:
         rate_hz: sampling rate.
-        channels: 1 or 2.
+        channels: 1 to 64.
         format: one of `FORMATS`, named as ffmpeg names them.
 
     Raises:
         ConfigError: for an unknown format.
-        AudioError: for a rate or a number of channels that is no audio.
+        AudioError: for a rate or a number of channels that audio does not have.
     """
 
     rate_hz: int
     channels: int
     format: str = "s16le"
+    name: InitVar[str] = "raw audio"
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, name: str) -> None:
         if self.format not in FORMATS:
             raise ConfigError(f"samples may be {', '.join(FORMATS)}, not {self.format!r}")
-        check_channels(self.channels, name="raw audio")
-        check_rate(self.rate_hz, name="raw audio")
+        if not 1 <= self.channels <= MAX_CHANNELS:
+            raise AudioError(f"{name} has {self.channels} channels, and may have 1 to {MAX_CHANNELS}")
+        check_rate(self.rate_hz, name=name)
 
     @classmethod
     def parse(cls, text: str) -> Pcm:
@@ -86,11 +90,12 @@ class Pcm:
             return np.ascontiguousarray(values.reshape(-1, self.channels).T, np.float32)
 
     def encode(self, audio: Samples) -> bytes:
-        """(C, T) to bytes: clipped to full scale, and rounded to the nearest step."""
+        """(C, T) to bytes. Integers are clipped to full scale and rounded to the nearest step; floats are kept."""
         width, dtype = FORMATS[self.format]
-        values = np.clip(audio.T.astype(np.float64), -1.0, 1.0).reshape(-1)
+        values = audio.T.astype(np.float64).reshape(-1)
         if np.dtype(dtype or "i4").kind == "f":
             return values.astype(dtype).tobytes()
+        values = np.clip(values, -1.0, 1.0)
         full = 2.0 ** (8 * width - 1)
         steps = np.minimum(np.rint(values * full), full - 1)
         if self.format == "s24le":

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from ..errors import AudioError
 
 MAX_CHANNELS = 2
+MAX_LEVEL = 1e6
+"""120 dB above full scale. Beyond it, sums of squares and the scales of models that normalize lose their meaning."""
 
 Samples = NDArray[np.float32]
 
@@ -23,8 +25,8 @@ def check_audio(audio: NDArray[Any], *, name: str = "audio", offset: int = 0) ->
         offset: position of the first sample in the recording, for a piece of one.
 
     Raises:
-        AudioError: for another shape or type, other than 1 or 2 channels, no samples, or a NaN or
-            infinite sample, whose position the message gives.
+        AudioError: for another shape or type, other than 1 or 2 channels, no samples, a NaN or infinite sample, or one
+            beyond `MAX_LEVEL`; the message gives its position.
     """
     if audio.ndim != 2:
         raise AudioError(f"{name} must be (channels, samples), got shape {audio.shape}")
@@ -32,7 +34,15 @@ def check_audio(audio: NDArray[Any], *, name: str = "audio", offset: int = 0) ->
         raise AudioError(f"{name} must be of floating point with full scale 1, got {audio.dtype}")
     check_channels(audio.shape[0], name=name)
     if audio.shape[1] == 0:
-        raise AudioError(f"{name} holds no samples")
+        raise AudioError(f"{name} has no samples")
+    return check_samples(audio, name=name, offset=offset)
+
+
+def check_samples(audio: NDArray[Any], *, name: str, offset: int = 0) -> Samples:
+    """(C, T) of floating point, of any number of channels, as float32, after a look at every sample.
+
+    Arguments and errors as in `check_audio`.
+    """
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused below
         samples = audio.astype(np.float32, copy=False)
     finite = np.isfinite(samples)
@@ -41,6 +51,13 @@ def check_audio(audio: NDArray[Any], *, name: str = "audio", offset: int = 0) ->
         channel = int((~finite[:, position]).argmax())
         value = "NaN" if np.isnan(samples[channel, position]) else "infinite"
         raise AudioError(f"sample {offset + position} of channel {channel} of {name} is {value}")
+    loud = np.abs(samples) > MAX_LEVEL
+    if loud.any():
+        position = int(loud.any(axis=0).argmax())
+        raise AudioError(
+            f"sample {offset + position} of {name} is {float(np.abs(samples[:, position]).max()):.3g}, far beyond "
+            f"full scale (1); the most that is taken is {MAX_LEVEL:g}"
+        )
     return samples
 
 

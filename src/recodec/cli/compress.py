@@ -13,8 +13,6 @@ from .options import choose_output, endpoints, meta_lm_option, model_options, ou
 if TYPE_CHECKING:
     from ..audio.pcm import Pcm
 
-BLOCK_S = 1.0
-
 
 @click.command()
 @endpoints
@@ -69,6 +67,6 @@ def compress(
             ) as writer,
             progress(total_s, "compress", quiet) as advance,
         ):
-            for block in reader.blocks(round(BLOCK_S * rate)):
-                writer.push(block)
-                advance(block.shape[1] / rate)
+            for piece in reader.pieces():
+                writer.push(piece)
+                advance(piece.shape[1] / rate)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
@@ -13,7 +13,6 @@ import click
 
 if TYPE_CHECKING:
     from ..audio.files import AudioReader
-    from ..audio.live import LiveReader
     from ..audio.pcm import Pcm
 
 STANDARD = Path("-")
@@ -91,28 +90,35 @@ def open_target(path: Path, force: bool) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def open_recording(path: Path, raw: Pcm | None, rate_hz: int, channels: int) -> Iterator[AudioReader | LiveReader]:
+def open_recording(
+    path: Path,
+    raw: Pcm | None,
+    rate_hz: int,
+    channels: int,
+    *,
+    select: Sequence[int] | None = None,
+    partial: bool = False,
+) -> Iterator[AudioReader]:
     """Audio to read, converted: from a file of any kind, or from a pipe as it comes.
 
     Args:
         path: a file, a pipe, or `-`.
         raw: what its samples are, if it has no header.
         rate_hz, channels: to convert to.
+        select, partial: as for `AudioReader`.
     """
     from ..audio.files import AudioReader
-    from ..audio.live import open_live
 
-    name = label(path, "standard input")
-    if raw is None and is_plain(path):
-        with AudioReader(path, rate_hz=rate_hz, channels=channels) as reader:
+    options: dict[str, Any] = {
+        "rate_hz": rate_hz, "channels": channels, "raw": raw, "select": select, "partial": partial,
+        "name": label(path, "standard input"),
+    }  # fmt: skip
+    if is_plain(path):
+        with AudioReader(path, **options) as reader:
             yield reader
         return
-    with open_source(path) as file:
-        if raw is None and file.seekable():
-            with AudioReader(file, rate_hz=rate_hz, channels=channels, name=name) as reader:
-                yield reader
-        else:
-            yield open_live(file, raw, rate_hz=rate_hz, channels=channels, name=name)
+    with open_source(path) as file, AudioReader(file, **options) as reader:
+        yield reader
 
 
 @contextmanager
@@ -128,9 +134,9 @@ def open_audio_target(
         num_samples: of all the audio, if known.
         force: whether a file may be replaced.
     """
-    from ..audio.files import AudioWriter
     from ..audio.live import LiveWriter
     from ..audio.pcm import Pcm
+    from ..audio.writer import AudioWriter
 
     if raw is None and is_plain(path):
         with AudioWriter(path, rate_hz, channels, overwrite=force) as writer:
@@ -138,9 +144,10 @@ def open_audio_target(
         return
     with open_target(path, force) as file:
         form = Pcm(rate_hz, channels) if raw is None else raw
-        sink = LiveWriter(file, form, rate_hz=rate_hz, channels=channels, wav=raw is None, num_samples=num_samples)
-        yield sink
-        sink.close()
+        with LiveWriter(
+            file, form, rate_hz=rate_hz, channels=channels, wav=raw is None, num_samples=num_samples
+        ) as sink:
+            yield sink
 
 
 def silence_output() -> None:

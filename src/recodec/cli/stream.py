@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .endpoints import has_audio_suffix, open_audio_target, open_recording
+from .endpoints import has_audio_suffix, is_plain, open_audio_target, open_recording
 from .options import choose_output, endpoints, model_options, output_options, raw_option
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def stream(
     rate, channels = codec.sampling_rate, codec.config.audio_channels
     with ExitStack() as stack:
         reader = stack.enter_context(open_recording(source, raw, rate, channels))
-        blocks = reader.blocks(loop.block_samples)
+        blocks = reader.blocks(loop.block_samples) if is_plain(source) else reader.pieces()
         sink = None
         if target is not None:
             form = None if has_audio_suffix(target) else raw

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..audio.samples import MAX_LEVEL
 from ..config import EncodecConfig
 from ..errors import AudioError, ConfigError, CorruptError
 
@@ -34,7 +35,7 @@ def check_audio(audio: np.ndarray, config: EncodecConfig, *, may_be_empty: bool 
     """Audio (C, T) of any floating-point type as contiguous float32.
 
     Raises:
-        AudioError: for another shape or type, samples that are not finite, or no samples.
+        AudioError: for another shape or type, samples that are not finite or far beyond full scale, or no samples.
     """
     audio = np.asarray(audio)
     if audio.ndim != 2 or audio.shape[0] != config.audio_channels:
@@ -42,11 +43,13 @@ def check_audio(audio: np.ndarray, config: EncodecConfig, *, may_be_empty: bool 
     if not np.issubdtype(audio.dtype, np.floating):
         raise AudioError(f"audio must be of a floating-point type, full scale being 1.0, got {audio.dtype}")
     if audio.shape[1] == 0 and not may_be_empty:
-        raise AudioError("audio holds no samples")
+        raise AudioError("audio has no samples")
     with np.errstate(over="ignore"):  # what float32 cannot hold is found below
         audio = np.ascontiguousarray(audio, np.float32)
     if not np.isfinite(audio).all():
-        raise AudioError("audio holds samples that are not finite (NaN or infinite)")
+        raise AudioError("audio has samples that are not finite (NaN or infinite)")
+    if audio.size and float(np.abs(audio).max()) > MAX_LEVEL:
+        raise AudioError(f"audio has samples far beyond full scale (1): the most that is taken is {MAX_LEVEL:g}")
     return audio
 
 

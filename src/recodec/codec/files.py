@@ -22,8 +22,6 @@ from .ecdc_file import EcdcReader, EcdcWriter
 if TYPE_CHECKING:
     from .codec import Codec
 
-BLOCK_S = 1.0
-
 
 @dataclass(frozen=True)
 class Coded:
@@ -120,8 +118,8 @@ def compress_file(
         AudioReader(source, rate_hz=rate, channels=codec.config.audio_channels) as reader,
         codec.writer(target, bandwidth, **options) as writer,
     ):
-        for block in reader.blocks(round(BLOCK_S * rate)):
-            writer.push(block)
+        for piece in reader.pieces():
+            writer.push(piece)
     return Coded(writer.num_samples, rate, os.path.getsize(target))
 
 
@@ -129,7 +127,7 @@ def decompress_file(
     codec: Codec, source: str | Path, target: str | Path, *, tolerant: bool, lm: AnyLM | None, overwrite: bool
 ) -> Coded:
     """See `Codec.decompress_file`."""
-    from ..audio.files import AudioWriter
+    from ..audio.writer import AudioWriter
 
     if os.path.exists(target) and os.path.samefile(source, target):
         raise AudioError(f"{target} is the file to read: choose another name for the audio")

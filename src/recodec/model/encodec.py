@@ -215,7 +215,7 @@ class EncodecModel(PretrainedMixin):
         if channels != self.config.audio_channels:
             raise AudioError(f"this model takes {self.config.audio_channels} channel(s), got {channels}")
         if x.shape[-1] == 0:
-            raise AudioError("input_values holds no samples")
+            raise AudioError("input_values has no samples")
         if padding_mask is not None and padding_mask.shape[-1] != x.shape[-1]:
             raise AudioError(f"padding_mask covers {padding_mask.shape[-1]} samples, input_values {x.shape[-1]}")
         return mask_lengths(padding_mask, x.shape[0])

@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..audio.files import write_audio
+from ..audio.writer import write_audio
 from ..codec import Codec, ModelChoice
 from ..errors import ConfigError, CorruptError, ModelMismatchError
 from ..hub import model_called

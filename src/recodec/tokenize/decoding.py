@@ -15,12 +15,13 @@ from typing import IO
 
 import numpy as np
 
-from ..audio.files import READ_SAMPLES, AudioReader
+from ..audio.decoders import READ_SAMPLES
+from ..audio.files import AudioReader
+from ..audio.mixing import Mixer
 from ..audio.resampling import resample
-from ..audio.samples import check_audio, convert_channels
+from ..audio.samples import check_samples
 from ..errors import AudioError
 from .clips import Clip, Sound
-from .wholeness import check_whole
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def decode(sound: Sound, name: str, form: Form) -> Decoded:
                 if count > form.long_samples:  # the header did not say so
                     return Decoded(source_rate=reader.source_rate_hz)
             if not count:
-                raise AudioError(f"{name} holds no samples")
+                raise AudioError(f"{name} has no samples")
             return Decoded(np.concatenate(blocks, axis=1), reader.source_rate_hz)
     except (AudioError, OSError) as error:
         return Decoded(error=reason(error))
@@ -78,11 +79,12 @@ def decode(sound: Sound, name: str, form: Form) -> Decoded:
 
 @contextmanager
 def open_sound(sound: str | bytes, name: str, form: Form) -> Iterator[AudioReader]:
-    """A clip's file, converted to what the model takes. Errors as of `AudioReader`, and for a WAV that was cut off."""
-    with open_file(sound) as file:
-        check_whole(file, name)
-        with AudioReader(file, rate_hz=form.rate_hz, channels=form.channels, name=name) as reader:
-            yield reader
+    """A clip's file, converted to what the model takes. Errors as of `AudioReader`."""
+    with (
+        open_file(sound) as file,
+        AudioReader(file, rate_hz=form.rate_hz, channels=form.channels, name=name) as reader,
+    ):
+        yield reader
 
 
 def open_file(sound: str | bytes) -> IO[bytes]:
@@ -106,8 +108,8 @@ def reason(error: Exception) -> str:
 
 def _decode_samples(sound: tuple[np.ndarray, int], name: str, form: Form) -> Decoded:
     samples, rate = sound
-    audio = check_audio(np.atleast_2d(samples), name=name)
-    audio = resample(convert_channels(audio, form.channels), rate, form.rate_hz)
+    audio = check_samples(np.atleast_2d(samples), name=name)
+    audio = resample(Mixer(len(audio), form.channels, name=name)(audio), rate, form.rate_hz)
     if not audio.shape[1]:
         raise AudioError(f"{name} has too few samples to make one at {form.rate_hz} Hz")
     return Decoded(audio, rate)

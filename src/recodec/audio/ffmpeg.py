@@ -1,0 +1,83 @@
+"""What only FFmpeg reads (m4a, aac, webm, wma, the sound of a video), through PyAV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import IO
+
+import av
+import numpy as np
+from av.error import FFmpegError
+
+from ..errors import AudioError
+from .samples import Samples
+
+# Containers that hold sound themselves. Play lists and the like are left out: they make FFmpeg open other files.
+_CONTAINERS = (
+    "mov", "matroska", "asf", "wv", "aac", "ac3", "eac3", "dts", "truehd", "ogg", "flac", "mp3", "wav", "w64", "aiff",
+    "au", "caf", "ape", "tta", "tak", "dsf", "iff", "mpc", "mpc8", "amr", "avi", "flv", "mpegts", "mpeg", "rm", "voc",
+    "shn", "xwma", "oma", "g722", "gsm",
+)  # fmt: skip
+_WAV_ORDER = ("FL", "FR", "FC", "LFE", "BL", "BR", "FLC", "FRC", "BC", "SL", "SR")
+
+
+class AvDecoder:
+    """The first sound of a file by FFmpeg. See `decoders.Decoder`.
+
+    Args:
+        file: that can seek.
+        name: what the errors call it.
+
+    Raises:
+        AudioError: if FFmpeg does not know it, or it has no sound.
+    """
+
+    def __init__(self, file: IO[bytes], name: str) -> None:
+        self._name = name
+        try:
+            self._container = av.open(
+                file, "r", metadata_errors="ignore", container_options={"format_whitelist": ",".join(_CONTAINERS)}
+            )
+        except (FFmpegError, OSError, ValueError) as error:
+            raise AudioError(f"{name} is not an audio file that can be read here ({_reason(error)})") from error
+        if not self._container.streams.audio:
+            self._container.close()
+            raise AudioError(f"{name} has no sound")
+        self._stream = self._container.streams.audio[0]
+        # A stream that FFmpeg could not make sense of has no decoder, and lacks these.
+        self.rate_hz = int(getattr(self._stream, "rate", None) or 0)
+        self.channels = int(getattr(self._stream, "channels", None) or 0)
+        if not self.rate_hz or not self.channels:
+            self._container.close()
+            raise AudioError(f"{name} does not say its sampling rate and channels")
+        self.num_samples: int | None = (
+            None  # a container's duration is rounded, and counts what decoders drop at the start
+        )
+        self.places = _mask(self._stream)
+
+    def pieces(self) -> Iterator[Samples]:
+        # To float samples of the same rate and layout; FFmpeg drops the encoder's delay itself.
+        resampler = av.AudioResampler(format="fltp", layout=self._stream.layout, rate=self.rate_hz)
+        count = 0
+        try:
+            with self._container:
+                for frame in self._container.decode(self._stream):
+                    for part in resampler.resample(frame):
+                        yield part.to_ndarray().astype(np.float32, copy=False)
+                        count += part.samples
+                for part in resampler.resample(None):
+                    yield part.to_ndarray().astype(np.float32, copy=False)
+        except (FFmpegError, OSError, ValueError) as error:
+            raise AudioError(f"{self._name} is damaged after {count} samples ({_reason(error)})") from error
+
+
+def _mask(stream: av.AudioStream) -> int:
+    """The places of the channels as a WAV's mask; 0 where one of them is not in it."""
+    names = [channel.name for channel in stream.layout.channels]
+    if any(name not in _WAV_ORDER for name in names) or names != sorted(names, key=_WAV_ORDER.index):
+        return 0
+    return sum(1 << _WAV_ORDER.index(name) for name in names)
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(getattr(error, "strerror", None) or error).split())
