@@ -9,7 +9,7 @@ import argparse
 
 from tqdm import tqdm
 
-from recodec.evaluation.clips import read_manifest
+from recodec.evaluation.clips import gather_clips
 from recodec.evaluation.codecs import parse_codecs
 from recodec.evaluation.jobs import Job
 from recodec.evaluation.runner import run
@@ -31,7 +31,7 @@ def main() -> None:
     texts = [f"recodec:{model}@{rate:g}" for model in options.model for rate in options.bandwidth]
     codecs = parse_codecs(texts + [f"opus@{rate:g}" for rate in options.opus])
     clips = []
-    for clip in read_manifest(options.manifest):
+    for clip in gather_clips([options.manifest]):
         if options.limit is None or sum(clip.kind == other.kind for other in clips) < options.limit:
             clips.append(clip)
     jobs = [Job(clip, codec, tuple(options.metrics)) for codec in codecs for clip in clips]

@@ -9,8 +9,7 @@ import argparse
 import resource
 import time
 
-from recodec.evaluation.campaign import gather_clips
-from recodec.evaluation.clips import KINDS
+from recodec.evaluation.clips import KINDS, gather_clips
 from recodec.evaluation.codecs import parse_codecs
 from recodec.evaluation.jobs import Job
 from recodec.evaluation.metrics import PAIR_METRICS

@@ -15,8 +15,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from recodec.atomic import write_text
-from recodec.evaluation.campaign import Campaign, evaluate, gather_clips
-from recodec.evaluation.clips import KINDS
+from recodec.evaluation.campaign import Campaign, evaluate
+from recodec.evaluation.clips import KINDS, gather_clips
 from recodec.evaluation.codebooks import codebook_use
 from recodec.evaluation.codecs import parse_codecs
 from recodec.evaluation.jobs import Outcome

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,21 +17,22 @@ def atomic_write(path: str | Path, *, overwrite: bool = True) -> Iterator[IO[byt
 
     Args:
         path: final name.
-        overwrite: whether an existing file of that name may be replaced. Without it the check is
-            made at the start, and again, atomically, at the end.
+        overwrite: whether an existing file of that name may be replaced; its rights are kept, and where the name is
+            a link, it stays one. Without it the check is made at the start, and again, atomically, at the end.
 
     Raises:
         FileExistsError: if the name is taken and `overwrite` is false.
         FileNotFoundError: if the folder does not exist.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path)) if os.path.islink(path) and overwrite else Path(path)
     if not overwrite and path.exists():
         raise FileExistsError(f"{path} exists already")
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    # A short name of its own: with more added, a long but legal name would be too long.
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".recodec-", suffix=".part")
     try:
         with os.fdopen(handle, "w+b") as file:
             yield file
-        os.chmod(temporary, 0o666 & ~_umask())
+        _take_rights(temporary, path)
         if overwrite:
             os.replace(temporary, path)
         else:
@@ -50,6 +52,18 @@ def write_bytes(path: str | Path, content: bytes, *, overwrite: bool = True) -> 
 def write_text(path: str | Path, content: str, *, overwrite: bool = True) -> None:
     """Write a whole UTF-8 file atomically; see `atomic_write`."""
     write_bytes(path, content.encode("utf-8"), overwrite=overwrite)
+
+
+def _take_rights(temporary: str, path: Path) -> None:
+    """Give a new file the rights of the one that it replaces, else those of any new file."""
+    try:
+        old = os.stat(path)
+    except OSError:
+        os.chmod(temporary, 0o666 & ~_umask())
+        return
+    os.chmod(temporary, stat.S_IMODE(old.st_mode))
+    with suppress(OSError, AttributeError):  # only the owner of the system may give a file away; Windows has no owners
+        os.chown(temporary, old.st_uid, old.st_gid)
 
 
 def _umask() -> int:

@@ -17,6 +17,7 @@ from .atomic import write_text
 from .errors import ConfigError
 from .geometry import CodecGeometry
 from .hub import resolve_file
+from .text import read_json_object
 
 MODEL_TYPE = "encodec"
 CONFIG_NAME = "config.json"
@@ -41,6 +42,9 @@ _POSITIVE_INTS = (
     "compress",
     "codebook_size",
 )
+_FLAGS = ("normalize", "use_causal_conv", "use_conv_shortcut", "return_dict")
+_MAX_HOP = 1 << 16  # what the file format has room for
+_MAX_SEGMENTS_PER_S = 100
 
 
 @dataclass
@@ -125,7 +129,10 @@ class EncodecConfig(CodecGeometry):
         for name in ("num_residual_layers", "num_lstm_layers"):
             _require(_is_int(getattr(self, name)) and 0 <= getattr(self, name) <= _MAX_DEPTH, name,
                      getattr(self, name), f"an integer from 0 to {_MAX_DEPTH}")  # fmt: skip
-        _require(self.audio_channels in (1, 2), "audio_channels", self.audio_channels, "1 or 2")
+        for name in _FLAGS:
+            _require(isinstance(getattr(self, name), bool), name, getattr(self, name), "true or false")
+        channels = self.audio_channels
+        _require(_is_int(channels) and channels in (1, 2), "audio_channels", channels, "1 or 2")
         _require(self.norm_type in NORM_TYPES, "norm_type", self.norm_type, f"one of {NORM_TYPES}")
         _require(self.pad_mode in PAD_MODES, "pad_mode", self.pad_mode, f"one of {PAD_MODES}")
         self._validate_structure()
@@ -136,10 +143,11 @@ class EncodecConfig(CodecGeometry):
         ratios = self.upsampling_ratios
         good = isinstance(ratios, (list, tuple)) and all(_is_int(r) and r > 0 for r in ratios)
         _require(good and 0 < len(ratios) <= _MAX_DEPTH, "upsampling_ratios", ratios, "a list of positive integers")
+        _require(self.hop_length <= _MAX_HOP, "upsampling_ratios", ratios, f"a product (the hop) of at most {_MAX_HOP}")
         _require(self.codebook_dim == self.hidden_size, "codebook_dim", self.codebook_dim,
                  f"equal to hidden_size ({self.hidden_size})")  # fmt: skip
-        _require(self.codebook_size & (self.codebook_size - 1) == 0, "codebook_size", self.codebook_size,
-                 "a power of 2")  # fmt: skip
+        size = self.codebook_size
+        _require(size > 1 and size & (size - 1) == 0, "codebook_size", size, "a power of 2, and at least 2")
         _require(self.num_filters >= self.compress, "compress", self.compress,
                  f"at most num_filters ({self.num_filters})")  # fmt: skip
         trim = self.trim_right_ratio
@@ -157,6 +165,10 @@ class EncodecConfig(CodecGeometry):
         if self.overlap is not None:
             ok = _is_number(self.overlap) and 0 <= self.overlap < 1
             _require(ok, "overlap", self.overlap, "from 0 to below 1")
+        if self.segment_stride is not None:
+            least = max(1, self.sampling_rate // _MAX_SEGMENTS_PER_S)
+            _require(self.segment_stride >= min(least, self.chunk_length or least), "overlap", self.overlap,
+                     f"small enough for at most {_MAX_SEGMENTS_PER_S} segments a second")  # fmt: skip
 
     def _validate_bandwidths(self) -> None:
         bands = self.target_bandwidths
@@ -217,13 +229,7 @@ class EncodecConfig(CodecGeometry):
             ConfigError: if the file is no JSON object, or describes no EnCodec.
             FileNotFoundError: if there is no such file.
         """
-        try:
-            values = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (ValueError, RecursionError) as error:
-            raise ConfigError(f"{path} is not valid JSON: {error}") from error
-        if not isinstance(values, dict):
-            raise ConfigError(f"{path} holds no JSON object")
-        return cls.from_dict(values)
+        return cls.from_dict(read_json_object(path))
 
     @classmethod
     def from_pretrained(

@@ -16,8 +16,8 @@ from click.testing import CliRunner
 from recodec.cli.evaluate import evaluate as verb
 from recodec.errors import AudioError, ConfigError
 from recodec.evaluation import jobs, runner
-from recodec.evaluation.campaign import Campaign, evaluate, gather_clips
-from recodec.evaluation.clips import Clip, read_manifest
+from recodec.evaluation.campaign import Campaign, evaluate
+from recodec.evaluation.clips import Clip, gather_clips
 from recodec.evaluation.codebooks import codebook_use, entropy_bits
 from recodec.evaluation.codecs import parse_codecs
 from recodec.evaluation.jobs import Job, Outcome, run_job
@@ -164,19 +164,19 @@ def test_manifests(tmp_path: Path) -> None:
     (tmp_path / "dev").mkdir()
     (tmp_path / "dev" / "x.flac").touch()
     (tmp_path / "dev.tsv").write_text("file\tgroup\nx.flac\tspeech\ny.flac\tsfx\n")
-    found = read_manifest(tmp_path / "dev.tsv")
+    found = gather_clips([tmp_path / "dev.tsv"])
     assert [(clip.name, clip.kind) for clip in found] == [("x.flac", "speech"), ("y.flac", "other")]
     assert found[0].path == str(tmp_path / "dev" / "x.flac")
     assert found[1].path == str(tmp_path / "y.flac")
     (tmp_path / "m.csv").write_text("path,length\na b.wav,3\n")
-    assert read_manifest(tmp_path / "m.csv", folder="/data") == [Clip("/data/a b.wav", "other", "a b.wav")]
+    assert gather_clips([tmp_path / "m.csv"]) == [Clip(str(tmp_path / "a b.wav"), "other", "a b.wav")]
     for text, message in (("file\n", "lists no files"), ("name\nx\n", "no column"), ("", "lists no files")):
         (tmp_path / "m.csv").write_text(text)
         with pytest.raises(AudioError, match=message):
-            read_manifest(tmp_path / "m.csv")
+            gather_clips([tmp_path / "m.csv"])
     (tmp_path / "m.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(AudioError, match="cannot be read"):
-        read_manifest(tmp_path / "m.csv")
+    with pytest.raises(AudioError, match="is not UTF-8"):
+        gather_clips([tmp_path / "m.csv"])
 
 
 def test_gathering_clips(clips: list[Clip], tmp_path: Path) -> None:
@@ -185,9 +185,9 @@ def test_gathering_clips(clips: list[Clip], tmp_path: Path) -> None:
     found = gather_clips([tmp_path / "a.wav"], manifests=[tmp_path / "m.csv"], kind="music")
     assert [(clip.name, clip.kind) for clip in found] == [("a.wav", "speech")]
     (tmp_path / "empty").mkdir()
-    with pytest.raises(AudioError, match="no sound files"):
+    with pytest.raises(AudioError, match="has no audio files"):
         gather_clips([tmp_path / "empty"])
-    with pytest.raises(AudioError, match="does not exist"):
+    with pytest.raises(AudioError, match="there is no file or folder"):
         gather_clips([tmp_path / "none.wav"])
     with pytest.raises(AudioError, match="kind must be"):
         Clip("x.wav", "noise")

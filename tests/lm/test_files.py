@@ -77,14 +77,14 @@ def test_tensors_that_do_not_fit_are_named(tmp_path: Path, name: str, tensor: np
 
 def test_a_file_of_something_else_is_refused(folder: Path) -> None:
     (folder / "lm.safetensors").write_bytes(b"\xff" * 100)
-    with pytest.raises(CheckpointError, match="no safetensors file"):
+    with pytest.raises(CheckpointError, match="not a valid safetensors file"):
         load_lm(folder)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model_type": "encodec"}, "no configuration of"),
+        ({"model_type": "encodec"}, "not a configuration of"),
         ({"width": 25}, "num_heads must be a divisor of width"),
         ({"width": 0}, "width must be"),
         ({"width": 4096}, "width must be at most 2048"),

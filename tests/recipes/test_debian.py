@@ -153,7 +153,7 @@ def test_decodes_g722() -> None:
 @pytest.mark.parametrize(
     ("content", "name", "message"),
     [
-        (b"no sound at all", "a.wav", r"a\.wav is no audio"),
+        (b"no sound at all", "a.wav", r"a\.wav is not an audio file"),
         (b"no sound at all", "a.ogg", r"a\.ogg cannot be decoded"),
         (b"", "a.wv", r"a\.wv cannot be decoded"),
         (sound(np.zeros(100)), "a.wav", r"a\.wav is silent"),

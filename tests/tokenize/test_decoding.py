@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 import numpy as np
 
 from recodec.audio.files import read_audio
-from recodec.tokenize.clips import Clip
+from recodec.corpus import Recording
 from recodec.tokenize.decoding import Form, Prefetcher, decode
 
 from .conftest import sound
@@ -23,7 +23,7 @@ def test_order_is_kept_and_nothing_is_read_too_far_ahead(clips):
     def source():
         for file in sorted(clips.glob("*/*")):
             taken.append(file)
-            yield Clip(file.name, str(file), str(file))
+            yield Recording(file.name, str(file), str(file))
 
     prefetcher = Prefetcher(lambda: ThreadPoolExecutor(1), FORM, 3)
     given = []
@@ -48,8 +48,8 @@ class Deadly(bytes):
 def test_a_process_that_dies_costs_one_clip(clips):
     context = multiprocessing.get_context("spawn")
     files = sorted(clips.glob("*/*.wav"))[:3]
-    items = [Clip(str(i), str(file), str(file)) for i, file in enumerate(files)]
-    items.insert(1, Clip("deadly", "deadly", Deadly(b"x")))
+    items = [Recording(str(i), str(file), str(file)) for i, file in enumerate(files)]
+    items.insert(1, Recording("deadly", "deadly", Deadly(b"x")))
     prefetcher = Prefetcher(lambda: ProcessPoolExecutor(1, context), FORM, 3)
     found = list(prefetcher.decoded(items))
     prefetcher.close()

@@ -12,12 +12,13 @@ import time
 
 import pytest
 
+from recodec.corpus import Entry
 from recodec.errors import ConfigError, RecodecError
 from recodec.tokenize import run as run_module
-from recodec.tokenize.clips import Entry, Shard
 from recodec.tokenize.engines import LocalEngine
 from recodec.tokenize.job import Job, OutputChoice
 from recodec.tokenize.progress import Progress
+from recodec.tokenize.shards import Shard
 from recodec.tokenize.worker import ShardWorker
 
 from .conftest import tree

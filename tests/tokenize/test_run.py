@@ -123,9 +123,10 @@ def test_broken_clips_are_listed_with_reasons(run, tmp_path):
     report, out = run(folder, shard_clips=40)
     reasons = {id: reason for id, _, reason in report.broken}
     words = {
-        "x1.wav": "is empty", "x2.wav": "is not an audio file", "x3.wav": "was cut off", "x4.flac": "damaged|was cut off",
+        "x1.wav": "is empty", "x2.wav": "is not an audio file", "x3.wav": "was cut off",
+        "x4.flac": "damaged|was cut off",
         "x5.wav": "no samples", "x6.wav": "NaN", "x7.wav": "9 channels", "x8.wav": "No such file",
-        "x9.wav": "is no file",
+        "x9.wav": "is not a file",
     }  # fmt: skip
     assert reasons.keys() == words.keys()
     for id, pattern in words.items():

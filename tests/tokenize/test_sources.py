@@ -14,12 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recodec.audio.files import read_audio
+from recodec.corpus import Entry, clean_id, list_input, read_entry
+from recodec.corpus.listing import expand_braces
 from recodec.errors import ConfigError
 from recodec.tokenize import open_codes
-from recodec.tokenize.clips import Entry, clean_id
 from recodec.tokenize.plan import cut_shards
-from recodec.tokenize.sources import list_input, read_entry
-from recodec.tokenize.sources.listing import expand_braces
 
 
 def files_of(clips):

@@ -111,14 +111,14 @@ def kinds_of(tmp_path):
             file.add(path, path.name)
         info = tarfile.TarInfo("a.json")
         file.addfile(info, io.BytesIO())
-    return {"folder": (folder, 2), "manifest": (manifest, 2), "tar": (tar, 2), "tars": (tmp_path / "pack-*.tar", 2)}
+    return {"folder": (folder, 2), "manifest": (manifest, 2), "tar": (tar, 3), "tars": (tmp_path / "pack-*.tar", 3)}
 
 
 @pytest.mark.parametrize("kind", ["folder", "manifest", "tar", "tars"])
 def test_any_place_gives_crops(tmp_path, kind):
     place, broken = kinds_of(tmp_path)[kind]
     examples = examples_of({"music": str(place)})
-    assert len(examples.failed) == broken
+    assert len(examples.left_out) == broken
     assert examples.seconds == pytest.approx(6.0, abs=0.01)
     assert all(heard(examples[n].audio) == {"music"} for n in range(6))
 
@@ -130,7 +130,7 @@ def test_a_data_set_gives_crops(tmp_path):
     table = datasets.Dataset.from_dict({"audio": rows}).cast_column("audio", datasets.Audio(decode=False))
     table.save_to_disk(str(tmp_path / "set"))
     examples = examples_of({"music": str(tmp_path / "set")})
-    assert len(examples.failed) == 2
+    assert len(examples.left_out) == 2
     assert heard(examples[0].audio) == {"music"}
 
 
@@ -164,9 +164,11 @@ def test_batches_do_not_depend_on_workers_and_processes(shards):
 
 
 def test_what_is_no_corpus(tmp_path):
-    with pytest.raises(AudioError, match="no int16 shards"):
+    with pytest.raises(ConfigError, match="has no audio files, tars or Parquet files"):
         examples_of(tmp_path)
-    with pytest.raises(ConfigError, match="is no folder"):
+    with pytest.raises(ConfigError, match=r"there is no folder or file .*absent"):
+        examples_of(tmp_path / "absent")
+    with pytest.raises(ConfigError, match=r"there is no file or folder .*nothing"):
         examples_of({"music": str(tmp_path / "nothing")})
     folder = write_folder(tmp_path / "files")
     with pytest.raises(AudioError, match="as long as a crop"):

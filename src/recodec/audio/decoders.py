@@ -119,6 +119,14 @@ class PcmDecoder:
         if held:
             raise AudioError(f"{self._name} ends within a sample")
 
+    def stretch(self, file: IO[bytes], start: int, count: int) -> Samples:
+        """Samples from the middle of a file that can seek, fewer where it ends before."""
+        frame = self._pcm.frame_bytes
+        size = count * frame if self._size is None else max(0, min(count * frame, self._size - start * frame))
+        file.seek(start * frame, os.SEEK_CUR)
+        data = file.read(size)
+        return self._pcm.decode(data[: len(data) // frame * frame])
+
     def _read(self, size: int, position: int) -> bytes:
         try:
             return self._file.read(size)
@@ -159,7 +167,9 @@ class SndfileDecoder:
         self.rate_hz, self.channels = self._sound.samplerate, self._sound.channels
         frames = self._sound.frames
         self.num_samples = None if frames >= _UNKNOWN_FRAMES else frames
-        self._counted = self.num_samples is not None and self._sound.format not in _NOT_COUNTED
+        self.subtype = self._sound.subtype
+        self.estimates = self._sound.format in _NOT_COUNTED
+        """Whether `num_samples` may be wrong."""
         if self._missing and not partial:
             promised = round(frames / (1 - self._missing)) if self._missing < 1 else 0
             raise cut_off(name, frames, promised, self.rate_hz)
@@ -180,7 +190,7 @@ class SndfileDecoder:
             return
         if self._guarded.error is not None:
             raise AudioError(f"{self._name} cannot be read beyond {position} samples") from self._guarded.error
-        if self._counted and self.num_samples is not None and 0 < position < self.num_samples:
+        if not self.estimates and self.num_samples is not None and 0 < position < self.num_samples:
             raise cut_off(self._name, position, self.num_samples, self.rate_hz)
 
 
@@ -222,6 +232,8 @@ def open_decoder(file: IO[bytes], name: str, *, partial: bool = False) -> Decode
         AudioError: if it is not audio that can be read here, is damaged in its header, or was cut off.
     """
     front = file.read(FRONT_BYTES)
+    if not front:
+        raise AudioError(f"{name} is empty")
     if is_wav(front):
         try:
             return open_wav(file, name, partial=partial)

@@ -16,6 +16,7 @@ from ..atomic import write_text
 from ..errors import AudioError, ConfigError
 from ..geometry import SegmentGeometry
 from ..hub import resolve_file
+from ..text import read_json_object
 from .batch import BatchFeature
 
 FEATURE_EXTRACTOR_NAME = "preprocessor_config.json"
@@ -243,12 +244,7 @@ class EncodecFeatureExtractor(SegmentGeometry):
                 pretrained_model_name_or_path, FEATURE_EXTRACTOR_NAME, revision=revision, cache_dir=cache_dir,
                 token=token, local_files_only=local_files_only,
             )  # fmt: skip
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ConfigError(f"{path} is not valid JSON: {error}") from error
-        if not isinstance(values, dict):
-            raise ConfigError(f"{path} holds no JSON object")
+        values = read_json_object(path)
         return cls.from_dict({**values, **overrides})
 
     @classmethod

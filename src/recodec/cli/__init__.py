@@ -82,8 +82,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         code = cli.main(arguments, prog_name="recodec", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.UsageError as error:
-        hint = f"\nTry '{error.ctx.command_path} --help'." if error.ctx else ""
-        return _fail(2, error.format_message() + hint)
+        return _fail(2, error.format_message(), *([f"Try '{error.ctx.command_path} --help'."] if error.ctx else []))
     except click.ClickException as error:
         return _fail(error.exit_code, error.format_message())
     except click.Abort:
@@ -104,6 +103,9 @@ def _stop(number: int, _: object) -> NoReturn:
     sys.exit(128 + number)
 
 
-def _fail(code: int, message: str) -> int:
-    click.echo(f"recodec: error: {message}", err=True)
+def _fail(code: int, message: str, *hints: str) -> int:
+    from ..text import shown
+
+    # Names in a message come from files: none of them may add a line, or speak to the terminal.
+    click.echo("\n".join(["recodec: error: " + shown(message), *hints]), err=True)
     return code

@@ -41,8 +41,9 @@ def evaluate(paths: tuple[str, ...], manifests: tuple[str, ...], codecs: tuple[s
     if any file could not be evaluated.
     """
     from ..errors import RecodecError
-    from ..evaluation.campaign import Campaign, gather_clips
+    from ..evaluation.campaign import Campaign
     from ..evaluation.campaign import evaluate as run
+    from ..evaluation.clips import gather_clips
     from ..evaluation.codecs import parse_codecs
     from ..evaluation.metrics import PAIR_METRICS
     from ..evaluation.summary import summarize, text_table, time_table

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 def info(source: Path) -> None:
     """Show what FILE, an .ecdc file of version 0 or 1, holds: model, length, bandwidth, damage."""
     from ..codec import open_reader
+    from ..text import shown
 
     with open(source, "rb") as file:
         reader = open_reader(file)
@@ -27,7 +28,7 @@ def info(source: Path) -> None:
         ("size", f"{size:,} bytes"),
         *rows,
     ]:
-        click.echo(f"{name:<12} {value}")
+        click.echo(f"{name:<12} {shown(value)}")
 
 
 def _rows0(reader: EcdcReader) -> list[tuple[str, str]]:

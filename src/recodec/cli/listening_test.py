@@ -35,7 +35,7 @@ def make(paths: tuple[str, ...], manifests: tuple[str, ...], codecs: tuple[str, 
     key.json: it says what was behind each letter.
     """
     from ..errors import RecodecError
-    from ..evaluation.campaign import gather_clips
+    from ..evaluation.clips import gather_clips
     from ..evaluation.codecs import parse_codecs
     from ..evaluation.listening import make_test
 

@@ -13,6 +13,8 @@ import click
 
 from .endpoints import STANDARD, RawType, is_plain
 
+MAX_TIME_S = 1e12
+MAX_THREADS = 1024
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -27,9 +29,12 @@ class Time(click.ParamType):
             return value
         found = re.fullmatch(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)", str(value))
         if found is None:
-            self.fail(f"{value!r} is no time; write 90, 1:30 or 0:01:30.5", param, ctx)
-        hours, minutes, seconds = found.groups()
-        return 3600 * int(hours or 0) + 60 * int(minutes or 0) + float(seconds)
+            self.fail(f"{value!r} is not a time; write 90, 1:30 or 0:01:30.5", param, ctx)
+        hours, minutes, seconds = (float(part or 0) for part in found.groups())
+        total = 3600 * hours + 60 * minutes + seconds
+        if not total < MAX_TIME_S:
+            self.fail(f"{value!r} is too long: no recording has more than {MAX_TIME_S:.0e} s", param, ctx)
+        return total
 
 
 def lm_option(function: F) -> F:
@@ -48,7 +53,8 @@ def meta_lm_option(function: F) -> F:
 def model_options(function: F) -> F:
     """`--model`, `--engine` and `--threads`."""
     for option in (
-        click.option("--threads", type=click.IntRange(min=1), help="CPU threads; the engine's choice by default."),
+        click.option("--threads", type=click.IntRange(1, MAX_THREADS),
+                     help="CPU threads; the engine's choice by default."),
         click.option("--engine", type=click.Choice(["auto", "onnx", "torch"]), default="auto", show_default=True,
                      help="What runs the model."),
         click.option("--model", metavar="NAME_OR_PATH", help="A folder or a hub id; the shipped model by default."),

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..config import CONFIG_NAME as MODEL_CONFIG_NAME
 from ..config import EncodecConfig
 from ..errors import CheckpointError, ConfigError, ModelMismatchError
 from ..hub import is_weights_file, model_called, model_name, resolve_file
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ..lm.meta_coder import MetaLanguageModel
 
 ENGINES = ("auto", "onnx", "torch")
+MAX_THREADS = 1024
 DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 """Precisions by their short names."""
 
@@ -53,8 +55,8 @@ class ModelChoice:
         if short not in DTYPES:
             raise ConfigError(f"dtype must be one of {', '.join(DTYPES.values())}, got {self.dtype!r}")
         object.__setattr__(self, "dtype", short)
-        if self.threads is not None and self.threads < 1:
-            raise ConfigError(f"threads must be at least 1, got {self.threads}")
+        if self.threads is not None and not 1 <= self.threads <= MAX_THREADS:
+            raise ConfigError(f"threads must be from 1 to {MAX_THREADS}, got {self.threads}")
 
     @classmethod
     def of(
@@ -126,7 +128,24 @@ def load_language_model(name_or_path: str | Path | None) -> LanguageModel | None
         resolve_file(name_or_path, WEIGHTS_NAME)
     except CheckpointError:
         return None
-    return LanguageModel.load(folder)
+    lm = LanguageModel.load(folder)
+    if (folder / MODEL_CONFIG_NAME).is_file():
+        _check_fit(lm, EncodecConfig.from_json_file(folder / MODEL_CONFIG_NAME), folder)
+    return lm
+
+
+def _check_fit(lm: LanguageModel, config: EncodecConfig, folder: Path) -> None:
+    """Make sure that a language model speaks the codes of the model beside it.
+
+    Raises:
+        CheckpointError: if it does not.
+    """
+    for name, found, wanted in (
+        ("codebook_size", lm.config.codebook_size, config.codebook_size),
+        ("frame_rate", lm.config.frame_rate, config.frame_rate),
+    ):
+        if found != wanted:
+            raise CheckpointError(f"the language model in {folder} has a {name} of {found}, the model one of {wanted}")
 
 
 def find_lm(header: Header, name_or_path: str | Path | None) -> LanguageModel | None:

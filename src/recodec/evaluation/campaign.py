@@ -8,15 +8,13 @@ from pathlib import Path
 
 from ..atomic import write_text
 from ..errors import AudioError, ConfigError
-from .clips import Clip, read_manifest
+from .clips import Clip
 from .codebooks import codebook_use
 from .codecs import CodecSpec
 from .jobs import Job, Outcome
 from .metrics import PAIR_METRICS
 from .results import write_codebooks, write_results
 from .runner import run
-
-AUDIO_ENDINGS = (".aif", ".aiff", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav")
 
 
 @dataclass(frozen=True)
@@ -102,34 +100,3 @@ def evaluate(
 
         write_text(folder / "report.html", report_page(outcomes, title=campaign.title))
     return outcomes
-
-
-def gather_clips(
-    paths: Iterable[str | Path], *, manifests: Iterable[str | Path] = (), kind: str = "other"
-) -> list[Clip]:
-    """Clips of files, of folders (everything with a sound file's ending, at any depth) and of manifests.
-
-    Args:
-        paths: files and folders.
-        manifests: see `read_manifest`; they know the kinds of their clips.
-        kind: of the files of `paths`.
-
-    Raises:
-        AudioError: for a path that is not there, or a folder without sound.
-    """
-    clips: dict[str, Clip] = {}
-    for path in map(Path, paths):
-        if not path.exists():
-            raise AudioError(f"{path} does not exist")
-        files = [path]
-        if path.is_dir():
-            files = sorted(p for p in path.rglob("*") if p.suffix.lower() in AUDIO_ENDINGS and p.is_file())
-            if not files:
-                raise AudioError(f"{path} holds no sound files ({', '.join(AUDIO_ENDINGS)})")
-        for file in files:
-            name = str(file.relative_to(path)) if path.is_dir() else file.name
-            clips.setdefault(str(file), Clip(str(file), kind, name))
-    for manifest in manifests:
-        for clip in read_manifest(manifest):
-            clips[clip.path] = clip
-    return list(clips.values())

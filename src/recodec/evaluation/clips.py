@@ -1,19 +1,18 @@
-"""Clips: what is evaluated. A file, or a manifest of files, with what kind of sound each is."""
+"""Clips: what is evaluated. Recordings of a corpus, with what kind of sound each is."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ..audio import read_audio
-from ..errors import AudioError
+from ..audio.files import READ_SAMPLES
+from ..corpus import Entry, Sound, list_input, open_recording, read_entry
+from ..errors import AudioError, ConfigError
 
 KINDS = ("speech", "music", "other")
-_FILE_COLUMNS = ("file", "path", "filename", "audio")
 _KIND_COLUMNS = ("kind", "group", "type", "label")
 
 
@@ -22,14 +21,16 @@ class Clip:
     """A recording to evaluate.
 
     Attributes:
-        path: the file.
+        path: the file, or the container with the place in it.
         kind: `"speech"`, `"music"` or `"other"`; it chooses the metrics that make sense.
         name: how tables call it; the file's name by default.
+        entry: of the corpus, for a recording that is not a file of its own.
     """
 
     path: str
     kind: str = "other"
     name: str = ""
+    entry: Entry | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -38,13 +39,27 @@ class Clip:
             object.__setattr__(self, "name", Path(self.path).name)
 
     def read(self) -> tuple[np.ndarray, int]:
-        """Samples (C, T) float32, and the rate in Hz.
+        """Samples (C, T) float32 of one or two channels, and the rate in Hz.
 
         Raises:
-            AudioError: if the file cannot be read, is empty, holds a NaN or an infinity, or has more
-                than two channels.
+            AudioError: if it cannot be read, is empty, was cut off, or has a NaN or infinite sample.
+            FileNotFoundError: if there is no such file.
         """
-        return read_audio(self.path)
+        sound = self._sound()
+        if isinstance(sound, tuple):
+            return np.atleast_2d(sound[0]), sound[1]
+        if not isinstance(sound, (str, bytes)):
+            raise AudioError(f"{self.path} has no audio")
+        with open_recording(sound, self.path) as reader:
+            return np.concatenate(list(reader.blocks(READ_SAMPLES)), axis=1), reader.rate_hz
+
+    def _sound(self) -> Sound | None:
+        if self.entry is None:
+            return self.path
+        (recording,) = read_entry(self.entry)
+        if recording.sound is None:
+            raise AudioError(f"{self.path} has no audio: {recording.error}")
+        return recording.sound
 
 
 def fit_length(audio: np.ndarray, length: int) -> np.ndarray:
@@ -60,45 +75,40 @@ def kind_of(label: str | None) -> str:
     return word if word in KINDS else "other"
 
 
-def read_manifest(path: str | Path, *, folder: str | Path | None = None) -> list[Clip]:
-    """Clips of a CSV or TSV table with a header: a column of files, and one of kinds if there is any.
+def gather_clips(
+    paths: Iterable[str | Path], *, manifests: Iterable[str | Path] = (), kind: str = "other"
+) -> list[Clip]:
+    """The clips of any places where recordings lie (see `corpus.list_input`), each once.
 
     Args:
-        path: the table. Columns are found by name: `file` (or `path`, `filename`, `audio`) and
-            `kind` (or `group`, `type`, `label`).
-        folder: where relative files lie; by default the table's folder, or a folder beside it that
-            is named like it (`dev.tsv` and `dev/`).
+        paths: files, folders, tars, Parquet files, manifests, data sets or patterns.
+        manifests: more of them.
+        kind: of clips whose place does not tell it, in a column `kind`, `group`, `type` or `label`.
 
     Raises:
-        AudioError: if it has no column of files, or no row.
+        AudioError: for a place that is not there, or has no recordings.
     """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise AudioError(f"{path} cannot be read: {error}") from error
-    rows = list(csv.DictReader(text.splitlines(), delimiter="\t" if "\t" in text.partition("\n")[0] else ","))
-    if not rows:
-        raise AudioError(f"{path} lists no files")
-    file_column = _column(rows[0], _FILE_COLUMNS)
-    if file_column is None:
-        raise AudioError(f"{path} has no column named {' or '.join(_FILE_COLUMNS)}")
-    kind_column = _column(rows[0], _KIND_COLUMNS)
-    clips = []
-    for row in rows:
-        name = row[file_column]
-        kind = kind_of(row[kind_column]) if kind_column else "other"
-        clips.append(Clip(str(locate(path, name, folder)), kind, name))
-    return clips
+    clips: dict[str, Clip] = {}
+    for place in [*paths, *manifests]:
+        try:
+            listing = list_input(str(place))
+        except (ConfigError, OSError) as error:
+            raise AudioError(str(error)) from error
+        column = next((name for name in _KIND_COLUMNS if name in listing.columns), None)
+        for entry in listing.entries:
+            for clip in _clips_of(entry, column, kind):
+                if clip.path not in clips or column:  # what a manifest says of a file holds
+                    clips[clip.path] = clip
+    return list(clips.values())
 
 
-def _column(row: dict[str, str], names: Sequence[str]) -> str | None:
-    return next((name for name in names if name in row), None)
-
-
-def locate(manifest: Path, name: str, folder: str | Path | None) -> Path:
-    """Where a file that a manifest names lies: in the folder given, in one beside the manifest, or in its own."""
-    if folder is not None:
-        return Path(folder) / name
-    beside = manifest.with_suffix("") / name
-    return beside if beside.exists() else manifest.parent / name
+def _clips_of(entry: Entry, column: str | None, kind: str) -> Iterable[Clip]:
+    if entry.kind == "file":
+        label = entry.meta.get(column) if column else None
+        yield Clip(entry.path, kind_of(label) if column else kind, entry.id)
+        return
+    labels = [recording.meta.get(column) for recording in read_entry(entry)] if column else [kind] * entry.count
+    for label in labels:
+        one, entry = entry.cut(1)
+        name = one.id if one.kind == "broken" else f"{one.id}/{one.first}"
+        yield Clip(f"{one.path}/{one.first}", kind_of(label if isinstance(label, str) else None), name, one)

@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import ModelMismatchError
 from ..wire.v1.range_coder import RangeDecoderBatch, encode_packet
 from .attention import MAX_PUSH_FRAMES
+from .config import CodeLMConfig
 from .files import load_lm
 from .network import ExactLM
 from .tables import TABLE_RULE, TOTAL_BITS
@@ -43,6 +44,11 @@ class LanguageModel:
             CheckpointError: for weights that cannot be read, do not fit, or are out of range.
         """
         return cls(*load_lm(folder))
+
+    @property
+    def config(self) -> CodeLMConfig:
+        """The shape of its network."""
+        return self._lm.config
 
     @property
     def fingerprint(self) -> str:

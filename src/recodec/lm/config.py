@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
+from ..text import read_json_object
 
 MODEL_TYPE = "recodec_code_lm"
 CONFIG_NAME = "lm_config.json"
@@ -55,7 +55,7 @@ class CodeLMConfig:
                 good = isinstance(value, int) and not isinstance(value, bool) and low <= value < _MAX_SIZE
                 _require(good, field.name, value, f"an integer from {low} to {_MAX_SIZE - 1}")
         _require(isinstance(self.conditioned, bool), "conditioned", self.conditioned, "true or false")
-        number = isinstance(self.context_s, (int, float)) and math.isfinite(self.context_s)
+        number = isinstance(self.context_s, (int, float)) and not isinstance(self.context_s, bool)
         _require(number and 0 <= self.context_s <= 60, "context_s", self.context_s, "from 0 to 60 seconds")
         # Sums of squares must stay exact in float64: width * 2^42 <= 2^53.
         _require(self.width <= 2048, "width", self.width, "at most 2048")
@@ -87,7 +87,7 @@ class CodeLMConfig:
             ConfigError: for another kind of model, unknown keys or bad values.
         """
         if values.get("model_type") != MODEL_TYPE:
-            raise ConfigError(f"this is no configuration of a {MODEL_TYPE!r} model")
+            raise ConfigError(f"this is not a configuration of a {MODEL_TYPE!r} model")
         fields = {k: v for k, v in values.items() if k != "model_type"}
         unknown = set(fields) - {f.name for f in dataclasses.fields(cls)}
         if unknown:
@@ -112,13 +112,7 @@ class CodeLMConfig:
             ConfigError: if the file is no JSON object, or describes no code language model.
             FileNotFoundError: if there is no such file.
         """
-        try:
-            values = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise ConfigError(f"{path} is not valid JSON: {error}") from error
-        if not isinstance(values, dict):
-            raise ConfigError(f"{path} holds no JSON object")
-        return cls.from_dict(values)
+        return cls.from_dict(read_json_object(path))
 
 
 def _require(condition: bool, name: str, value: object, allowed: str) -> None:

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors.numpy import save
 
 from ..atomic import write_bytes, write_text
-from ..errors import CheckpointError
+from ..checkpoint import read_safetensors
 from .arithmetic import Matmul
 from .config import CONFIG_NAME, CodeLMConfig
 from .network import ExactLM
@@ -44,10 +43,7 @@ def load_lm(folder: str | Path, *, matmul: Matmul = np.matmul) -> tuple[ExactLM,
     """
     folder = Path(folder)
     config = CodeLMConfig.from_json_file(folder / CONFIG_NAME)
-    try:
-        tensors = load_file(folder / WEIGHTS_NAME)
-    except SafetensorError as error:
-        raise CheckpointError(f"{folder / WEIGHTS_NAME} is no safetensors file: {error}") from error
+    tensors = read_safetensors(folder / WEIGHTS_NAME)
     return ExactLM(config, tensors, matmul=matmul), fingerprint(config, tensors)
 
 

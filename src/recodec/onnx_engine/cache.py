@@ -36,11 +36,12 @@ def cache_folder() -> Path:
 
 
 class GraphCache:
-    """Graphs of one configuration, each a file of some ten kilobytes: weights are no part of them.
+    """Graphs of one configuration, each a file of some ten kilobytes: weights are not part of them.
 
     The folder is named by a hash of the configuration and of the source code that builds graphs, so a
-    cached graph is never an outdated one. A folder that cannot be read or written is no error: the
-    graphs are then built each time.
+    cached graph is never an outdated one. A file has the digest of its graph in its name, since a wrong bit in a
+    graph changes codes silently. A folder that cannot be read or written is not an error: graphs are then built
+    each time.
     """
 
     def __init__(self, config: EncodecConfig, folder: Path | None = None) -> None:
@@ -49,10 +50,13 @@ class GraphCache:
             self._folder = (folder or cache_folder()) / "graphs" / _fingerprint(config)
 
     def load(self, name: str) -> bytes | None:
-        """The graph of that name, or `None` if there is none."""
+        """The graph of that name, or `None` if there is none, or a damaged one."""
         if self._folder is not None:
             with suppress(OSError):
-                return (self._folder / f"{name}.onnx").read_bytes()
+                for path in sorted(self._folder.glob(f"{name}-*.onnx")):
+                    graph = path.read_bytes()
+                    if path.name == _file_name(name, graph):
+                        return graph
         return None
 
     def save(self, name: str, graph: bytes) -> None:
@@ -60,7 +64,11 @@ class GraphCache:
         if self._folder is not None:
             with suppress(OSError):
                 self._folder.mkdir(parents=True, exist_ok=True)
-                write_bytes(self._folder / f"{name}.onnx", graph)
+                write_bytes(self._folder / _file_name(name, graph), graph)
+
+
+def _file_name(name: str, graph: bytes) -> str:
+    return f"{name}-{hashlib.sha256(graph).hexdigest()[:32]}.onnx"
 
 
 def _fingerprint(config: EncodecConfig) -> str:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
+
+from . import telemetry  # isort: skip  # noqa: F401  # before ONNX Runtime is imported
+import onnxruntime as ort  # isort: skip
 
 from ..config import EncodecConfig
 from ..errors import ConfigError

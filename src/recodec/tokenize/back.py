@@ -11,9 +11,9 @@ from pathlib import Path
 
 from ..audio.writer import write_audio
 from ..codec import Codec, ModelChoice
+from ..corpus import AUDIO_SUFFIXES, clean_id
 from ..errors import ConfigError, CorruptError, ModelMismatchError
 from ..hub import model_called
-from .clips import AUDIO_SUFFIXES, clean_id
 from .engines.local import usable_cores
 from .reading import Item, open_shard, shard_files
 from .worker import follow_parent

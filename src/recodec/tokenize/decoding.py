@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import itertools
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO
 
 import numpy as np
 
 from ..audio.decoders import READ_SAMPLES
-from ..audio.files import AudioReader
 from ..audio.mixing import Mixer
 from ..audio.resampling import resample
 from ..audio.samples import check_samples
+from ..corpus import Part, Recording, Sound, open_recording, reason
 from ..errors import AudioError
-from .clips import Clip, Sound
 
 
 @dataclass(frozen=True)
@@ -59,7 +54,8 @@ def decode(sound: Sound, name: str, form: Form) -> Decoded:
     try:
         if isinstance(sound, tuple):
             return _decode_samples(sound, name, form)
-        with open_sound(sound, name, form) as reader:
+        assert isinstance(sound, (str, bytes, Part))
+        with open_recording(sound, name, rate_hz=form.rate_hz, channels=form.channels) as reader:
             if (reader.num_samples or 0) > form.long_samples:
                 return Decoded(source_rate=reader.source_rate_hz)
             blocks, count = [], 0
@@ -75,35 +71,6 @@ def decode(sound: Sound, name: str, form: Form) -> Decoded:
         return Decoded(error=reason(error))
     except Exception as error:  # one clip never ends a run of millions
         return Decoded(error=f"{name}: {type(error).__name__}: {error}")
-
-
-@contextmanager
-def open_sound(sound: str | bytes, name: str, form: Form) -> Iterator[AudioReader]:
-    """A clip's file, converted to what the model takes. Errors as of `AudioReader`."""
-    with (
-        open_file(sound) as file,
-        AudioReader(file, rate_hz=form.rate_hz, channels=form.channels, name=name) as reader,
-    ):
-        yield reader
-
-
-def open_file(sound: str | bytes) -> IO[bytes]:
-    """The bytes of a clip; of nothing that a read could wait for, such as a pipe.
-
-    Raises:
-        AudioError: for a name that is no file's.
-        OSError: if it cannot be opened.
-    """
-    if isinstance(sound, str) and os.path.exists(sound) and not os.path.isfile(sound):
-        raise AudioError(f"{sound} is no file")
-    return open(sound, "rb") if isinstance(sound, str) else io.BytesIO(sound)
-
-
-def reason(error: Exception) -> str:
-    """An error in one line."""
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}"
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _decode_samples(sound: tuple[np.ndarray, int], name: str, form: Form) -> Decoded:
@@ -128,9 +95,9 @@ class Prefetcher:
         self._make, self._form, self._ahead = make_executor, form, ahead
         self._executor = make_executor()
 
-    def decoded(self, clips: Iterable[Clip]) -> Iterator[tuple[Clip, Decoded]]:
+    def decoded(self, clips: Iterable[Recording]) -> Iterator[tuple[Recording, Decoded]]:
         """Each clip with its samples, in the order given."""
-        waiting: deque[tuple[Clip, Future[Decoded] | None]] = deque()
+        waiting: deque[tuple[Recording, Future[Decoded] | None]] = deque()
         source = iter(clips)
         while True:
             for clip in itertools.islice(source, self._ahead - len(waiting)):
@@ -152,7 +119,7 @@ class Prefetcher:
         """End the processes."""
         self._executor.shutdown(cancel_futures=True)
 
-    def _submit(self, clip: Clip) -> Future[Decoded] | None:
+    def _submit(self, clip: Recording) -> Future[Decoded] | None:
         if clip.sound is None:
             return None
         try:
@@ -162,7 +129,7 @@ class Prefetcher:
             failed.set_exception(error)
             return failed
 
-    def _alone(self, clip: Clip) -> Decoded:
+    def _alone(self, clip: Recording) -> Decoded:
         future = self._submit(clip)
         if future is None:
             return Decoded(error=clip.error or "no audio")

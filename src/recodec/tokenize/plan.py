@@ -14,10 +14,10 @@ from typing import Any
 import pyarrow as pa
 
 from ..atomic import atomic_write, write_text
+from ..corpus import Entry, Listing
 from ..errors import ConfigError
-from .clips import Entry, Shard
 from .job import own_folder
-from .sources import Listing
+from .shards import Shard
 
 PLAN_VERSION = 1
 OWN_COLUMNS = (
@@ -90,8 +90,9 @@ def make_plan(folder: str | Path, settings: dict[str, Any], listing: Listing) ->
             shards, clips = shards + 1, clips + shard.clips
         if not clips:
             raise ConfigError("the input has no clips")
-    columns = output_names(listing.schema.names)
-    schema = pa.schema([field.with_name(new) for field, (_, new) in zip(listing.schema, columns, strict=True)])
+    columns = output_names(list(listing.columns))
+    kinds = {"string": pa.string(), "binary": pa.binary()}
+    schema = pa.schema([(new, kinds.get(listing.columns[old], listing.columns[old])) for old, new in columns])
     plan = Plan(Path(folder), settings, shards, clips, columns, schema.serialize().to_pybytes())
     content = {
         "version": PLAN_VERSION, "settings": settings, "shards": shards, "clips": clips, "columns": columns,

@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..codec import Codec
-from .clips import Entry
+from ..corpus import Entry, read_entry
 from .decoding import Form, decode
 from .job import ModelChoice
-from .sources import read_entry
 
 MEASURED_CLIPS = 16
 MEASURED_S = 120.0

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 
 from ..atomic import atomic_write
 from ..codec import Codec
-from .clips import Shard
 from .job import Job
+from .shards import Shard
 
 ROW_GROUP_ROWS = 128
 _CODE_TYPE = np.dtype("<i2")

@@ -15,14 +15,14 @@ from typing import Any, TextIO
 
 from ..atomic import write_text
 from ..codec import Codec
+from ..corpus import list_input
 from ..errors import ConfigError
-from .clips import Shard
 from .engines import make_engine
 from .job import Job, ModelChoice, OutputChoice, own_folder, records_folder
 from .plan import Plan, check_settings, make_plan, read_plan
 from .precision import Mismatch, measure
 from .progress import Progress
-from .sources import list_input
+from .shards import Shard
 from .worker import Record
 
 

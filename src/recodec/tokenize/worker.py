@@ -17,18 +17,18 @@ import numpy as np
 
 from ..atomic import write_text
 from ..codec import Codec
+from ..corpus import Part, Recording, fits_as_file, open_recording, read_entry, reason
 from ..errors import AudioError
-from .clips import Clip, Shard
-from .decoding import Decoded, Form, Prefetcher, open_sound, reason
+from .decoding import Decoded, Form, Prefetcher
 from .job import Job
 from .rows import Row, write_shard
-from .sources import read_entry
+from .shards import Shard
 
 _WINDOW_BATCHES = 4
 _WINDOW_S = 600.0
 _BLOCK_S = 10.0
 
-Sized = tuple[Clip, Decoded]
+Sized = tuple[Recording, Decoded]
 
 
 @dataclass(frozen=True)
@@ -147,6 +147,8 @@ class ShardWorker:
             try:
                 if decoded.error is not None:
                     raise AudioError(decoded.error)
+                if output.format == "ecdc" and not fits_as_file(clip.id, ".ecdc"):
+                    raise AudioError(f"{clip.id} is too long for the name of a file")
                 if decoded.audio is None:
                     codes, scales, length = self._stream(clip)
                 else:
@@ -159,9 +161,9 @@ class ShardWorker:
             found.append(Row(number, clip.id, clip.path, length, decoded.source_rate, small, scales, meta))
         return found
 
-    def _stream(self, clip: Clip) -> tuple[np.ndarray, np.ndarray | None, int]:
+    def _stream(self, clip: Recording) -> tuple[np.ndarray, np.ndarray | None, int]:
         """Codes, scales and length of a long clip, whose audio is never in memory as a whole."""
-        assert isinstance(clip.sound, (str, bytes))
+        assert isinstance(clip.sound, (str, bytes, Part))
         length = 0
 
         def counted(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
@@ -170,7 +172,8 @@ class ShardWorker:
                 length += audio.shape[1]
                 yield audio
 
-        with open_sound(clip.sound, clip.path, self._form) as reader:
+        form = self._form
+        with open_recording(clip.sound, clip.path, rate_hz=form.rate_hz, channels=form.channels) as reader:
             blocks = _ahead(reader.blocks(round(_BLOCK_S * self._codec.sampling_rate)))
             codes, scales = self._codec.encode(counted(blocks), num_quantizers=self._job.output.num_quantizers)
         return codes, scales, length

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from ..errors import AudioError
 from .config import TrainConfig
 from .sources import Group, open_groups
 
@@ -20,6 +21,7 @@ SILENCE_RMS = 1e-3
 TRIES = 8
 MUSIC = "music"
 _RESPONSE_S = 1.0
+_LISTEN_TRIES = 100
 
 
 @dataclass(frozen=True)
@@ -42,23 +44,38 @@ class Examples(Dataset[Example]):
         config: of the run.
 
     Attributes:
-        failed: recordings that could not be opened.
+        left_out: reasons by the names of recordings that cannot serve.
         seconds: of audio there are.
 
     Raises:
-        AudioError: if there is no audio.
+        AudioError: if there is no audio, or nothing but silence.
         ConfigError: for a place of an unknown kind.
     """
 
     def __init__(self, config: TrainConfig) -> None:
         self._config = config
         model = config.model
-        self._groups, self.failed = open_groups(
+        found = open_groups(
             config.data, list(config.group_weights), rate_hz=model.sampling_rate, channels=model.audio_channels,
             crop_samples=config.crop_samples,
         )  # fmt: skip
+        self._groups, self.left_out = found.groups, found.left_out
         self.seconds = sum(group.seconds for group in self._groups.values())
-        self._weights = {name: config.group_weights[name] for name in self._groups}
+        self._weights = {name: config.group_weights.get(name, 1.0) for name in self._groups}
+        self._check_audible()
+
+    def _check_audible(self) -> None:
+        """Make sure that there is something to learn from: on silence alone the losses are not numbers.
+
+        Raises:
+            AudioError: if no crop is louder than silence.
+        """
+        random = np.random.default_rng(self._config.seed)
+        for _ in range(_LISTEN_TRIES):
+            if _rms(self._draw(random, set())) > SILENCE_RMS:
+                return
+        groups = ", ".join(self._groups)
+        raise AudioError(f"none of {_LISTEN_TRIES} crops of the groups {groups} is louder than silence")
 
     def __getitem__(self, number: int) -> Example:
         random = np.random.default_rng((self._config.seed, number))
@@ -66,7 +83,7 @@ class Examples(Dataset[Example]):
         audio = np.zeros((self._config.model.audio_channels, self._config.crop_samples), np.float32)
         for _ in range(TRIES):
             audio = self._draw(random, failed)
-            if np.sqrt(np.mean(audio**2)) > SILENCE_RMS and np.abs(audio).max() <= 1.0:
+            if _rms(audio) > SILENCE_RMS and np.abs(audio).max() <= 1.0:
                 break
         return Example(audio / max(1.0, float(np.abs(audio).max())), frozenset(failed))
 
@@ -103,6 +120,10 @@ class Examples(Dataset[Example]):
         if config.reverb_probability and random.random() < config.reverb_probability:
             crop = reverberate(crop, config.model.sampling_rate, random)
         return crop * np.float32(10.0 ** (random.uniform(*config.gain_db) / 20.0))
+
+
+def _rms(audio: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(audio**2)))
 
 
 def reverberate(audio: np.ndarray, rate_hz: int, random: np.random.Generator) -> np.ndarray:

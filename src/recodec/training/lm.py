@@ -20,6 +20,7 @@ from ..lm.files import save_lm
 from ..lm.float_network import CodeLM
 from ..lm.meta_network import MetaCodeLM, MetaLMConfig
 from ..lm.quantize import quantize
+from ..nn.pickled import load_pickled
 from .codes import CODEBOOKS_NAME, CodeCrops, CodesIndex, group_of
 from .config import apply_settings
 from .loop import Run, begin
@@ -296,7 +297,7 @@ def _optimizers(model: nn.Module, config: LMTrainConfig) -> list[torch.optim.Opt
 def _take_weights(model: nn.Module, folder: Path) -> None:
     """The weights of another run; the codec's codebooks stay those at hand."""
     try:
-        weights = torch.load(folder / STATE_NAME, map_location="cpu", weights_only=True)["model"]
+        weights = load_pickled(folder / STATE_NAME)["model"]
         weights.pop("codebooks", None)
         missing = set(model.load_state_dict(weights, strict=False).missing_keys) - {"codebooks"}
     except Exception as error:  # torch.load raises whatever the bytes provoke

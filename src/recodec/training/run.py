@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 import torch
 
-from ..atomic import atomic_write
+from ..atomic import atomic_write, write_text
 from ..model.encodec import EncodecModel
 from . import parallel
 from .board import Board, codebook_use
@@ -19,6 +20,7 @@ from .trainer import Trainer
 
 DISCRIMINATOR_NAME = "discriminator.pt"
 MODEL_NAME = "model"
+LEFT_OUT_NAME = "left_out.tsv"
 
 
 def train(
@@ -71,6 +73,17 @@ def train(
     return trainer.model
 
 
+def note_left_out(left_out: Mapping[str, str], path: Path) -> None:
+    """Write which recordings cannot serve, and why, and say how many they are; nothing if all can."""
+    if not left_out:
+        return
+    rows = [f"{' '.join(name.split())}\t{' '.join(why.split())}" for name, why in left_out.items()]
+    write_text(path, "\n".join(["name\treason", *rows]) + "\n")
+    first_name, first_reason = next(iter(left_out.items()))
+    more = f" and {len(left_out) - 1} more" if len(left_out) > 1 else ""
+    print(f"left out: {first_name} ({first_reason}){more}; see {path}", file=sys.stderr)
+
+
 class _CodecRun(Run):
     """The loop of a codec model's run, with its dev set and its board."""
 
@@ -78,6 +91,8 @@ class _CodecRun(Run):
         super().__init__(trainer, out, progress, stack)
         config, first = trainer.config, parallel.rank() == 0
         self.trainer = trainer
+        if first:
+            note_left_out(trainer.examples.left_out, out / LEFT_OUT_NAME)
         self.dev = DevSet(config.dev, config.model) if first and config.dev is not None else None
         self.board = stack.enter_context(Board(out / "board")) if first and config.board else None
 

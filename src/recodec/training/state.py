@@ -10,6 +10,7 @@ import torch
 
 from ..atomic import atomic_write
 from ..errors import CheckpointError
+from ..nn.pickled import load_pickled
 
 STATE_NAME = "state.pt"
 
@@ -18,6 +19,18 @@ def write_state(folder: Path, state: dict[str, Any]) -> None:
     """Write a run's state into its folder."""
     with atomic_write(folder / STATE_NAME) as file:
         torch.save(state, file)
+
+
+def _check_numbers(state: Any) -> None:
+    """Make sure that the numbers which a run goes on from are numbers.
+
+    Raises:
+        ValueError: naming the one that is not.
+    """
+    for name, kinds in (("done", int), ("position", int), ("seconds", (int, float))):
+        value = state.get(name, 0)
+        if isinstance(value, bool) or not isinstance(value, kinds) or value < 0 or value > 2**53:
+            raise ValueError(f"{name} is {value!r}")
 
 
 def read_state(folder: Path, load: Callable[[dict[str, Any]], None], device: torch.device) -> None:
@@ -29,8 +42,10 @@ def read_state(folder: Path, load: Callable[[dict[str, Any]], None], device: tor
     """
     path = folder / STATE_NAME
     try:
-        load(torch.load(path, map_location=device, weights_only=True))
+        state = load_pickled(path, device)
+        _check_numbers(state)
+        load(state)
     except FileNotFoundError:
         raise
-    except Exception as error:  # torch.load raises whatever the bytes provoke
+    except Exception as error:  # `load` meets whatever the file holds in place of a state
         raise CheckpointError(f"cannot resume from {path}: {error}") from error

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from ..config import EncodecConfig
 from ..errors import CheckpointError, TrainingError
 from ..model.encodec import EncodecModel
+from ..nn.pickled import load_pickled
 from . import parallel
 from .adversarial import Adversary
 from .average import WeightAverage
@@ -54,7 +55,7 @@ class Trainer:
         self.device = torch.device(device)
         torch.manual_seed(config.seed)
         self.examples = Examples(config)
-        self.failed = set(self.examples.failed)
+        self.failed = set(self.examples.left_out)
         self._position = 0
         self._batches = None
         self.random = torch.Generator().manual_seed(config.seed)
@@ -237,7 +238,7 @@ class Trainer:
         if self.adversary is None:
             raise CheckpointError("this run has no discriminator: its generator_weight and feature_weight are 0")
         try:
-            self.adversary.module.load_state_dict(torch.load(path, map_location=self.device, weights_only=True))
+            self.adversary.module.load_state_dict(load_pickled(path, self.device))
         except Exception as error:  # torch.load raises whatever the bytes provoke
             raise CheckpointError(f"cannot read the discriminator {path}: {error}") from error
 

@@ -7,8 +7,8 @@ from importlib.util import find_spec
 from typing import Protocol
 
 from ...errors import ConfigError
-from ..clips import Shard
 from ..job import Job
+from ..shards import Shard
 from ..worker import Tick
 from .local import LocalEngine
 

@@ -16,8 +16,8 @@ from multiprocessing.util import Finalize
 from typing import Any
 
 from ...errors import ConfigError, RecodecError
-from ..clips import Shard
 from ..job import Job
+from ..shards import Shard
 from ..worker import ShardWorker, Tick, follow_parent, is_finished
 
 _POLL_S = 0.2

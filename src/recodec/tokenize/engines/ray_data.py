@@ -10,8 +10,8 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
-from ..clips import Shard
 from ..job import Job
+from ..shards import Shard
 from ..worker import ShardWorker, Tick
 
 

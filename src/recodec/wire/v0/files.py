@@ -43,6 +43,7 @@ MAX_META_BYTES = 4096  # Meta's tool writes about 60
 
 _HEAD = struct.Struct("!4sBI")
 _SCALE = struct.Struct("!f")
+_LIMIT = 1 << 63
 
 
 @dataclass(frozen=True)
@@ -221,7 +222,7 @@ def _parse(values: object) -> Metadata:
     if not isinstance(values, dict):
         raise CorruptError("the header is no JSON object")
     model, fingerprint = values.get("m"), values.get("fp")
-    if not isinstance(model, str):
+    if not isinstance(model, str) or not _is_unicode(model):
         raise CorruptError(f"the header's model name is {model!r}")
     if fingerprint is not None and not (
         isinstance(fingerprint, str) and re.fullmatch(f"[0-9a-f]{{{FINGERPRINT_DIGITS}}}", fingerprint)
@@ -233,10 +234,20 @@ def _parse(values: object) -> Metadata:
     return Metadata(model, _count(values, "al"), _count(values, "nc"), fingerprint, coded)
 
 
+def _is_unicode(text: str) -> bool:
+    """Whether UTF-8 can hold a text: JSON may have half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _count(values: dict[str, Any], key: str) -> int:
     value = values.get(key)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise CorruptError(f"the header's {key} is {value!r}, and must be a positive integer")
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value < _LIMIT:
+        shown = repr(value) if not isinstance(value, int) or abs(value) < _LIMIT else "of absurd size"
+        raise CorruptError(f"the header's {key} is {shown}, and must be a positive integer below 2^63")
     return value
 
 

@@ -1,4 +1,4 @@
-"""WebDataset tars: files whose names agree up to the first dot make one clip."""
+"""WebDataset tars: files whose names agree up to the first dot make one recording."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..clips import AUDIO_SUFFIXES, Clip, Entry, clean_id, printable
+from .entries import AUDIO_SUFFIXES, Entry, Part, Recording
+from .names import clean_id, printable
 
 TEXT_SUFFIXES = frozenset({"txt", "text", "transcript", "json", "jsonl", "cls", "cls2", "index", "id", "csv", "tsv"})
 _NUMBERED = "numbered"
@@ -30,9 +31,9 @@ def is_audio_suffix(suffix: str) -> bool:
 
 
 def tar_entries(path: Path, id: str) -> tuple[list[Entry], dict[str, bool]]:
-    """Entries of a tar, and the suffixes of what is no audio: whether each is text.
+    """Entries of a tar, and the suffixes of what is not audio: whether each is text.
 
-    What comes behind damage is one broken clip.
+    What comes after damage is one broken recording.
     """
     keys: Counter[str] = Counter()
     suffixes: dict[str, bool] = {}
@@ -40,10 +41,11 @@ def tar_entries(path: Path, id: str) -> tuple[list[Entry], dict[str, bool]]:
     try:
         with tarfile.open(path, "r:*") as tar:
             for sample in _samples(tar):
-                keys[sample.key] += 1
+                keys[clean_id(sample.key)] += 1
                 suffixes.update({s: is_text_suffix(s) for s in sample.members if not is_audio_suffix(s)})
     except Exception as error:  # besides its own errors, tarfile passes on those of what unpacks it
-        broken.append(Entry("broken", str(path), f"{id}/damage", detail=f"{path} is damaged: {error}"))
+        place = "damage" if "damage" not in keys else "damage~"
+        broken.append(Entry("broken", str(path), f"{id}/{place}", detail=f"{path} is damaged: {error}"))
     count = keys.total()
     detail = "" if len(keys) == count else _NUMBERED
     whole = [Entry("tar", str(path), id, count=count, detail=detail)] if count else []
@@ -55,21 +57,23 @@ def is_text_suffix(suffix: str) -> bool:
     return suffix.rpartition(".")[2].lower() in TEXT_SUFFIXES
 
 
-def read_tar(entry: Entry) -> Iterator[Clip]:
-    """The clips of an entry."""
+def read_tar(entry: Entry) -> Iterator[Recording]:
+    """The recordings of an entry."""
     with tarfile.open(entry.path, "r:*") as tar:
         for row, sample in enumerate(_samples(tar)):
             if row >= entry.first + entry.count:
                 return
             if row >= entry.first:
                 key = f"{row:06d}.{sample.key}" if entry.detail == _NUMBERED else sample.key
-                yield _clip(tar, sample, f"{entry.id}/{clean_id(key)}", entry.path)
+                yield _recording(tar, sample, f"{entry.id}/{clean_id(key)}", entry.path)
 
 
-def _clip(tar: tarfile.TarFile, sample: _Sample, id: str, path: str) -> Clip:
+def _recording(tar: tarfile.TarFile, sample: _Sample, id: str, path: str) -> Recording:
     audio = sample.audio
     if audio is None:
-        return Clip(id, f"{path}/{printable(sample.key)}", error=f"no audio under the key {printable(sample.key)!r}")
+        return Recording(
+            id, f"{path}/{printable(sample.key)}", error=f"no audio under the key {printable(sample.key)!r}"
+        )
     try:
         sound = _read(tar, audio)
         meta = {}
@@ -78,8 +82,8 @@ def _clip(tar: tarfile.TarFile, sample: _Sample, id: str, path: str) -> Clip:
                 content = _read(tar, member)
                 meta[suffix] = content.decode("utf-8", "replace") if is_text_suffix(suffix) else content
     except Exception as error:  # as above
-        return Clip(id, f"{path}/{printable(audio.name)}", error=f"damaged in the tar: {error}")
-    return Clip(id, f"{path}/{printable(audio.name)}", sound, meta)
+        return Recording(id, f"{path}/{printable(audio.name)}", error=f"damaged in the tar: {error}")
+    return Recording(id, f"{path}/{printable(audio.name)}", sound, meta)
 
 
 def _read(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
@@ -112,3 +116,15 @@ def _samples(tar: tarfile.TarFile) -> Iterator[_Sample]:
         raise
     if sample is not None:
         yield sample
+
+
+def tar_parts(entry: Entry) -> Iterator[Recording]:
+    """The recordings of an entry of a tar that is not packed, each as a place in it; its members are not read."""
+    with tarfile.open(entry.path, "r:") as tar:
+        for row, sample in enumerate(_samples(tar)):
+            if entry.first <= row < entry.first + entry.count:
+                name = f"{entry.path}/{printable(sample.key)}"
+                audio = sample.audio
+                sound = None if audio is None else Part(entry.path, audio.offset_data, audio.size)
+                why = None if sound is not None else f"no audio under the key {printable(sample.key)!r}"
+                yield Recording(f"{entry.id}/{clean_id(sample.key)}", name, sound, error=why)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +14,38 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ...errors import ConfigError
-from ..clips import Clip, Entry, Sound, printable
+from ..errors import ConfigError
+from .entries import Entry, Recording, Row, Sound
+from .manifests import FILE_COLUMNS
+from .names import printable
 
 _BATCH_ROWS = 32
 _USUAL_NAMES = ("audio", "sound", "wav", "flac", "mp3", "speech")
+
+
+def parquet_entries(
+    files: Sequence[tuple[Path, str]], column: str | None
+) -> tuple[list[Entry], dict[str, pa.DataType]]:
+    """Entries of files and their ids, and the types of their other columns.
+
+    Raises:
+        ConfigError: if one has no column of audio, or they do not belong together.
+    """
+    entries: list[Entry] = []
+    schemas: list[pa.Schema] = []
+    for file, id in files:
+        try:
+            entry, schema = parquet_entry(file, id, column)
+        except (pa.ArrowException, OSError) as error:
+            entries.append(Entry("broken", str(file), id, detail=f"{file} is not a Parquet file, or damaged: {error}"))
+            continue
+        entries += [entry] if entry.count else []
+        schemas.append(schema)
+    try:
+        schema = pa.unify_schemas(schemas, promote_options="permissive") if schemas else pa.schema([])
+    except pa.ArrowException as error:
+        raise ConfigError(f"the Parquet files do not belong together: {error}") from error
+    return entries, {field.name: field.type for field in schema}
 
 
 def parquet_entry(path: Path, id: str, column: str | None) -> tuple[Entry, pa.Schema]:
@@ -48,7 +78,8 @@ def audio_column(schema: pa.Schema, column: str | None, name: str) -> str:
     features = _features(schema)
     marked = [key for key, feature in features.items() if isinstance(feature, dict) and feature.get("_type") == "Audio"]
     fitting = [field.name for field in schema if _may_be_audio(field)]
-    found = next((key for key in [*marked, *fitting] if key in schema.names), None)
+    listed = [field.name for field in schema if field.name in FILE_COLUMNS and _is_text(field.type)]
+    found = next((key for key in [*marked, *fitting, *listed] if key in schema.names), None)
     if found is None:
         raise ConfigError(f"{name} has no column of audio that shows itself as such: name one of {schema.names}")
     return found
@@ -70,8 +101,12 @@ def _may_be_audio(field: pa.Field) -> bool:
     return field.name.lower() in _USUAL_NAMES and any(kind(field.type) for kind in kinds)
 
 
-def read_parquet(entry: Entry) -> Iterator[Clip]:
-    """The clips of an entry."""
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def read_parquet(entry: Entry) -> Iterator[Recording]:
+    """The recordings of an entry."""
     with pq.ParquetFile(entry.path) as file:
         row, last, groups = 0, entry.first + entry.count, []
         skipped = 0
@@ -86,21 +121,22 @@ def read_parquet(entry: Entry) -> Iterator[Clip]:
         for batch in file.iter_batches(batch_size=_BATCH_ROWS, row_groups=groups):
             begin, end = max(0, entry.first - row), min(batch.num_rows, last - row)
             for i, values in enumerate(batch.slice(begin, max(0, end - begin)).to_pylist()):
-                yield clip_of(values, entry, row + begin + i, Path(entry.path).parent)
+                yield recording_of(values, entry, row + begin + i, Path(entry.path).parent)
             row += batch.num_rows
 
 
-def clip_of(values: dict[str, Any], entry: Entry, row: int, folder: Path) -> Clip:
-    """A row of a table as a clip; relative paths in it begin at the folder."""
+def recording_of(values: dict[str, Any], entry: Entry, row: int, folder: Path) -> Recording:
+    """A row of a table as a recording; relative paths in it begin at the folder."""
     value = values.pop(entry.detail)
     path = value.get("path") if isinstance(value, dict) else value if isinstance(value, str) else None
     place = f"{entry.path}/{row}" + (f"/{path}" if path else "")
-    sound = _sound(value, folder)
+    sound = sound_of(value, folder)
     error = "the row holds no audio" if sound is None else None
-    return Clip(f"{entry.id}/{row}", printable(place), sound, values, error)
+    return Recording(f"{entry.id}/{row}", printable(place), sound, values, error)
 
 
-def _sound(value: Any, folder: Path) -> Sound | None:
+def sound_of(value: Any, folder: Path) -> Sound | None:
+    """What a cell of a column of audio holds; `None` if that is not audio. Relative paths begin at the folder."""
     match value:
         case bytes():
             return value
@@ -114,3 +150,30 @@ def _sound(value: Any, folder: Path) -> Sound | None:
             return str(folder / path)
         case _:
             return None
+
+
+def parquet_rows(entry: Entry) -> Iterator[Recording]:
+    """The recordings of an entry, whose audio is read when it is wanted."""
+    for row in range(entry.first, entry.first + entry.count):
+        sound = Row(_read_row, entry.path, entry.detail, row)
+        yield Recording(f"{entry.id}/{row}", f"{entry.path}/{row}", sound)
+
+
+@lru_cache(maxsize=4)
+def _group(path: str, column: str, group: int) -> list[Any]:
+    """The audio of a row group; some are kept, since crops come back to the same ones."""
+    with pq.ParquetFile(path) as file:
+        return file.read_row_group(group, columns=[column]).column(0).to_pylist()
+
+
+@lru_cache(maxsize=64)
+def _group_ends(path: str) -> list[int]:
+    with pq.ParquetFile(path) as file:
+        return list(accumulate(file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)))
+
+
+def _read_row(path: str, column: str, number: int) -> Sound | None:
+    ends = _group_ends(path)
+    group = bisect_right(ends, number)
+    rows = _group(path, column, group)
+    return sound_of(rows[number - (ends[group - 1] if group else 0)], Path(path).parent)

@@ -5,17 +5,16 @@ from __future__ import annotations
 import glob
 import itertools
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-import pyarrow as pa
-
-from ...errors import ConfigError
-from ..clips import Entry, clean_id
-from .files import MANIFEST_SUFFIXES, file_entry, is_audio, manifest_entries, walk
-from .hugging_face import dataset_entries, is_dataset
-from .parquet import parquet_entry
+from ..errors import ConfigError
+from .entries import Entry
+from .files import file_entries, is_audio, manifest_entries, walk
+from .manifests import MANIFEST_SUFFIXES
+from .names import Names, clean_id
 from .tars import tar_entries
 
 _TAR_ENDS = (".tar", ".tar.gz", ".tgz")
@@ -26,12 +25,17 @@ class Listing:
     """What an input holds.
 
     Attributes:
-        entries: of all clips, in an order that depends on nothing but the input.
-        schema: of the metadata, by the input's names.
+        entries: of all recordings, in an order that depends on nothing but the input; no two have the same id.
+        columns: of the metadata, by the input's names: `"string"`, `"binary"`, or a type of Arrow.
     """
 
     entries: Sequence[Entry]
-    schema: pa.Schema
+    columns: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """How many recordings there are."""
+        return sum(entry.count for entry in self.entries)
 
 
 def list_input(source: str, column: str | None = None) -> Listing:
@@ -80,13 +84,15 @@ def _fixed_part(pattern: str) -> Path:
 
 def _list_folder(folder: Path, column: str | None) -> Listing:
     if is_dataset(folder):
+        from .hugging_face import dataset_entries
+
         return Listing(*dataset_entries(folder, column))
     files = list(walk(folder))
     for fits in (is_audio, _is_tar, _is_parquet):
         chosen = [file for file in files if fits(file)]
         if chosen:
             return _list_files(chosen, folder, column)
-    raise ConfigError(f"{folder} holds no audio files, tars or Parquet files")
+    raise ConfigError(f"the folder {folder} has no audio files, tars or Parquet files")
 
 
 def _list_files(files: Sequence[Path], root: Path, column: str | None) -> Listing:
@@ -96,37 +102,33 @@ def _list_files(files: Sequence[Path], root: Path, column: str | None) -> Listin
         return _list_parquet(files, root, column)
     if len(files) == 1 and files[0].suffix.lower() in MANIFEST_SUFFIXES:
         entries, names = manifest_entries(files[0])
-        return Listing(entries, pa.schema([(name, pa.string()) for name in names]))
-    return Listing([file_entry(file, root) for file in files], pa.schema([]))
+        return Listing(entries, dict.fromkeys(names, "string"))
+    return Listing(file_entries(files, root))
 
 
 def _list_tars(files: Iterable[Path], root: Path) -> Listing:
     entries: list[Entry] = []
     suffixes: dict[str, bool] = {}
+    names = Names()
     for file in files:
-        found, more = tar_entries(file, clean_id(str(file.relative_to(root))))
+        found, more = tar_entries(file, names.unique(clean_id(str(file.relative_to(root)))))
         entries += found
         suffixes.update(more)
-    kinds = {True: pa.string(), False: pa.binary()}
-    return Listing(entries, pa.schema([(name, kinds[suffixes[name]]) for name in sorted(suffixes)]))
+    return Listing(entries, {name: "string" if suffixes[name] else "binary" for name in sorted(suffixes)})
 
 
 def _list_parquet(files: Iterable[Path], root: Path, column: str | None) -> Listing:
-    entries: list[Entry] = []
-    schemas: list[pa.Schema] = []
-    for file in files:
-        id = clean_id(str(file.relative_to(root)))
-        try:
-            entry, schema = parquet_entry(file, id, column)
-        except (pa.ArrowException, OSError) as error:
-            entries.append(Entry("broken", str(file), id, detail=f"{file} is no Parquet file: {error}"))
-            continue
-        entries += [entry] if entry.count else []
-        schemas.append(schema)
-    try:
-        return Listing(entries, pa.unify_schemas(schemas, promote_options="permissive") if schemas else pa.schema([]))
-    except pa.ArrowException as error:
-        raise ConfigError(f"the Parquet files do not belong together: {error}") from error
+    from .parquet import parquet_entries
+
+    names = Names()
+    return Listing(
+        *parquet_entries([(file, names.unique(clean_id(str(file.relative_to(root))))) for file in files], column)
+    )
+
+
+def is_dataset(folder: Path) -> bool:
+    """Whether a folder is one that `datasets.Dataset.save_to_disk` wrote."""
+    return (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file()
 
 
 def _is_tar(file: Path) -> bool:

@@ -1,0 +1,102 @@
+"""Stretches of recordings: some samples from the middle, the same bits as in the whole."""
+
+from __future__ import annotations
+
+from typing import IO, Any, NamedTuple, cast
+
+import numpy as np
+import soundfile
+
+from ..errors import AudioError
+from .decoders import Decoder, Guarded, PcmDecoder, SndfileDecoder, checked, open_decoder
+from .samples import Samples, check_samples
+
+# Decoders with a memory begin this many samples early, so that what is wanted does not depend on where they begin.
+_RUN_UP_SAMPLES = {
+    "MPEG_LAYER_III": 1152 * 40,
+    "MPEG_LAYER_II": 1152 * 40,
+    "MPEG_LAYER_I": 1152 * 40,
+    "VORBIS": 1 << 14,
+}
+# Formats that are decoded from the start: their decoders forget too slowly, or cannot seek.
+_FROM_THE_START = frozenset({"OPUS", "GSM610", "G721_32", "G723_24", "G723_40", "NMS_ADPCM_16", "NMS_ADPCM_24",
+                             "NMS_ADPCM_32"})  # fmt: skip
+
+
+class Shape(NamedTuple):
+    """What a recording has: samples per channel, rate in Hz, channels and the mask of their loudspeakers."""
+
+    num_samples: int
+    rate_hz: int
+    channels: int
+    places: int
+
+
+def shape_of(file: IO[bytes], name: str) -> Shape:
+    """The shape of a recording. Where the header does not tell the length, the recording is decoded to count it.
+
+    Args:
+        file: that can seek, standing at its start.
+        name: what the errors call it.
+
+    Raises:
+        AudioError: if it is not audio, is damaged, was cut off, or has no samples.
+    """
+    decoder = checked(open_decoder(file, name), name)
+    known = decoder.num_samples
+    exact = known is not None and not (isinstance(decoder, SndfileDecoder) and decoder.estimates)
+    count = known if exact else sum(piece.shape[1] for piece in decoder.pieces())
+    if not count:
+        raise AudioError(f"{name} has no samples")
+    return Shape(count, decoder.rate_hz, decoder.channels, decoder.places)
+
+
+def read_stretch(file: IO[bytes], name: str, start: int, count: int) -> Samples:
+    """Samples `start` to `start + count` of a recording, (C, count), at its own rate.
+
+    Args:
+        file: that can seek, standing at its start.
+        name: what the errors call it.
+        start, count: in samples of the recording.
+
+    Raises:
+        AudioError: if the recording is damaged or ends before, or has a NaN or infinite sample.
+    """
+    decoder = open_decoder(file, name)
+    if isinstance(decoder, PcmDecoder):
+        audio = decoder.stretch(file, start, count)
+    elif isinstance(decoder, SndfileDecoder) and decoder.subtype not in _FROM_THE_START:
+        audio = _sought(file, name, start, count, _RUN_UP_SAMPLES.get(decoder.subtype, 0))
+    else:
+        audio = _from_the_start(decoder, start, count)
+    if audio.shape[1] != count:
+        raise AudioError(f"{name} ends within the samples {start} to {start + count}")
+    return check_samples(audio, name=name, offset=start)
+
+
+def _sought(file: IO[bytes], name: str, start: int, count: int, run_up: int) -> Samples:
+    file.seek(0)
+    guarded = Guarded(file)
+    early = max(0, start - run_up)
+    try:
+        with soundfile.SoundFile(cast(Any, guarded)) as sound:
+            if early:
+                sound.seek(early)
+            # One read, since each is followed by a seek.
+            audio = sound.read(start - early + count, dtype="float32", always_2d=True).T
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        raise AudioError(f"{name} cannot be read between the samples {start} and {start + count}: {error}") from error
+    if guarded.error is not None:
+        raise AudioError(f"{name} cannot be read: {guarded.error}") from guarded.error
+    return audio[:, start - early :]
+
+
+def _from_the_start(decoder: Decoder, start: int, count: int) -> Samples:
+    parts, position = [np.zeros((decoder.channels, 0), np.float32)], 0
+    for piece in decoder.pieces():
+        begin, end = max(0, start - position), start + count - position
+        parts.append(piece[:, begin : max(begin, end)])
+        position += piece.shape[1]
+        if position >= start + count:
+            break
+    return np.concatenate(parts, axis=1)

@@ -1,0 +1,34 @@
+"""Text from outside: JSON that may be anything, and names that may hold anything."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from .errors import ConfigError
+
+
+def read_json_object(path: str | Path) -> dict[str, Any]:
+    """Read a JSON file that holds an object.
+
+    Raises:
+        ConfigError: if it is not valid JSON in UTF-8, is nested too deeply, has a number of too many digits, or does
+            not hold an object.
+        FileNotFoundError: if there is no such file.
+    """
+    try:
+        values = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} does not hold a JSON object")
+    return values
+
+
+def shown(text: str) -> str:
+    """A text as it is safe to show on a terminal or in a table: control characters are written as escapes.
+
+    Names in files come from anywhere. A terminal obeys what is in them, and a line feed makes a line of its own.
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
