@@ -25,6 +25,7 @@ from recodec.evaluation.metrics import PAIR_METRICS
 from recodec.evaluation.results import COLUMNS, tidy_rows, write_results
 from recodec.evaluation.runner import JOURNAL_NAME, read_journal, run
 from recodec.evaluation.summary import summarize, text_table, time_table
+from recodec.processes import WorkerPool
 from support.signals import noise, voice
 
 RATE = 24_000
@@ -44,12 +45,12 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
     """Do jobs here rather than in processes, which take seconds to start; returns the jobs done."""
     done: list[Job] = []
 
-    def do(todo, workers):
-        for job in todo:
-            done.append(job)
-            yield run_job(job)
+    def do(job: Job) -> Outcome:
+        done.append(job)
+        return run_job(job)
 
-    monkeypatch.setattr(runner, "_in_processes", do)
+    monkeypatch.setattr(runner, "run_job", do)
+    monkeypatch.setattr(runner, "WorkerPool", lambda workers, one_thread: WorkerPool(0))
     return done
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 
@@ -25,7 +23,7 @@ def test_order_is_kept_and_nothing_is_read_too_far_ahead(clips):
             taken.append(file)
             yield Recording(file.name, str(file), str(file))
 
-    prefetcher = Prefetcher(lambda: ThreadPoolExecutor(1), FORM, 3)
+    prefetcher = Prefetcher(0, FORM, 3)
     given = []
     for clip, decoded in prefetcher.decoded(source()):
         given.append(clip.id)
@@ -46,11 +44,10 @@ class Deadly(bytes):
 
 
 def test_a_process_that_dies_costs_one_clip(clips):
-    context = multiprocessing.get_context("spawn")
     files = sorted(clips.glob("*/*.wav"))[:3]
     items = [Recording(str(i), str(file), str(file)) for i, file in enumerate(files)]
     items.insert(1, Recording("deadly", "deadly", Deadly(b"x")))
-    prefetcher = Prefetcher(lambda: ProcessPoolExecutor(1, context), FORM, 3)
+    prefetcher = Prefetcher(1, FORM, 3)
     found = list(prefetcher.decoded(items))
     prefetcher.close()
     assert [clip.id for clip, _ in found] == ["0", "deadly", "1", "2"]

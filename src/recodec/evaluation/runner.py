@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from ..processes import Died, WorkerPool, usable_cores
 from .jobs import Job, Outcome, failed, run_job
 
 JOURNAL_NAME = "journal.jsonl"
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 def run(jobs: Sequence[Job], *, workers: int | None = None, folder: str | Path | None = None) -> Iterator[Outcome]:
@@ -40,9 +36,10 @@ def run(jobs: Sequence[Job], *, workers: int | None = None, folder: str | Path |
             todo.append(job)
     if not todo:
         return
-    workers = min(workers or len(os.sched_getaffinity(0)), len(todo))
-    with _journal(folder) as journal, _one_thread_each():
-        for outcome in _in_processes(todo, workers):
+    workers = min(workers or usable_cores(), len(todo))
+    with _journal(folder) as journal, WorkerPool(workers, one_thread=True) as pool:
+        for job, found in pool.map(run_job, todo, ordered=False):
+            outcome = _outcome(job, found)
             if journal is not None:
                 journal.write(json.dumps(outcome.to_dict()) + "\n")
                 journal.flush()
@@ -64,39 +61,10 @@ def read_journal(folder: str | Path) -> dict[str, Outcome]:
     return known
 
 
-def _in_processes(jobs: Sequence[Job], workers: int) -> Iterator[Outcome]:
-    left = list(jobs)
-    while left:
-        done: set[Job] = set()
-        try:
-            with _pool(workers) as pool:
-                futures = {pool.submit(run_job, job): job for job in left}
-                for future in as_completed(futures):
-                    outcome = future.result()
-                    done.add(futures[future])
-                    yield outcome
-        except BrokenProcessPool:
-            # Some job took its process along, and all others' futures with it. It is among the first
-            # that are not done: the pool hands out jobs in order. Those go on one process each.
-            left = [job for job in left if job not in done]
-            suspects = 2 * workers + 2
-            for job in left[:suspects]:
-                yield _alone(job)
-            left = left[suspects:]
-        else:
-            return
-
-
-def _alone(job: Job) -> Outcome:
-    try:
-        with _pool(1) as pool:
-            return pool.submit(run_job, job).result()
-    except BrokenProcessPool:
+def _outcome(job: Job, found: Outcome | Died) -> Outcome:
+    if isinstance(found, Died):
         return failed(job, "the process died (a crash in a codec or a metric, or too little memory)")
-
-
-def _pool(workers: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    return found
 
 
 @contextmanager
@@ -111,18 +79,3 @@ def _journal(folder: str | Path | None) -> Iterator[IO[str] | None]:
         if torn:
             file.write("\n")
         yield file
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Processes started meanwhile keep to one thread: libraries read these variables when loaded."""
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import errno
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..audio.writer import write_audio
 from ..codec import Codec, ModelChoice
-from ..corpus import AUDIO_SUFFIXES, clean_id
-from ..errors import ConfigError, CorruptError, ModelMismatchError
+from ..corpus import AUDIO_SUFFIXES, Names, clean_id
+from ..errors import AudioError, ConfigError, CorruptError, ModelMismatchError
 from ..hub import model_called
-from .engines.local import usable_cores
+from ..processes import Died, WorkerPool, usable_cores
 from .reading import Item, open_shard, shard_files
-from .worker import follow_parent
 
 SUFFIXES = (".wav", ".flac", ".ogg")
 
@@ -73,12 +72,32 @@ def detokenize(
     count = usable_cores() if processes is None else processes
     if model.threads is None:
         model = replace(model, threads=max(1, usable_cores() // max(1, min(count, len(files)))))
-    work = [(file, Path(folder), suffix, model, force) for file in files]
-    if count == 0 or len(files) == 1:
-        return sum(watch(map(_decode_shard, work), len(files)), Decoding())
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(count, len(files)), context, follow_parent) as pool:
-        return sum(watch(pool.map(_decode_shard, work), len(files)), Decoding())
+    clashes = _clashing_names(files, suffix)
+    work = [(file, Path(folder), suffix, model, force, clashes) for file in files]
+    with WorkerPool(0 if len(files) == 1 else min(count, len(files))) as pool:
+        done = (_outcome(item, found) for item, found in pool.map(_decode_shard, work))
+        return sum(watch(done, len(files)), Decoding())
+
+
+def _outcome(work: Work, found: Decoding | Died) -> Decoding:
+    if isinstance(found, Died):
+        return Decoding(failed=((str(work[0]), "the process that decoded this shard died"),))
+    return found
+
+
+def _clashing_names(files: list[Path], suffix: str) -> dict[str, str]:
+    """Names for those recordings whose usual one another recording has as well, by id."""
+    ids = [item["id"] for file in files for item in open_shard(file).ids()]
+    shares = Counter(audio_name(id, suffix) for id in ids)
+    names, found = Names(), {}
+    for name, count in shares.items():
+        if count == 1:
+            names.unique(name)
+    for id in ids:
+        if shares[audio_name(id, suffix)] > 1:
+            stem, end = os.path.splitext(names.unique(clean_id(id) + suffix))
+            found[id] = stem + end
+    return found
 
 
 def audio_name(id: str, suffix: str) -> str:
@@ -87,25 +106,32 @@ def audio_name(id: str, suffix: str) -> str:
     return (stem if end.lower() in AUDIO_SUFFIXES else stem + end) + suffix
 
 
+Work = tuple[Path, Path, str, ModelChoice, bool, dict[str, str]]
+
 _codecs: dict[tuple[ModelChoice, str], Codec] = {}
 
 
-def _decode_shard(work: tuple[Path, Path, str, ModelChoice, bool]) -> Decoding:
-    file, folder, suffix, model, force = work
+def _decode_shard(work: Work) -> Decoding:
+    file, folder, suffix, model, force, clashes = work
     total = Decoding()
     for item in open_shard(file).rows():
-        place = folder / audio_name(item["id"], suffix)
-        if place.exists() and not force:
+        place = folder / clashes.get(item["id"], audio_name(item["id"], suffix))
+        if os.path.exists(place) and not force:
             total += Decoding(present=1)
             continue
         codec = _codec(model, item)
         try:
             audio = codec.decode(item["codes"], item["scales"], item["num_samples"])
-        except CorruptError as error:
+            os.makedirs(place.parent, exist_ok=True)
+            write_audio(place, audio, codec.sampling_rate, overwrite=True)
+        except (CorruptError, AudioError) as error:
             total += Decoding(failed=((item["id"], str(error)),))
             continue
-        os.makedirs(place.parent, exist_ok=True)
-        write_audio(place, audio, codec.sampling_rate, overwrite=True)
+        except OSError as error:
+            if error.errno not in (errno.ENAMETOOLONG, errno.EINVAL, errno.ENOTDIR, errno.EISDIR):
+                raise  # a full disk fails for all
+            total += Decoding(failed=((item["id"], f"it cannot be a file's name: {error.strerror}"),))
+            continue
         total += Decoding(1, 0, audio.shape[1] / codec.sampling_rate)
     return total
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +13,7 @@ from ..audio.resampling import resample
 from ..audio.samples import check_samples
 from ..corpus import Part, Recording, Sound, open_recording, reason
 from ..errors import AudioError
+from ..processes import Died, WorkerPool
 
 
 @dataclass(frozen=True)
@@ -43,14 +40,17 @@ class Decoded:
     error: str | None = None
 
 
-def decode(sound: Sound, name: str, form: Form) -> Decoded:
+def decode(sound: Sound | None, name: str, form: Form, why_not: str | None = None) -> Decoded:
     """Read, resample and mix a clip, unless it is long.
 
     Args:
         sound: its audio.
         name: what errors call it.
         form: what to make of it.
+        why_not: why there is no audio, where there is none.
     """
+    if sound is None:
+        return Decoded(error=why_not or "no audio")
     try:
         if isinstance(sound, tuple):
             return _decode_samples(sound, name, form)
@@ -83,62 +83,27 @@ def _decode_samples(sound: tuple[np.ndarray, int], name: str, form: Form) -> Dec
 
 
 class Prefetcher:
-    """Decodes clips ahead, in order, on an executor that may lose a process to a damaged file.
+    """Decodes recordings ahead, in order, in processes that a damaged file may kill, or in a thread.
 
     Args:
-        make_executor: starts processes or threads.
-        form: what to make of the clips.
-        ahead: clips that may be in work.
+        processes: that decode; 0 for a thread.
+        form: what to make of the recordings.
+        ahead: recordings that may be in work.
     """
 
-    def __init__(self, make_executor: Callable[[], Executor], form: Form, ahead: int) -> None:
-        self._make, self._form, self._ahead = make_executor, form, ahead
-        self._executor = make_executor()
+    def __init__(self, processes: int, form: Form, ahead: int) -> None:
+        self._pool, self._form, self._ahead = WorkerPool(processes), form, ahead
 
-    def decoded(self, clips: Iterable[Recording]) -> Iterator[tuple[Recording, Decoded]]:
-        """Each clip with its samples, in the order given."""
-        waiting: deque[tuple[Recording, Future[Decoded] | None]] = deque()
-        source = iter(clips)
-        while True:
-            for clip in itertools.islice(source, self._ahead - len(waiting)):
-                waiting.append((clip, self._submit(clip)))
-            if not waiting:
-                return
-            clip, future = waiting.popleft()
-            try:
-                yield clip, Decoded(error=clip.error or "no audio") if future is None else future.result()
-            except BrokenProcessPool:
-                # Some clip in work took the process along, and all others' results with it: each on its own now.
-                self._restart()
-                suspects = [clip, *(clip for clip, _ in waiting)]
-                waiting.clear()
-                for suspect in suspects:
-                    yield suspect, self._alone(suspect)
+    def decoded(self, recordings: Iterable[Recording]) -> Iterator[tuple[Recording, Decoded]]:
+        """Each recording with its samples, in the order given."""
+
+        def work(recording: Recording) -> tuple[Sound | None, str, Form, str | None]:
+            return recording.sound, recording.path, self._form, recording.error
+
+        for recording, found in self._pool.map(decode, recordings, arguments=work, ahead=self._ahead):
+            died = Decoded(error=f"{recording.path}: the process that read it died")
+            yield recording, died if isinstance(found, Died) else found
 
     def close(self) -> None:
         """End the processes."""
-        self._executor.shutdown(cancel_futures=True)
-
-    def _submit(self, clip: Recording) -> Future[Decoded] | None:
-        if clip.sound is None:
-            return None
-        try:
-            return self._executor.submit(decode, clip.sound, clip.path, self._form)
-        except BrokenProcessPool as error:
-            failed: Future[Decoded] = Future()
-            failed.set_exception(error)
-            return failed
-
-    def _alone(self, clip: Recording) -> Decoded:
-        future = self._submit(clip)
-        if future is None:
-            return Decoded(error=clip.error or "no audio")
-        try:
-            return future.result()
-        except BrokenProcessPool:
-            self._restart()
-            return Decoded(error=f"{clip.path}: the process that read it died")
-
-    def _restart(self) -> None:
-        self._executor.shutdown()
-        self._executor = self._make()
+        self._pool.close()

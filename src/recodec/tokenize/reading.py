@@ -35,6 +35,10 @@ class ShardFile(Protocol):
 
     def rows(self) -> Iterator[Item]: ...
 
+    def ids(self) -> Iterator[Item]:
+        """The rows with their ids only."""
+        ...
+
 
 class CodeShards:
     """All clips of a folder of shards, as a sequence.
@@ -136,6 +140,11 @@ class _ParquetShard:
         for group in range(len(self._ends)):
             yield from map(self._item, self._read(group))
 
+    def ids(self) -> Iterator[Item]:
+        with _damage_named(self._path), pq.ParquetFile(self._path) as file:
+            for batch in file.iter_batches(columns=["id"]):
+                yield from batch.to_pylist()
+
     def _read(self, group: int) -> list[Item]:
         with _damage_named(self._path), pq.ParquetFile(self._path) as file:
             return rows_of(file.read_row_group(group))
@@ -193,6 +202,13 @@ class _TarShard:
 
     def rows(self) -> Iterator[Item]:
         return map(self.row, range(len(self)))
+
+    def ids(self) -> Iterator[Item]:
+        with open(self._path, "rb") as file, _damage_named(self._path):
+            for places in self._places:
+                offset, size = places["json"]
+                file.seek(offset)
+                yield {"id": json.loads(file.read(size))["id"]}
 
 
 def _checked(item: Item, path: Path) -> Item:

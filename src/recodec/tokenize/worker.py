@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
-import signal
-import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -95,7 +91,7 @@ class ShardWorker:
         self._form = Form(rate, self._codec.config.audio_channels, round(job.long_s * rate))
         self._window = _WINDOW_BATCHES * job.batch
         ahead = max(2 * self._window, 4 * job.workers)
-        self._prefetcher = Prefetcher(self._executor, self._form, ahead)
+        self._prefetcher = Prefetcher(job.workers, self._form, ahead)
         self._names = dict(job.columns)
 
     def run(self, shard: Shard, notify: Callable[[Tick], object] = lambda tick: None) -> Record:
@@ -177,25 +173,6 @@ class ShardWorker:
             blocks = _ahead(reader.blocks(round(_BLOCK_S * self._codec.sampling_rate)))
             codes, scales = self._codec.encode(counted(blocks), num_quantizers=self._job.output.num_quantizers)
         return codes, scales, length
-
-    def _executor(self) -> Executor:
-        if self._job.workers == 0:
-            return ThreadPoolExecutor(1)
-        context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(self._job.workers, mp_context=context, initializer=follow_parent)
-
-
-def follow_parent() -> None:
-    """Make this process end with the one that started it, even if that is killed; interrupts are the parent's."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-
-
-def _end_with(parent: Any) -> None:
-    parent.join()
-    os._exit(1)
 
 
 def _windows(clips: Iterable[Sized], count: int, samples: float) -> Iterator[list[Sized]]:

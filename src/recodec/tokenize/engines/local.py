@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
 import multiprocessing
-import os
 import queue
-import sys
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.util import Finalize
 from typing import Any
 
 from ...errors import ConfigError, RecodecError
+from ...processes import Died, WorkerPool, usable_cores
 from ..job import Job
 from ..shards import Shard
-from ..worker import ShardWorker, Tick, follow_parent, is_finished
+from ..worker import ShardWorker, Tick
 
 _POLL_S = 0.2
 _ATTEMPTS = 3
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 _worker: ShardWorker | None = None
 _ticks: Any = None
@@ -43,61 +38,39 @@ class LocalEngine:
         if self._processes == 0:
             yield from _run_here(job, shards)
             return
-        source = iter(shards)
-        again: list[Shard] = []
-        for _ in range(_ATTEMPTS):
-            in_work: dict[int, Shard] = {}
-            try:
-                yield from self._run_pool(job, itertools.chain(again, source), count, in_work)
-                return
-            except BrokenProcessPool:
-                again = [shard for shard in in_work.values() if not is_finished(job, shard)]
-                # Something kills processes, perhaps a file that its library cannot stand: decode away from the model.
-                job = replace(job, workers=max(1, job.workers))
-        numbers = ", ".join(str(shard.index) for shard in again)
-        raise RecodecError(
-            f"processes died {_ATTEMPTS} times, now at the shards {numbers}: is there too little memory?"
-        )
-
-    def _run_pool(self, job: Job, shards: Iterator[Shard], count: int, in_work: dict[int, Shard]) -> Iterator[Tick]:
-        cores = usable_cores()
-        devices = _devices(job.model.device)
+        cores, devices = usable_cores(), _devices(job.model.device)
         processes = min(self._processes or (len(devices) if job.model.device != "cpu" else cores), count)
         if job.model.threads is None and job.model.device == "cpu":
             job = replace(job, model=replace(job.model, threads=max(1, cores // processes)))
         context = multiprocessing.get_context("spawn")
-        ticks, places = context.Queue(), context.Queue()
-        for i in range(processes):
-            places.put(devices[i % len(devices)])
-        pool = ProcessPoolExecutor(processes, context, _start, (job, ticks, places))
-        futures: list[Future[int]] = []
-        try:
-            while True:
-                for shard in itertools.islice(shards, processes + 1 - len(in_work)):  # one waits, so that none idles
-                    in_work[shard.index] = shard  # first, for `submit` may find the pool broken
-                    futures.append(pool.submit(_run_shard, shard))
-                if not futures:
-                    break
-                yield from _drain(ticks, _POLL_S)
-                for future in [future for future in futures if future.done()]:
-                    del in_work[future.result()]
-                    futures.remove(future)
-            yield from _drain(ticks, _POLL_S)
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        ticks: Any = context.Queue()
+
+        def start(died: bool) -> tuple[Job, Any, Any]:
+            nonlocal job, ticks
+            if died:
+                # Something kills processes, perhaps a file that its library cannot stand: decode away from the model.
+                # The queue is a new one, for the process that died may have held its lock.
+                job, ticks = replace(job, workers=max(1, job.workers)), context.Queue()
+            places = context.Queue()
+            for i in range(processes):
+                places.put(devices[i % len(devices)])
+            return job, ticks, places
+
+        with WorkerPool(processes, start=_start, arguments=start, attempts=_ATTEMPTS) as pool:
+            for found in pool.poll(_run_shard, shards, wait_s=_POLL_S):
+                yield from _drain(ticks)
+                if found is not None and isinstance(found[1], Died):
+                    raise RecodecError(
+                        f"processes died {_ATTEMPTS} times at shard {found[0].index}: is there too little memory?"
+                    )
+        yield from _drain(ticks, _POLL_S)
 
 
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-
-
-def _drain(ticks: Any, wait_s: float) -> Iterator[Tick]:
+def _drain(ticks: Any, wait_s: float = 0.0) -> Iterator[Tick]:
     """What has come, waiting for the first."""
     with suppress(queue.Empty):
-        yield ticks.get(timeout=wait_s)
         while True:
-            yield ticks.get_nowait()
+            yield ticks.get(timeout=wait_s) if wait_s else ticks.get_nowait()
 
 
 def _devices(device: str) -> list[str]:
@@ -123,9 +96,6 @@ def _run_here(job: Job, shards: Iterable[Shard]) -> Iterator[Tick]:
 def _start(job: Job, ticks: Any, places: Any) -> None:
     """In a new process: load the model, on a device of its own."""
     global _worker, _ticks
-    follow_parent()
-    for name in _THREAD_VARIABLES:  # for what this process starts
-        os.environ.setdefault(name, "1")
     job = replace(job, model=replace(job.model, device=places.get()))
     _worker, _ticks = ShardWorker(job), ticks
     # At its end a process waits for those that it started before anything tells them to end.

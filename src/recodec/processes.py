@@ -1,0 +1,195 @@
+"""Worker processes. One that dies, say of a file that its library cannot stand, costs its own task and no other.
+
+This is the one place that knows how many cores there are, how processes are started, and what to do when one dies.
+"""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Died:
+    """In place of a result: the process that worked on the item died."""
+
+
+@dataclass
+class _Work(Generic[Item, Result]):
+    item: Item
+    future: Future[Result]
+
+
+class WorkerPool:
+    """Processes that work on tasks; a context manager.
+
+    A task whose process dies is tried again alone, so that it cannot take others along, and gives `Died` if that
+    does not help. The processes end with the one that started them, even if that is killed, and leave Ctrl-C to it.
+
+    Args:
+        processes: how many; 0 for a thread of this process.
+        start: called in each new process with the values that `arguments` gives. `arguments` is called anew after a
+            process has died; its argument says whether one has.
+        arguments: see `start`.
+        one_thread: keep the libraries in each process to one thread.
+        attempts: how often a task whose process died is tried alone.
+    """
+
+    def __init__(
+        self,
+        processes: int,
+        *,
+        start: Callable[..., object] | None = None,
+        arguments: Callable[[bool], tuple[Any, ...]] = lambda died: (),
+        one_thread: bool = False,
+        attempts: int = 1,
+    ) -> None:
+        self._processes, self._start, self._arguments = processes, start, arguments
+        self._one_thread, self._attempts = one_thread, attempts
+        self._executor = self._make(died=False)
+
+    def map(
+        self,
+        function: Callable[..., Result],
+        items: Iterable[Item],
+        *,
+        arguments: Callable[[Item], tuple[Any, ...]] = lambda item: (item,),
+        ahead: int | None = None,
+        ordered: bool = True,
+    ) -> Iterator[tuple[Item, Result | Died]]:
+        """Call a function for every item, and give each with its result.
+
+        Args:
+            function: of a module, so that processes find it.
+            items: taken as they are needed.
+            arguments: of the function for an item.
+            ahead: items in work at once; one more than there are processes by default.
+            ordered: give results in the order of the items, or as they come.
+
+        Raises:
+            Exception: what the function raises.
+        """
+        for found in self.poll(function, items, arguments=arguments, ahead=ahead, ordered=ordered, wait_s=None):
+            assert found is not None  # without a limit to the wait, something has come
+            yield found
+
+    def poll(
+        self,
+        function: Callable[..., Result],
+        items: Iterable[Item],
+        *,
+        arguments: Callable[[Item], tuple[Any, ...]] = lambda item: (item,),
+        ahead: int | None = None,
+        ordered: bool = False,
+        wait_s: float | None,
+    ) -> Iterator[tuple[Item, Result | Died] | None]:
+        """As `map`, but gives `None` whenever nothing has come for `wait_s` seconds."""
+        limit = ahead or max(1, self._processes) + 1
+        source = iter(items)
+        waiting: deque[_Work[Item, Result]] = deque()
+        while True:
+            for item in itertools.islice(source, limit - len(waiting)):
+                waiting.append(_Work(item, self._submit(function, arguments(item))))
+            if not waiting:
+                return
+            chosen = [waiting[0].future] if ordered else [work.future for work in waiting]
+            done, _ = wait(chosen, wait_s, FIRST_COMPLETED)
+            if not done:
+                yield None
+                continue
+            work = next(work for work in waiting if work.future in done)
+            if _has_died(work.future):
+                # The processes of all tasks in work are gone with it: each on its own now.
+                suspects = list(waiting)
+                waiting.clear()
+                for suspect in suspects:
+                    yield suspect.item, self._settled(suspect, function, arguments(suspect.item))
+                continue
+            waiting.remove(work)
+            yield work.item, work.future.result()
+
+    def close(self) -> None:
+        """End the processes; tasks that have not begun are dropped."""
+        self._executor.shutdown(cancel_futures=True)
+
+    def __enter__(self) -> WorkerPool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _settled(
+        self, work: _Work[Item, Result], function: Callable[..., Result], values: tuple[Any, ...]
+    ) -> Result | Died:
+        """The result of a task that was in work when a process died."""
+        if not _has_died(work.future):
+            return work.future.result()
+        for _ in range(self._attempts):
+            self._executor.shutdown()
+            self._executor = self._make(died=True)
+            future = self._submit(function, values)
+            if not _has_died(future):
+                return future.result()
+        self._executor.shutdown()
+        self._executor = self._make(died=True)
+        return Died()
+
+    def _submit(self, function: Callable[..., Result], values: tuple[Any, ...]) -> Future[Result]:
+        try:
+            return self._executor.submit(function, *values)
+        except BrokenProcessPool as error:
+            failed: Future[Result] = Future()
+            failed.set_exception(error)
+            return failed
+
+    def _make(self, *, died: bool) -> Executor:
+        if self._processes == 0:
+            return ThreadPoolExecutor(1)
+        context = multiprocessing.get_context("spawn")
+        values = (self._one_thread, self._start, self._arguments(died))
+        return ProcessPoolExecutor(self._processes, context, _begin, values)
+
+
+def _has_died(future: Future[Any]) -> bool:
+    return isinstance(future.exception(), BrokenProcessPool)
+
+
+def _begin(one_thread: bool, start: Callable[..., object] | None, values: tuple[Any, ...]) -> None:
+    """In a new process: follow its parent, and make ready."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    if one_thread:
+        for name in _THREAD_VARIABLES:  # libraries read them when they are loaded
+            os.environ[name] = "1"
+    if start is not None:
+        start(*values)
+
+
+def _end_with(parent: Any) -> None:
+    parent.join()
+    os._exit(1)
