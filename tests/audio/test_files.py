@@ -261,8 +261,22 @@ def test_written_samples_are_the_nearest_steps(tmp_path: Path, name: str, subtyp
 def test_loud_samples_are_clipped(tmp_path: Path, subtype: str) -> None:
     write_audio(tmp_path / "a.wav", np.array([[1.0, 1.5, 100.0, -1.0, -1.5, 0.0]]), 24_000, subtype=subtype)
     back, _ = read_audio(tmp_path / "a.wav")
-    top = {"PCM_16": 1 - 2**-15, "PCM_24": 1 - 2**-23, "FLOAT": 1.0}[subtype]
+    if subtype == "FLOAT":  # it can hold them
+        np.testing.assert_array_equal(back, np.array([[1.0, 1.5, 100.0, -1.0, -1.5, 0.0]], np.float32))
+        return
+    top = {"PCM_16": 1 - 2**-15, "PCM_24": 1 - 2**-23}[subtype]
     np.testing.assert_array_equal(back, np.array([[top, top, top, -1.0, -1.0, 0.0]], np.float32))
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.opus", "a.mp3", "a.aiff", "a.caf", "a.w64", "a.au"])
+def test_every_format_is_written_and_counts_what_it_clips(tmp_path: Path, name: str) -> None:
+    audio = noise(2, 24_000)
+    audio[:, ::1000] = 1.5
+    with AudioWriter(tmp_path / name, 24_000, 2) as file:
+        file.write(audio)
+        assert file.clipped == 2 * 24
+    back, rate_hz = read_audio(tmp_path / name)
+    assert (rate_hz, back.shape) == (24_000, (2, 24_000))
 
 
 @pytest.mark.parametrize(("subtype", "num_samples"), [(None, 3_000_003), ("OPUS", 30_001)])

@@ -66,7 +66,8 @@ def files(model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, by
 
 def test_raw_samples_and_wav_give_the_bytes_of_the_file(model: Path, files: dict[str, bytes]) -> None:
     raw = run("compress", "-", "-", "--raw", "24000:1:s16le", "--model", model, data=files["raw"])
-    assert (raw.returncode, raw.stdout, raw.stderr) == (0, files["ecdc"], "")
+    assert (raw.returncode, raw.stdout) == (0, files["ecdc"])
+    assert raw.stderr.startswith("standard output: ")
     assert run("compress", "-", "--model", model, data=files["wav"]).stdout == files["ecdc"]
 
 
@@ -101,7 +102,7 @@ def test_raw_samples_from_and_to_files(recodec: Callable, model: Path, files: di
     assert recodec("decompress", tmp_path / "in.ecdc", *form).code == 0
     assert len((tmp_path / "in.raw").read_bytes()) == len(files["raw"])
     wrong = recodec("decompress", tmp_path / "in.ecdc", tmp_path / "out.wav", *form)
-    assert (wrong.code, "would be no wav" in wrong.err) == (2, True)
+    assert (wrong.code, "would not be a wav" in wrong.err) == (2, True)
 
 
 # ---- while it comes ------------------------------------------------------------------------

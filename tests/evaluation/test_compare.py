@@ -60,7 +60,7 @@ def test_pictures(folder: Path) -> None:
 
 def test_the_verb(folder: Path) -> None:
     run = CliRunner().invoke
-    args = [str(folder / "a.wav"), str(folder / "half.wav"), "-p", str(folder / "p.png")]
+    args = [str(folder / "a.wav"), str(folder / "half.wav"), "--picture", str(folder / "p.png")]
     fine = run(verb, args)
     assert fine.exit_code == 0, fine.output
     assert "SI-SNR" in fine.output

@@ -235,11 +235,11 @@ def test_the_verb_makes_and_scores(folder: Path, tmp_path: Path) -> None:
     assert "--force" in again.output
     fine = {"reference": [100], "lowpass": [5], "opus@8": [50]}
     answers(tmp_path / "t", "ada", fine, tmp_path / "t" / "ada.json")
-    scored = run(listening_test, ["score", str(tmp_path / "t"), "-k", str(tmp_path / "t" / "key.json"),
+    scored = run(listening_test, ["score", str(tmp_path / "t"), "--key", str(tmp_path / "t" / "key.json"),
                                   "-o", str(tmp_path / "scores.csv")])  # fmt: skip
     assert scored.exit_code == 0, scored.output
     assert "1 raters count" in scored.output
     assert (tmp_path / "scores.csv").read_text().count("ada") == 3
-    wrong = run(listening_test, ["score", str(tmp_path / "t" / "key.json"), "-k", str(tmp_path / "t" / "key.json")])
+    wrong = run(listening_test, ["score", str(tmp_path / "t" / "key.json"), "--key", str(tmp_path / "t" / "key.json")])
     assert wrong.exit_code == 1
     assert "is not the answers" in wrong.output

@@ -29,6 +29,7 @@ class LiveWriter:
         self, file: IO[bytes], pcm: Pcm, *, rate_hz: int, channels: int, wav: bool, num_samples: int | None = None
     ) -> None:
         self._file, self._pcm = file, pcm
+        self.clipped = 0
         self._mixer = Mixer(channels, pcm.channels)
         self._resampler = Resampler(pcm.channels, rate_hz, pcm.rate_hz)
         if wav:
@@ -55,5 +56,7 @@ class LiveWriter:
 
     def _put(self, audio: Samples) -> None:
         if audio.shape[1]:
+            if not self._pcm.format.startswith("f"):
+                self.clipped += int(np.count_nonzero(np.abs(audio) > 1))
             self._file.write(self._pcm.encode(audio))
             self._file.flush()

@@ -26,22 +26,32 @@ SUBTYPES = {
     ".wav": ("PCM_16", "PCM_24", "FLOAT"),
     ".flac": ("PCM_16", "PCM_24"),
     ".ogg": ("VORBIS", "OPUS"),
+    ".oga": ("VORBIS", "OPUS"),
+    ".opus": ("OPUS",),
+    ".mp3": ("MPEG_LAYER_III",),
+    ".aiff": ("PCM_16", "PCM_24", "FLOAT"),
+    ".aif": ("PCM_16", "PCM_24", "FLOAT"),
+    ".caf": ("PCM_16", "PCM_24", "FLOAT"),
+    ".au": ("PCM_16", "PCM_24", "FLOAT"),
+    ".w64": ("PCM_16", "PCM_24", "FLOAT"),
 }
+"""What a file may hold by its suffix; the first is the usual one."""
+
+_FORMATS = {".oga": "OGG", ".opus": "OGG", ".aif": "AIFF"}
 _SAMPLE_BYTES = {"PCM_16": 2, "PCM_24": 3, "FLOAT": 4}
 
 
 class AudioWriter:
     """Writes an audio file block by block; a context manager. The file appears whole or not at all.
 
-    Samples beyond [-1, 1] are clipped to it. PCM samples are rounded to the nearest step, full
-    scale being 2^15 or 2^23 steps.
+    Samples beyond [-1, 1] are clipped to it, and counted in `clipped`; floating-point samples are kept as they are.
+    PCM samples are rounded to the nearest step, full scale being 2^15 or 2^23 steps.
 
     Args:
-        path: ends in `.wav`, `.flac` or `.ogg`.
+        path: ends in one of `SUBTYPES`.
         rate_hz: sampling rate.
         channels: 1 or 2.
-        subtype: `"PCM_16"`, `"PCM_24"` or `"FLOAT"` (WAV only); `"VORBIS"` or `"OPUS"` for Ogg. By
-            default `"PCM_16"`, and `"VORBIS"` for Ogg.
+        subtype: one of those that `SUBTYPES` has for the suffix; the first by default.
         overwrite: whether an existing file may be replaced.
 
     Raises:
@@ -68,7 +78,8 @@ class AudioWriter:
         check_rate(rate_hz)
         if self.subtype == "VORBIS" and rate_hz > MAX_VORBIS_RATE_HZ:
             raise ConfigError(f"{self.path} cannot have {rate_hz} Hz with {self.subtype}")
-        self._format = suffix[1:].upper()
+        self._format = _FORMATS.get(suffix, suffix[1:].upper())
+        self.clipped = 0
         self._overwrite = overwrite
 
     def __enter__(self) -> AudioWriter:
@@ -100,6 +111,8 @@ class AudioWriter:
         size = (self.num_samples + audio.shape[1]) * self.channels * _SAMPLE_BYTES.get(self.subtype, 0)
         if self._format == "WAV" and size > MAX_WAV_BYTES:
             raise AudioError(f"{self.path} grows above 4 GiB, which a WAV cannot hold; write .flac")
+        if self.subtype != "FLOAT":
+            self.clipped += int(np.count_nonzero(np.abs(audio) > 1))
         frames = _quantize(audio, self.subtype).T
         for start in range(0, len(frames), WRITE_SAMPLES):
             try:
@@ -130,4 +143,4 @@ def _quantize(audio: Samples, subtype: str) -> NDArray[Any]:
     if subtype == "PCM_24":
         steps = np.rint(audio.astype(np.float64) * 2.0**23)
         return np.clip(steps, -(2**23), 2**23 - 1).astype(np.int32) << 8  # the upper 24 bits are stored
-    return np.clip(audio, -1.0, 1.0)
+    return audio if subtype == "FLOAT" else np.clip(audio, -1.0, 1.0)

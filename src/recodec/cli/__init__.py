@@ -22,6 +22,7 @@ VERBS = {
     "cut": ("cut", "cut", "A stretch of an .ecdc file, without the model."),
     "concat": ("concat", "concat", "Join .ecdc files, without the model."),
     "transcode": ("transcode", "transcode", "Lower the bandwidth of an .ecdc file, without the model."),
+    "models": ("models", "models", "Which models there are, and what each is for."),
     "export": ("export", "export", "A model as ONNX files, for use elsewhere."),
     "compare": ("compare", "compare", "Metrics and a picture of two audio files."),
     "evaluate": ("evaluate", "evaluate", "Codecs on many files: metrics, tables, a report."),
@@ -51,13 +52,34 @@ class _Verbs(click.Group):
             formatter.write_dl([(name, line) for name, (_, _, line) in VERBS.items()])
 
 
-@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="recodec")
-def cli() -> None:
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    """Versions of this package and of what it runs on: what a report of a fault needs."""
+    if not wanted or ctx.resilient_parsing:
+        return
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    click.echo(f"recodec {__version__}")
+    click.echo(f"Python {platform.python_version()}, {platform.system()} {platform.machine()}")
+    for package in ("onnxruntime", "numpy", "soundfile", "soxr", "torch", "av", "transformers"):
+        try:
+            click.echo(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            continue
+    ctx.exit()
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version,
+              help="Show the versions of this package and of what it runs on.")  # fmt: skip
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """The neural audio codec EnCodec: compress, decompress, inspect and train.
 
     `recodec VERB --help` says more of a verb.
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

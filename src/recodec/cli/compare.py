@@ -6,18 +6,21 @@ from pathlib import Path
 
 import click
 
+from .options import need, options
+
 
 @click.command()
 @click.argument("reference", type=click.Path(exists=True, dir_okay=False))
 @click.argument("degraded", type=click.Path(exists=True, dir_okay=False))
-@click.option("-k", "--kind", type=click.Choice(["speech", "music", "other"]), default="other", show_default=True,
-              help="What the files are; it chooses the metrics.")  # fmt: skip
+@options("kind")
 @click.option(
-    "-p", "--picture", type=click.Path(dir_okay=False), help="Write waveforms and spectrograms: .png, .svg or .pdf."
+    "--picture", type=click.Path(dir_okay=False), help="Write waveforms and spectrograms: .png, .svg or .pdf."
 )
-@click.option("-f", "--force", is_flag=True, help="Replace an existing picture.")
+@options("force")
 def compare(reference: str, degraded: str, kind: str, picture: str | None, force: bool) -> None:
     """Measure DEGRADED against REFERENCE, and draw a picture of both if asked for."""
+    need("eval", "matplotlib", "scipy")
+
     from ..errors import RecodecError
     from ..evaluation.compare import compare as run
     from ..evaluation.compare import comparison_picture, comparison_text

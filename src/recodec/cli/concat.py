@@ -6,21 +6,20 @@ from pathlib import Path
 
 import click
 
-from .options import choose_output
+from .batch import check_target
+from .options import options
 
 
 @click.command()
 @click.argument("sources", nargs=-1, required=True, metavar="IN...",
                 type=click.Path(exists=True, dir_okay=False, path_type=Path))  # fmt: skip
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The joined file.")
-@click.option("--damaged", is_flag=True, help="Go on after damage; what is lost stays lost.")
-@click.option("-f", "--force", is_flag=True, help="Replace OUT if it is there already.")
+@options("out", "damaged", "force", out={"required": True, "help": "The joined file."})
 def concat(sources: tuple[Path, ...], out: Path, damaged: bool, force: bool) -> None:
     """Join .ecdc files of the same model, without decoding them. No model is needed.
 
     Each sounds in the joined file as it did alone. Their bandwidths may differ.
     """
-    choose_output(sources[0], out, ".ecdc", force)
+    check_target(sources[0], out, force)
 
     from .. import ecdc
 

@@ -1,83 +1,156 @@
-"""`recodec decompress`: `.ecdc` to audio, file or stream."""
+"""`recodec decompress`: `.ecdc` to audio, files or streams."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from .endpoints import has_audio_suffix, open_audio_target, open_source
-from .options import Time, choose_output, endpoints, meta_lm_option, model_options, output_options, progress, raw_option
+from .batch import Done, Task, plan, run, split_output
+from .endpoints import STANDARD, has_header_suffix, label, open_audio_target, open_source
+from .options import model_options, options, progress
 
 if TYPE_CHECKING:
-    from ..audio.pcm import Pcm
+    from ..codec import Codec, EcdcReader, ModelChoice
 
 T = TypeVar("T")
 
 
 @click.command()
-@endpoints
-@click.option("--start", type=Time(), default=0.0, help="From there: 90, 1:30 or 0:01:30.5. Little before it is read.")
-@click.option("--stop", type=Time(), help="Up to there; to the end if not given.")
-@click.option("--damaged", is_flag=True, help="Go on after damage, and conceal what is lost.")
-@meta_lm_option
-@raw_option("OUTPUT is")
+@click.argument("paths", nargs=-1, required=True, metavar="INPUT... [OUTPUT]",
+                type=click.Path(path_type=Path, allow_dash=True))  # fmt: skip
+@options("out", "out_dir", out="The output, of one input; its suffix says the format.")
+@click.option("--suffix", default=".wav", show_default=True, help="Of outputs that are not named.")
+@click.option("--bits", type=click.Choice(["16", "24", "32"]), help="Of a sample in .wav, .flac, .aiff and .caf; 32 is "
+              "floating point, which keeps what is beyond full scale. 16 by default.")  # fmt: skip
+@click.option("--gain", "gain_db", type=click.FloatRange(-120, 120), default=0.0, metavar="DB",
+              help="Make the audio louder or quieter.")  # fmt: skip
+@click.option("--rescale", is_flag=True, help="Make audio that goes beyond full scale just quiet enough.")
+@options("start", "stop", "damaged", "meta_lm", "raw", start="From there: 90, 1:30 or 0:01:30.5. Little before it is "
+         "read.", damaged="Go on after damage, and conceal what is lost.", raw="OUTPUT is samples without a header, "
+         "for example 48000:2:s16le or 24000:1:f32le.")  # fmt: skip
 @model_options
-@output_options
+@options("jobs", "force", "quiet", model="The model that wrote the file; by default the one that the file names.",
+         jobs="Files at work at once, each in a process with one thread.")  # fmt: skip
 def decompress(
-    source: Path,
-    target: Path | None,
-    start: float,
-    stop: float | None,
-    damaged: bool,
-    meta_lm: Path | None,
-    raw: Pcm | None,
-    model: str | None,
-    engine: str,
-    threads: int | None,
-    force: bool,
-    quiet: bool,
-) -> None:
-    """Decompress INPUT, an .ecdc file, to OUTPUT: .wav, .flac or .ogg (INPUT with the suffix .wav by default).
+    paths: tuple[Path, ...], out: Path | None, out_dir: Path | None, suffix: str, jobs: int | None, quiet: bool,
+    model: str | None, backend: str, device: str, threads: int | None, **settings: Any,
+) -> None:  # fmt: skip
+    """Decompress .ecdc files, folders of them, or `-` for standard input.
 
-    It takes the model that wrote the file: the shipped one, and Meta's, are found by the name that the file
-    tells; of others give the --model. `-` is standard input or output, which gets a WAV, or samples with
-    --raw; a stream is played while it comes.
+    The output is INPUT with the suffix .wav, or what -o or a second argument names, or goes to --out-dir. The model
+    that wrote the file is needed: the shipped one, and Meta's, are found by the name that the file tells; of others
+    give the --model. Standard output gets a WAV, or samples with --raw; a stream is played while it comes.
     """
-    target = choose_output(source, target, ".raw" if raw else ".wav", force)
-    if raw is not None and has_audio_suffix(target):
-        raise click.UsageError(f"--raw writes samples without a header: {target} would be no {target.suffix[1:]}")
+    raw = settings["raw"]
+    sources, target = split_output(paths, out, lambda path: path == STANDARD or path.suffix != ".ecdc")
+    for source in sources:
+        if source != STANDARD and not source.exists():
+            raise click.UsageError(f"INPUT {str(source)!r} does not exist")
+    if target is not None and target.suffix == ".ecdc":
+        raise click.UsageError(f"{target} would be an audio file, and has the suffix of a compressed one")
+    tasks = plan(sources, target, out_dir, ".raw" if raw else suffix, _coded_files, settings["force"])
+    for task in tasks:
+        if raw is not None and has_header_suffix(task.target):
+            kind = task.target.suffix[1:]
+            raise click.UsageError(f"--raw writes samples without a header: {task.target} would not be a {kind} file")
 
-    from ..codec import Codec, open_reader
-    from ..hub import model_called
+    from ..codec import ModelChoice
 
-    with open_source(source) as file:
+    if jobs and len(tasks) > 1 and threads is None:
+        threads = 1
+    settings |= {"choice": ModelChoice.of(model, backend, device, None, threads), "quiet": quiet}
+    run(tasks, decompress_one, settings, jobs, quiet, "decompressed")
+
+
+def decompress_one(task: Task, settings: dict[str, Any], *, alone: bool) -> Done:
+    """Decompress one input."""
+    from ..codec import open_reader
+
+    begin, quiet = time.perf_counter(), settings["quiet"] or not alone
+    damaged, raw = settings["damaged"], settings["raw"]
+    with open_source(task.source) as file:
         recording = open_reader(file, tolerant=damaged)
-        found = model_called(recording.model) if model is None else model
-        codec = Codec.from_pretrained(found, engine=engine, threads=threads)
+        codec = _codec(settings["choice"], recording.model)
         rate, channels = codec.sampling_rate, codec.config.audio_channels
-        first, last = round(start * rate), None if stop is None else round(stop * rate)
-        length = _length(first, last, recording.num_samples)
-        coded = meta_lm is not None and recording.version == 0
-        theirs = codec.load_meta_lm(meta_lm) if coded and meta_lm is not None else None
-        pieces = codec.play(recording, lm=theirs, start=first)
+        first, last = _range(settings, rate)
+        length = _length(settings, first, last, recording.num_samples, rate)
+        pieces = _pieces(codec, recording, settings, first)
+        pieces = _within(pieces if damaged else _with_advice(pieces), last, first)
+        pieces = _louder(pieces, settings["gain_db"])
+        if settings["rescale"]:
+            pieces = _rescaled(pieces)
         with (
             # After damage the end may be another than the header promised.
-            open_audio_target(target, raw, rate, channels, None if damaged else length, force) as sink,
+            open_audio_target(task.target, raw, rate, channels, None if damaged else length, settings["force"],
+                              bits=settings["bits"]) as sink,
             progress(None if length is None else length / rate, "decompress", quiet) as advance,
-        ):
-            left = sys.maxsize if last is None else last - first
-            for piece in pieces if damaged else _with_advice(pieces):
-                sink.write(piece[:, :left])
+        ):  # fmt: skip
+            count = 0
+            for piece in pieces:
+                sink.write(piece)
                 advance(piece.shape[1] / rate)
-                left -= piece.shape[1]
-                if left <= 0:
-                    break
-    if recording.lost_samples and not quiet:
-        click.echo(f"{recording.lost_samples / rate:.3f} s were lost, and are concealed", err=True)
+                count += piece.shape[1]
+    seconds = time.perf_counter() - begin
+    lines = [
+        f"{label(task.target, 'standard output')}: {count / rate:.1f} s, {count / rate / seconds:.0f} times real time"
+    ]
+    if recording.lost_samples:
+        lines.insert(0, f"{recording.lost_samples / rate:.3f} s were lost, and are concealed")
+    if sink.clipped:
+        lines.insert(0, f"{sink.clipped} samples go beyond full scale and are clipped; --rescale or --gain keeps them")
+    size = task.source.stat().st_size if task.source.is_file() else 0
+    return Done(task, tuple(lines), size, count / rate, seconds)
+
+
+@lru_cache(maxsize=2)
+def _codec(choice: ModelChoice, called: str) -> Codec:
+    from dataclasses import replace
+
+    from ..codec import Codec
+    from ..hub import model_called
+
+    return Codec.of_choice(choice if choice.name is not None else replace(choice, name=model_called(called)))
+
+
+def _pieces(codec: Codec, recording: EcdcReader, settings: dict[str, Any], first: int) -> Iterator[Any]:
+    path = settings["meta_lm"]
+    theirs = codec.load_meta_lm(path) if path is not None and recording.version == 0 else None
+    return codec.play(recording, lm=theirs, start=first)
+
+
+def _range(settings: dict[str, Any], rate: int) -> tuple[int, int | None]:
+    stop = settings["stop"]
+    return round(settings["start"] * rate), None if stop is None else round(stop * rate)
+
+
+def _within(pieces: Iterator[Any], last: int | None, first: int) -> Iterator[Any]:
+    """Pieces up to a sample."""
+    left = sys.maxsize if last is None else last - first
+    for piece in pieces:
+        yield piece[:, :left]
+        left -= piece.shape[1]
+        if left <= 0:
+            return
+
+
+def _louder(pieces: Iterator[Any], gain_db: float) -> Iterator[Any]:
+    for piece in pieces:
+        yield piece * piece.dtype.type(10 ** (gain_db / 20)) if gain_db else piece
+
+
+def _rescaled(pieces: Iterator[Any]) -> Iterator[Any]:
+    """All pieces, made quiet enough together that none goes beyond full scale. They are kept in memory until then."""
+    import numpy as np
+
+    whole = np.concatenate(list(pieces), axis=1)
+    peak = float(np.abs(whole).max(initial=0.0))
+    yield whole / whole.dtype.type(peak) if peak > 1 else whole
 
 
 def _with_advice(pieces: Iterator[T]) -> Iterator[T]:
@@ -90,16 +163,22 @@ def _with_advice(pieces: Iterator[T]) -> Iterator[T]:
         raise type(error)(f"{error}; --damaged plays what can be played") from error
 
 
-def _length(first: int, last: int | None, num_samples: int | None) -> int | None:
+def _length(settings: dict[str, Any], first: int, last: int | None, num_samples: int | None, rate: int) -> int | None:
     """Samples from the first to below the last, if that is known.
 
     Raises:
         click.UsageError: if there are none.
     """
     if last is not None and last <= first:
-        raise click.UsageError("--stop must be behind --start")
+        raise click.UsageError(f"--stop ({settings['stop']:g} s) must be after --start ({settings['start']:g} s)")
     if num_samples is None:
         return None
     if first >= num_samples > 0:
-        raise click.UsageError("--start lies behind the end of the recording")
+        raise click.UsageError(
+            f"--start ({settings['start']:g} s) is after the end of the recording ({num_samples / rate:.3f} s)"
+        )
     return min(num_samples, num_samples if last is None else last) - first
+
+
+def _coded_files(folder: Path) -> Sequence[Path]:
+    return sorted(path for path in folder.rglob("*.ecdc") if path.is_file())

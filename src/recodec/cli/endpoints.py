@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from ..audio.pcm import Pcm
 
 STANDARD = Path("-")
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg")
 
 
 class RawType(click.ParamType):
@@ -35,7 +34,10 @@ class RawType(click.ParamType):
 
 
 class AudioSink(Protocol):
-    """Takes (C, T) samples, T >= 0."""
+    """Takes (C, T) samples, T >= 0, and counts those that were clipped to full scale."""
+
+    @property
+    def clipped(self) -> int: ...
 
     def write(self, audio: Any) -> None: ...
 
@@ -45,9 +47,18 @@ def is_plain(path: Path) -> bool:
     return path != STANDARD and (path.is_file() or not path.exists())
 
 
-def has_audio_suffix(path: Path) -> bool:
-    """Whether a name says that its file has a header which tells what its samples are."""
+def is_audio_name(path: Path) -> bool:
+    """Whether a name is that of an audio file."""
+    from ..audio.suffixes import AUDIO_SUFFIXES
+
     return path.suffix.lower() in AUDIO_SUFFIXES
+
+
+def has_header_suffix(path: Path) -> bool:
+    """Whether a name says that its file has a header which tells what its samples are."""
+    from ..audio.writer import SUBTYPES
+
+    return path.suffix.lower() in SUBTYPES
 
 
 def label(path: Path, standard: str) -> str:
@@ -123,7 +134,14 @@ def open_recording(
 
 @contextmanager
 def open_audio_target(
-    path: Path, raw: Pcm | None, rate_hz: int, channels: int, num_samples: int | None, force: bool
+    path: Path,
+    raw: Pcm | None,
+    rate_hz: int,
+    channels: int,
+    num_samples: int | None,
+    force: bool,
+    *,
+    bits: str | None = None,
 ) -> Iterator[AudioSink]:
     """Where to write audio: a file by its suffix, a WAV into a pipe, or raw samples into either.
 
@@ -133,17 +151,20 @@ def open_audio_target(
         rate_hz, channels: of the audio.
         num_samples: of all the audio, if known.
         force: whether a file may be replaced.
+        bits: of a sample, `"16"`, `"24"` or `"32"` (floating point), for files that have a choice.
     """
     from ..audio.live import LiveWriter
     from ..audio.pcm import Pcm
     from ..audio.writer import AudioWriter
 
+    subtype = None if bits is None else {"16": "PCM_16", "24": "PCM_24", "32": "FLOAT"}[bits]
     if raw is None and is_plain(path):
-        with AudioWriter(path, rate_hz, channels, overwrite=force) as writer:
+        with AudioWriter(path, rate_hz, channels, subtype=subtype, overwrite=force) as writer:
             yield writer
         return
     with open_target(path, force) as file:
-        form = Pcm(rate_hz, channels) if raw is None else raw
+        plain = {None: "s16le", "16": "s16le", "24": "s24le", "32": "f32le"}[bits]
+        form = Pcm(rate_hz, channels, plain) if raw is None else raw
         with LiveWriter(
             file, form, rate_hz=rate_hz, channels=channels, wav=raw is None, num_samples=num_samples
         ) as sink:

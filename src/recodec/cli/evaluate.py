@@ -7,31 +7,37 @@ from typing import Any
 
 import click
 
+from .options import Kbps, need, options, say
+
 
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(), metavar="[FILE|FOLDER]...")
-@click.option("-m", "--manifest", "manifests", multiple=True, type=click.Path(exists=True, dir_okay=False),
+@click.option("--manifest", "manifests", multiple=True, type=click.Path(exists=True, dir_okay=False),
               help="CSV or TSV with the columns file and kind.")  # fmt: skip
-@click.option("-c", "--codec", "codecs", multiple=True, metavar="NAME[:MODEL][@KBPS,...]",
-              help="Codec and its bandwidths; may be repeated. Default: recodec@6 and opus@6,9,12.")  # fmt: skip
-@click.option("-b", "--bandwidth", "bandwidths", multiple=True, type=float, metavar="KBPS",
+@options("codec", "kind", codec="Codec and its bandwidths; may be repeated. Default: recodec@6 and opus@6,9,12.")
+@click.option("-b", "--bandwidth", "bandwidths", multiple=True, type=Kbps(),
               help="For codecs named without bandwidths; may be repeated.")  # fmt: skip
-@click.option("-k", "--kind", type=click.Choice(["speech", "music", "other"]), default="other", show_default=True,
-              help="What the files are; it chooses the metrics.")  # fmt: skip
 @click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Metrics to take; all by default.")
-@click.option("-o", "--out", default="evaluation", show_default=True, type=click.Path(file_okay=False),
-              help="Folder for results and report. A run there that was interrupted goes on.")  # fmt: skip
+@options(
+    "out",
+    out={
+        "default": "evaluation",
+        "show_default": True,
+        "type": click.Path(file_okay=False),
+        "help": "Folder for results and report. A run there that was interrupted goes on.",
+    },
+)
 @click.option("--format", "table", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True,
               help="Of the table with one row a file, codec and metric.")  # fmt: skip
-@click.option("-j", "--workers", type=click.IntRange(min=1), help="Processes; one a core by default.")
+@options("jobs", jobs="Processes at work at once; one a core by default.")
 @click.option("--players", type=click.IntRange(min=0), default=2, show_default=True,
               help="Clips of each kind to hear in the report.")  # fmt: skip
 @click.option("--report/--no-report", default=True, show_default=True, help="Write report.html.")
 @click.option("--title", default="Codec evaluation", help="Of the report.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
+@options("quiet")
 def evaluate(paths: tuple[str, ...], manifests: tuple[str, ...], codecs: tuple[str, ...],
              bandwidths: tuple[float, ...], kind: str, metrics: tuple[str, ...], out: str, table: str,
-             workers: int | None, players: int, report: bool, title: str, quiet: bool) -> None:  # fmt: skip
+             jobs: int | None, players: int, report: bool, title: str, quiet: bool) -> None:  # fmt: skip
     """Send recordings through codecs and measure what comes back.
 
     Codecs are recodec and recodec-torch (the engines), opus, mp3, encodec, transformers, dac, snac,
@@ -40,6 +46,8 @@ def evaluate(paths: tuple[str, ...], manifests: tuple[str, ...], codecs: tuple[s
     OUT gets results.csv (or .parquet), codebooks.csv, report.html and a journal. The exit code is 1
     if any file could not be evaluated.
     """
+    need("eval", "av", "jinja2", "matplotlib", "scipy")
+
     from ..errors import RecodecError
     from ..evaluation.campaign import Campaign
     from ..evaluation.campaign import evaluate as run
@@ -59,13 +67,13 @@ def evaluate(paths: tuple[str, ...], manifests: tuple[str, ...], codecs: tuple[s
     except RecodecError as error:
         raise click.UsageError(str(error)) from error
     watch = None if quiet or not sys.stderr.isatty() else _progress
-    outcomes = run(campaign, out, workers=workers, table=f"results.{table}", report=report, watch=watch)
+    outcomes = run(campaign, out, workers=jobs, table=f"results.{table}", report=report, watch=watch)
     click.echo(text_table(summarize(outcomes), ["kbps", "kbps_entropy", *campaign.metrics]))
     click.echo(f"\nWhat took the time, over all processes:\n{time_table(outcomes)}\n")
     click.echo(f"Written to {out}: results.{table}" + (", report.html" if report else ""))
     failures = [outcome for outcome in outcomes if outcome.error is not None]
     for outcome in failures:
-        click.echo(f"Failed: {outcome.clip} with {outcome.label}: {outcome.error}", err=True)
+        say(f"Failed: {outcome.clip} with {outcome.label}: {outcome.error}", err=True)
     if failures:
         click.get_current_context().exit(1)
 

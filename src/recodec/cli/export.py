@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
+from .options import options
+
 
 @click.command()
 @click.argument("out_dir", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--model", metavar="NAME_OR_PATH", help="Folder, or id on the hub; the default model if not given.")
-@click.option("-b", "--bandwidth", type=float, metavar="KBPS", help="Of the encoder; the model's highest by default.")
-@click.option("-f", "--force", is_flag=True, help="Replace files that are there already.")
+@options("model", "bandwidth", "force", bandwidth="Of the encoder; the model's highest by default.")
 def export(out_dir: Path, model: str | None, bandwidth: float | None, force: bool) -> None:
     """Write encoder.onnx and decoder.onnx to DIR, for streams, with a README of their inputs and outputs.
 

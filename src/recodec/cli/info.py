@@ -1,57 +1,94 @@
-"""`recodec info`: what an `.ecdc` file holds. No model is needed."""
+"""`recodec info`: what `.ecdc` files hold. No model is needed."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
-if TYPE_CHECKING:
-    from ..codec import EcdcReader
+from .options import say
 
 
 @click.command()
-@click.argument("source", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def info(source: Path) -> None:
-    """Show what FILE, an .ecdc file of version 0 or 1, holds: model, length, bandwidth, damage."""
-    from ..codec import open_reader
-    from ..text import shown
+@click.argument("sources", nargs=-1, required=True, metavar="FILE...",
+                type=click.Path(exists=True, dir_okay=False, path_type=Path))  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print an object for each file, a line each.")
+def info(sources: tuple[Path, ...], as_json: bool) -> None:
+    """Show what each FILE, an .ecdc file of version 0 or 1, holds: model, length, bandwidth, damage.
 
+    The exit code is 1 if one cannot be read.
+    """
+    from ..errors import BitstreamError
+
+    failed = False
+    for number, source in enumerate(sources):
+        try:
+            facts = _facts(source)
+        except BitstreamError as error:
+            if len(sources) == 1:
+                raise
+            failed = True
+            say(f"recodec: error: {source}: {error}", err=True)
+            continue
+        if as_json:
+            click.echo(json.dumps(facts))
+            continue
+        if number:
+            click.echo()
+        for name, value in _rows(source, facts):
+            say(f"{name:<12} {value}")
+    if failed:
+        click.get_current_context().exit(1)
+
+
+def _facts(source: Path) -> dict[str, Any]:
+    from .. import ecdc
+    from ..codec import open_reader
+
+    facts: dict[str, Any] = {"file": str(source), "size_bytes": source.stat().st_size}
     with open(source, "rb") as file:
         reader = open_reader(file)
-        rows = _rows0(reader) if reader.version == 0 else _rows1(source)
-    size = source.stat().st_size
-    for name, value in [
-        ("file", str(source)),
-        ("format", f".ecdc version {reader.version}"),
-        ("size", f"{size:,} bytes"),
-        *rows,
-    ]:
-        click.echo(f"{name:<12} {shown(value)}")
-
-
-def _rows0(reader: EcdcReader) -> list[tuple[str, str]]:
-    rows = [("model", reader.model), ("samples", f"{reader.num_samples:,}"), ("codebooks", str(reader.num_codebooks))]
-    rows += [("coded", "with Meta's language model")] if reader.is_coded else []
-    return rows if reader.fingerprint is None else [*rows, ("weights", f"fingerprint {reader.fingerprint}...")]
-
-
-def _rows1(source: Path) -> list[tuple[str, str]]:
-    from .. import ecdc
-
+    facts |= {"version": reader.version, "model": reader.model, "fingerprint": reader.fingerprint,
+              "num_samples": reader.num_samples, "num_codebooks": reader.num_codebooks,
+              "coded": reader.is_coded}  # fmt: skip
+    if reader.version == 0:
+        return facts
     found = ecdc.inspect(source)
     header = found.header
-    books = ", ".join(
-        f"{books} ({header.frame_rate * header.code_bits * books / 1000:g} kbps)" for books in sorted(found.frames)
-    )
-    state = "good" if found.intact else f"damaged, {found.lost_s:.2f} s lost; see recodec verify"
+    each = header.frame_rate * header.code_bits / 1000
+    return facts | {
+        "num_samples": found.num_samples, "duration_s": found.duration_s, "sampling_rate": header.sampling_rate,
+        "channels": header.channels, "codebooks": {str(count): each * count for count in sorted(found.frames)},
+        "bandwidth_kbps": found.bandwidth_kbps, "num_packets": found.num_packets, "num_coded": found.num_coded,
+        "intact": found.intact, "lost_s": found.lost_s,
+    }  # fmt: skip
+
+
+def _rows(source: Path, facts: dict[str, Any]) -> list[tuple[str, str]]:
+    rows = [("file", str(source)), ("format", f".ecdc version {facts['version']}"),
+            ("size", f"{facts['size_bytes']:,} bytes")]  # fmt: skip
+    if facts["version"] == 0:
+        rows += [("model", _name(facts["model"])), ("samples", f"{facts['num_samples']:,}"),
+                 ("codebooks", str(facts["num_codebooks"]))]  # fmt: skip
+        rows += [("coded", "with Meta's language model")] if facts["coded"] else []
+        return rows + ([("weights", f"fingerprint {facts['fingerprint']}...")] if facts["fingerprint"] else [])
+    books = ", ".join(f"{count} ({kbps:g} kbps)" for count, kbps in facts["codebooks"].items())
+    lost = f"damaged, {facts['lost_s']:.2f} s lost; see recodec verify"
+    packets, channels = facts["num_packets"], facts["channels"]
     return [
-        ("model", f"{header.model or 'unnamed'}, fingerprint {header.fingerprint}..."),
-        ("audio", f"{found.duration_s:.3f} s, {found.num_samples:,} samples at {header.sampling_rate} Hz, "
-                  f"{header.channels} channel(s)"),
+        *rows,
+        ("model", f"{_name(facts['model']) or 'unnamed'}, fingerprint {facts['fingerprint']}..."),
+        ("audio", f"{facts['duration_s']:.3f} s, {facts['num_samples']:,} samples at {facts['sampling_rate']} Hz, "
+                  f"{channels} channel{'s' if channels != 1 else ''}"),
         ("codebooks", books or "none"),
-        ("bandwidth", f"{found.bandwidth_kbps:.3f} kbps in all"),
-        ("packets", f"{found.num_packets}, {found.num_coded} of them coded with a language model"),
-        ("state", state),
+        ("bandwidth", f"{facts['bandwidth_kbps']:.3f} kbps in all"),
+        ("packets", f"{packets}, {facts['num_coded']} of them coded with a language model"),
+        ("state", "good" if facts["intact"] else lost),
     ]  # fmt: skip
+
+
+def _name(text: str) -> str:
+    """A model's name, as the file tells it, without the runs of spaces that could look like another row."""
+    return " ".join(filter(None, text.split(" ")))

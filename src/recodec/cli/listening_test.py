@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from .options import Kbps, options
+
 
 @click.group("listening-test")
 def listening_test() -> None:
@@ -14,19 +16,16 @@ def listening_test() -> None:
 
 @listening_test.command()
 @click.argument("paths", nargs=-1, type=click.Path(), metavar="[FILE|FOLDER]...")
-@click.option("-m", "--manifest", "manifests", multiple=True, type=click.Path(exists=True, dir_okay=False),
+@click.option("--manifest", "manifests", multiple=True, type=click.Path(exists=True, dir_okay=False),
               help="CSV or TSV with the columns file and kind.")  # fmt: skip
-@click.option("-c", "--codec", "codecs", multiple=True, metavar="NAME[:MODEL][@KBPS,...]",
-              help="As in `recodec evaluate`; default: recodec@6 and opus@6,12.")  # fmt: skip
-@click.option("-b", "--bandwidth", "bandwidths", multiple=True, type=float, metavar="KBPS",
+@options("codec", "kind", codec="As for `recodec evaluate`; default: recodec@6 and opus@6,12.")
+@click.option("-b", "--bandwidth", "bandwidths", multiple=True, type=Kbps(),
               help="For codecs named without bandwidths; may be repeated.")  # fmt: skip
-@click.option("-k", "--kind", type=click.Choice(["speech", "music", "other"]), default="other", show_default=True,
-              help="What the files are.")  # fmt: skip
 @click.option("-o", "--out", default="listening-test", show_default=True, type=click.Path(file_okay=False),
               help="Folder for index.html and key.json.")  # fmt: skip
 @click.option("--title", default="Listening test", show_default=True, help="Of the page.")
 @click.option("--seed", type=int, help="Makes the same tokens again; random by default.")
-@click.option("-f", "--force", is_flag=True, help="Replace a test in that folder; its answers become useless.")
+@options("force", force="Replace a test in that folder; its answers become useless.")
 def make(paths: tuple[str, ...], manifests: tuple[str, ...], codecs: tuple[str, ...], bandwidths: tuple[float, ...],
          kind: str, out: str, title: str, seed: int | None, force: bool) -> None:  # fmt: skip
     """Write a page that plays FILEs through codecs, blind. Each file is one trial.
@@ -52,7 +51,7 @@ def make(paths: tuple[str, ...], manifests: tuple[str, ...], codecs: tuple[str, 
 
 @listening_test.command()
 @click.argument("answers", nargs=-1, required=True, type=click.Path(exists=True))
-@click.option("-k", "--key", required=True, type=click.Path(exists=True, dir_okay=False), help="key.json of the test.")
+@click.option("--key", required=True, type=click.Path(exists=True, dir_okay=False), help="key.json of the test.")
 @click.option("-o", "--out", type=click.Path(dir_okay=False), help="CSV with the scores that count, one a row.")
 def score(answers: tuple[str, ...], key: str, out: str | None) -> None:
     """Read ANSWERS (files, or folders of .json files), drop unreliable raters, print means with intervals.

@@ -1,17 +1,17 @@
-"""What several verbs share: options, the names of files, progress."""
+"""The grammar of the command line: every option that several verbs take, once; one letter, one meaning."""
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from .endpoints import STANDARD, RawType, is_plain
+from .endpoints import RawType
 
 MAX_TIME_S = 1e12
 MAX_THREADS = 1024
@@ -37,50 +37,99 @@ class Time(click.ParamType):
         return total
 
 
-def lm_option(function: F) -> F:
-    """`--model`, for verbs that need a model's language model only."""
-    text = "The model, or its language model where packets are coded: a folder or a hub id; by the file's own words."
-    return click.option("--model", metavar="NAME_OR_PATH", help=text)(function)
+class Kbps(click.ParamType):
+    """A bandwidth: 6, 6k or 6kbps; to kbps."""
+
+    name = "KBPS"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Parse, or fail as usage."""
+        if isinstance(value, float):
+            return value
+        found = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)(?:k|kbps)?", str(value), re.IGNORECASE)
+        if found is None or not 0 < float(found[1]) < 1e6:
+            self.fail(f"{value!r} is not a bandwidth in kbps; write 6, 6k or 1.5", param, ctx)
+        return float(found[1])
 
 
-def meta_lm_option(function: F) -> F:
-    """`--meta-lm`, for files of version 0."""
-    text = "Meta's language model, for files of version 0 that are coded with it: its checkpoint. Needs torch."
-    place = click.Path(exists=True, dir_okay=False, path_type=Path)
-    return click.option("--meta-lm", type=place, metavar="FILE", help=text)(function)
+class Channels(click.ParamType):
+    """One or two channels of a recording, counted from 1: 3 or 1,2."""
+
+    name = "N[,N]"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """Parse, or fail as usage."""
+        if isinstance(value, tuple):
+            return value
+        if re.fullmatch(r"[1-9]\d?(,[1-9]\d?)?", str(value)) is None:
+            self.fail(f"{value!r} does not choose one or two channels; write 3 or 1,2", param, ctx)
+        return tuple(map(int, str(value).split(",")))
+
+
+LM_MODEL = "The model, or its language model where packets are coded; by default the one that the file names."
+"""Help of `--model` for verbs that need no more of it."""
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+_OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+    "model": (("-m", "--model"), {"metavar": "NAME_OR_PATH", "help":
+        "recodec_24khz (the shipped one, and the default), a folder, or a hub id such as facebook/encodec_24khz."}),
+    "backend": (("--backend",), {"type": click.Choice(["auto", "onnx", "torch"]), "default": "auto",
+        "show_default": True, "help": "What runs the model; auto is onnx on a CPU."}),
+    "device": (("--device",), {"default": "cpu", "show_default": True, "help": "cpu, cuda or cuda:N."}),
+    "threads": (("--threads",), {"type": click.IntRange(1, MAX_THREADS),
+        "help": "CPU threads; the choice of the backend by default."}),
+    "jobs": (("-j", "--jobs"), {"type": click.IntRange(1, MAX_THREADS), "help": "Processes at work at once."}),
+    "out": (("-o", "--out"), {"type": _FILE, "help": "The output."}),
+    "out_dir": (("-d", "--out-dir"), {"type": _FOLDER,
+        "help": "Folder for the outputs, made if it is not there; beside the inputs by default."}),
+    "force": (("-f", "--force"), {"is_flag": True, "help": "Replace outputs that are there already."}),
+    "quiet": (("-q", "--quiet"), {"is_flag": True, "help": "Print errors only."}),
+    "bandwidth": (("-b", "--bandwidth"), {"type": Kbps(),
+        "help": "One of the model's bandwidths; its highest up to 6 by default."}),
+    "damaged": (("--damaged",), {"is_flag": True, "help": "Go on after damage; what is lost stays lost."}),
+    "partial": (("--partial",), {"is_flag": True, "help": "Take what there is of audio files that were cut off."}),
+    "channels": (("--channels",), {"type": Channels(),
+        "help": "Take these channels of the input, and mix no other in."}),
+    "meta_lm": (("--meta-lm",), {"type": click.Path(exists=True, dir_okay=False, path_type=Path), "metavar": "FILE",
+        "help": "Checkpoint of Meta's language model, for files of version 0 that are coded with it. Needs torch."}),
+    "lm": (("--lm/--no-lm",), {"default": True, "show_default": True,
+        "help": "Whether the model's language model, if it has one, makes files smaller."}),
+    "raw": (("--raw",), {"type": RawType(), "metavar": "RATE:CHANNELS:FORMAT",
+        "help": "Samples without a header, for example 48000:2:s16le or 24000:1:f32le."}),
+    "start": (("--start",), {"type": Time(), "default": 0.0, "help": "From there: 90, 1:30 or 0:01:30.5."}),
+    "stop": (("--stop",), {"type": Time(), "help": "Up to there; to the end by default."}),
+    "kind": (("-k", "--kind"), {"type": click.Choice(["speech", "music", "other"]), "default": "other",
+        "show_default": True, "help": "What the recordings are, where nothing says it; it chooses the metrics."}),
+    "codec": (("-c", "--codec", "codecs"), {"multiple": True, "metavar": "NAME[:MODEL][@KBPS,...]",
+        "help": "Codec and its bandwidths; may be repeated."}),
+}  # fmt: skip
+"""By name: the flags, and the settings of click."""
+
+
+def options(*names: str, **changes: Mapping[str, Any] | str) -> Callable[[F], F]:
+    """Options of the table, in this order in the help.
+
+    Args:
+        names: of the table.
+        changes: by name another help text, or other settings of the option.
+    """
+
+    def add(function: F) -> F:
+        for name in reversed(names):
+            flags, settings = _OPTIONS[name]
+            change = changes.get(name, {})
+            own = {"help": change} if isinstance(change, str) else dict(change)
+            parameter = () if flags[-1].isidentifier() or "/" in flags[0] else (name,)
+            function = click.option(*flags, *parameter, **{**settings, **own})(function)
+        return function
+
+    return add
 
 
 def model_options(function: F) -> F:
-    """`--model`, `--engine` and `--threads`."""
-    for option in (
-        click.option("--threads", type=click.IntRange(1, MAX_THREADS),
-                     help="CPU threads; the engine's choice by default."),
-        click.option("--engine", type=click.Choice(["auto", "onnx", "torch"]), default="auto", show_default=True,
-                     help="What runs the model."),
-        click.option("--model", metavar="NAME_OR_PATH", help="A folder or a hub id; the shipped model by default."),
-    ):  # fmt: skip
-        function = option(function)
-    return function
-
-
-def endpoints(function: F) -> F:
-    """`INPUT` and `[OUTPUT]`, files or `-`."""
-    place = click.Path(path_type=Path, allow_dash=True)
-    function = click.argument("target", metavar="[OUTPUT]", required=False, type=place)(function)
-    place = click.Path(exists=True, dir_okay=False, path_type=Path, allow_dash=True)
-    return click.argument("source", metavar="INPUT", type=place)(function)
-
-
-def raw_option(meaning: str) -> Callable[[F], F]:
-    """`--raw`, of the input, the output or both."""
-    text = f"{meaning} samples without a header, for example 48000:2:s16le or 24000:1:f32le."
-    return click.option("--raw", type=RawType(), metavar="RATE:CHANNELS:FORMAT", help=text)
-
-
-def output_options(function: F) -> F:
-    """`--force` and `--quiet`."""
-    function = click.option("-q", "--quiet", is_flag=True, help="No progress bar.")(function)
-    return click.option("-f", "--force", is_flag=True, help="Replace the output if it is there already.")(function)
+    """`--model`, `--backend`, `--device` and `--threads`."""
+    return options("model", "backend", "device", "threads")(function)
 
 
 def read_settings(settings: Sequence[str]) -> dict[str, str]:
@@ -98,24 +147,24 @@ def read_settings(settings: Sequence[str]) -> dict[str, str]:
     return pairs
 
 
-def choose_output(source: Path, target: Path | None, suffix: str, force: bool) -> Path:
-    """The output's name: as given, or that of the input with another suffix, or `-` where the input is a pipe.
+def need(extra: str, *modules: str) -> None:
+    """Make sure, before any work, that what an extra brings is installed.
 
     Raises:
-        click.UsageError: if the file is there and may not be replaced, is the input itself, or has no folder.
+        click.UsageError: with the command that installs it.
     """
-    if target is None:
-        target = source.with_suffix(suffix) if is_plain(source) else STANDARD
-    if target.is_dir():
-        raise click.UsageError(f"{target} is a folder")
-    if not target.parent.is_dir():
-        raise click.UsageError(f"there is no folder {target.parent}")
-    if is_plain(target) and target.exists():
-        if is_plain(source) and target.samefile(source):
-            raise click.UsageError("input and output are the same file")
-        if not force:
-            raise click.UsageError(f"{target} exists already; use --force to replace it")
-    return target
+    from importlib.util import find_spec
+
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
+        raise click.UsageError(f"this needs {', '.join(missing)}: pip install 'recodec[{extra}]'")
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print a line. Names in it may come from files: none of them speaks to the terminal."""
+    from ..text import shown
+
+    click.echo(shown(text), err=err)
 
 
 @contextmanager

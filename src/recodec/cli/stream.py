@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .endpoints import has_audio_suffix, is_plain, open_audio_target, open_recording
-from .options import choose_output, endpoints, model_options, output_options, raw_option
+from .batch import check_target
+from .endpoints import has_header_suffix, is_plain, open_audio_target, open_recording
+from .options import model_options, options
 
 if TYPE_CHECKING:
     from ..audio.pcm import Pcm
@@ -24,15 +25,21 @@ REMEMBERED = 4500  # blocks: a minute of single frames
 
 
 @click.command()
-@endpoints
-@click.option("-b", "--bandwidth", type=float, metavar="KBPS",
-              help="One of the model's bandwidths; its highest up to 6 by default.")  # fmt: skip
+@click.argument(
+    "source", metavar="INPUT", type=click.Path(exists=True, dir_okay=False, path_type=Path, allow_dash=True)
+)
+@click.argument("target", metavar="[OUTPUT]", required=False, type=click.Path(path_type=Path, allow_dash=True))
+@options("bandwidth")
 @click.option("--grid", "grid_frames", type=click.IntRange(min=1), default=1, show_default=True, metavar="FRAMES",
               help="Frames that are coded at once: more are faster and wait longer.")  # fmt: skip
 @click.option("--pace", is_flag=True, help="Take the samples of a file at the speed at which they sound.")
-@raw_option("INPUT, and an OUTPUT that is no .wav, .flac or .ogg, is")
+@options(
+    "raw",
+    raw="INPUT, and an OUTPUT without the suffix of an audio file, is samples without a header, for example "
+    "48000:2:s16le.",
+)
 @model_options
-@output_options
+@options("force", "quiet")
 def stream(
     source: Path,
     target: Path | None,
@@ -41,7 +48,8 @@ def stream(
     pace: bool,
     raw: Pcm | None,
     model: str | None,
-    engine: str,
+    backend: str,
+    device: str,
     threads: int | None,
     force: bool,
     quiet: bool,
@@ -56,11 +64,11 @@ def stream(
         | aplay -t raw -f S16_LE -r 24000
     """
     if target is not None:
-        target = choose_output(source, target, ".wav", force)
+        target = check_target(source, target, force)
 
     from ..codec import Codec
 
-    codec = Codec.from_pretrained(model, engine=engine, threads=threads)
+    codec = Codec.from_pretrained(model, backend, device, None, threads)
     loop = Loop(codec, bandwidth, grid_frames)
     rate, channels = codec.sampling_rate, codec.config.audio_channels
     with ExitStack() as stack:
@@ -68,7 +76,7 @@ def stream(
         blocks = reader.blocks(loop.block_samples) if is_plain(source) else reader.pieces()
         sink = None
         if target is not None:
-            form = None if has_audio_suffix(target) else raw
+            form = None if has_header_suffix(target) else raw
             sink = stack.enter_context(open_audio_target(target, form, rate, channels, None, force))
         for audio in loop.run(_paced(blocks, rate) if pace else blocks):
             if sink is not None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from .options import need, options, say
 
 if TYPE_CHECKING:
     from ..tokenize import Report
@@ -30,42 +31,49 @@ class Allowance(click.ParamType):
                 return None, float(value[:-1]) / 100
             return int(value), None
         except ValueError:
-            self.fail(f"{value!r} is no number of clips; write 10, 0.5% or all", param, ctx)
+            self.fail(f"{value!r} is not a number of clips; write 10, 0.5% or all", param, ctx)
 
 
 @click.command()
 @click.argument("source", metavar="INPUT")
 @click.argument("target", metavar="OUTPUT", type=click.Path(file_okay=False, path_type=Path))
-@click.option("-b", "--bandwidth", type=float, metavar="KBPS", help="One that the model has; up to 6 by default.")
-@click.option("-k", "--codebooks", type=click.IntRange(min=1), help="Codebooks to use, in place of --bandwidth.")
+@options("bandwidth")
+@click.option("--codebooks", type=click.IntRange(min=1), help="Codebooks to use, in place of --bandwidth.")
 @click.option("--format", "form", type=click.Choice(["parquet", "tar", "ecdc"]), default="parquet", show_default=True,
               help="Parquet shards, WebDataset tars, or a file a clip with Parquet tables of them.")  # fmt: skip
 @click.option("--codes", type=click.Choice(["lists", "binary"]), default="lists", show_default=True,
               help="In Parquet: K lists, or K x F 16-bit integers in one piece.")  # fmt: skip
 @click.option("--shard-clips", type=click.IntRange(min=1), default=1000, show_default=True, help="Clips of a shard.")
 @click.option("--audio-column", metavar="NAME", help="Column of audio in a table, if it does not show itself.")
-@click.option("--lm/--no-lm", default=True, help="Code .ecdc files with the model's language model, if it has one.")
-@click.option("--model", metavar="NAME_OR_PATH", help="A folder or a hub id; the shipped model by default.")
-@click.option("--backend", type=click.Choice(["auto", "onnx", "torch"]), default="auto", show_default=True,
-              help="What runs the model; auto is onnx on a CPU.")  # fmt: skip
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda for all GPUs, or cuda:N.")
+@options(
+    "lm",
+    "model",
+    "backend",
+    "device",
+    device="cpu, cuda for all GPUs, or cuda:N.",
+    lm="Whether .ecdc files are coded with the model's language model, if it has one.",
+)
 @click.option("--dtype", type=click.Choice(["fp32", "fp16", "bf16"]), default="fp32", show_default=True,
               help="Precision; below fp32 the codes that differ are counted first.")  # fmt: skip
-@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True,
+@click.option("--runner", type=click.Choice(["local", "ray"]), default="local", show_default=True,
               help="This machine, or a cluster with Ray Data.")  # fmt: skip
-@click.option("-j", "--processes", type=click.IntRange(min=1), help="Encoders at once; one a core or GPU by default.")
-@click.option("--workers", type=click.IntRange(min=0), help="Processes that decode ahead of each encoder.")
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads of each encoder; its share by default.")
+@options(
+    "jobs",
+    "threads",
+    jobs="Encoders at once, a process each; one a core or GPU by default.",
+    threads="CPU threads of each encoder; its share by default.",
+)
+@click.option("--decoders", type=click.IntRange(min=0), help="Processes that decode ahead of each encoder.")
 @click.option("--batch", type=click.IntRange(min=1), help="Clips at once; 1 on CPUs, 32 on GPUs by default.")
 @click.option("--stream-above", type=click.FloatRange(min=1), default=60.0, show_default=True, metavar="SECONDS",
               help="Longer clips are never in memory as a whole.")  # fmt: skip
 @click.option("--max-broken", type=Allowance(), default="0", show_default=True,
               help="Broken clips with which the exit code is still 0.")  # fmt: skip
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@options("quiet")
 def tokenize(
     source: str, target: Path, bandwidth: float | None, codebooks: int | None, form: str, codes: str,
     shard_clips: int, audio_column: str | None, lm: bool, model: str | None, backend: str, device: str, dtype: str,
-    engine: str, processes: int | None, workers: int | None, threads: int | None, batch: int | None,
+    runner: str, jobs: int | None, decoders: int | None, threads: int | None, batch: int | None,
     stream_above: float, max_broken: tuple[int | None, float | None], quiet: bool,
 ) -> None:  # fmt: skip
     """Turn the clips of INPUT into codes in the folder OUTPUT.
@@ -77,16 +85,16 @@ def tokenize(
     A run that was interrupted goes on with the same command, and the result is the same. Clips that cannot
     be read are listed in OUTPUT/_tokenize/broken.tsv.
     """
-    if find_spec("pyarrow") is None:
-        raise click.UsageError("this verb needs more packages: pip install 'recodec[scale]'")
-    from ..tokenize.job import ModelChoice
+    need("scale", "pyarrow")
+
+    from ..codec import ModelChoice
     from ..tokenize.progress import progress_stream
     from ..tokenize.run import tokenize as run
 
     report = run(
         source, target, bandwidth=bandwidth, num_quantizers=codebooks,
         model=ModelChoice(model, backend, device, dtype, threads), format=form, codes=codes, shard_clips=shard_clips,
-        column=audio_column, lm=lm, engine=engine, processes=processes, workers=workers, batch=batch,
+        column=audio_column, lm=lm, engine=runner, processes=jobs, workers=decoders, batch=batch,
         long_s=stream_above, show=progress_stream(quiet),
     )  # fmt: skip
     _print(report, target)
@@ -99,13 +107,13 @@ def tokenize(
 def _print(report: Report, target: Path) -> None:
     hours = report.seconds / 3600
     speed = f", {report.speed:.4f} h a second" if report.speed else ""
-    click.echo(f"{report.clips} clips, {hours:.2f} h of audio, in {report.shards} shards of {target}{speed}")
+    say(f"{report.clips} clips, {hours:.2f} h of audio, in {report.shards} shards of {target}{speed}")
     if report.mismatch is not None:
-        click.echo(f"Half precision: {report.mismatch}")
+        say(f"Half precision: {report.mismatch}")
     if not report.broken:
         return
-    click.echo(f"{len(report.broken)} clips are broken; {target / '_tokenize' / 'broken.tsv'} lists all:", err=True)
+    say(f"{len(report.broken)} clips are broken; {target / '_tokenize' / 'broken.tsv'} lists all:", err=True)
     for _, path, reason in report.broken[:_SHOWN_BROKEN]:
-        click.echo(f"  {reason if path in reason else f'{path}: {reason}'}", err=True)
+        say(f"  {reason if path in reason else f'{path}: {reason}'}", err=True)
     if len(report.broken) > _SHOWN_BROKEN:
-        click.echo(f"  and {len(report.broken) - _SHOWN_BROKEN} more", err=True)
+        say(f"  and {len(report.broken) - _SHOWN_BROKEN} more", err=True)

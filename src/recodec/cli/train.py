@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from .options import read_settings
+from .options import options, read_settings
 
 if TYPE_CHECKING:
     from ..training.config import TrainConfig
@@ -20,15 +20,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 def _run_options(function: F) -> F:
     """What both verbs take beside the recipe."""
     for option in (
-        click.option("-q", "--quiet", is_flag=True, help="No progress bar."),
+        options("quiet"),
         click.option("--stop-after", type=click.FloatRange(min=0), metavar="MINUTES",
                      help="Save and stop after that time."),
         click.option("--resume/--no-resume", default=True, show_default=True, help="Go on from the state in --out."),
-        click.option("--threads", type=click.IntRange(min=1), help="CPU threads; all cores by default."),
-        click.option("--device", default="auto", show_default=True,
-                     help="cpu, cuda or cuda:N; auto takes a GPU if there is one, and each process its own."),
-        click.option("-o", "--out", required=True, type=click.Path(file_okay=False),
-                     help="Folder for state, log and model."),
+        options("threads", threads="CPU threads; all cores by default."),
+        options("device", device={"default": "auto", "help": "cpu, cuda or cuda:N; auto takes a GPU if there is one, "
+                                  "and each process its own."}),
+        options("out", out={"required": True, "type": click.Path(file_okay=False),
+                            "help": "Folder for state, log and model."}),
     ):  # fmt: skip
         function = option(function)
     return function

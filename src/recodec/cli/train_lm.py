@@ -7,20 +7,24 @@ from pathlib import Path
 
 import click
 
-from .options import read_settings
+from .options import options, read_settings
 
 
 @click.command("train-lm")
 @click.argument("settings", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--model", required=True, help="Codec model whose codes are to be learnt: a folder or a hub id.")
+@options("model", model={"required": True, "help": "Codec model whose codes are to be learnt: a folder or a hub id."})
 @click.option("--shards", required=True, type=click.Path(exists=True, file_okay=False), help="Folder of audio shards.")
 @click.option("--dev", type=click.Path(exists=True, file_okay=False), help="Folder of clips for the figures.")
-@click.option("-o", "--out", required=True, type=click.Path(file_okay=False), help="Folder for codes, state and model.")
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads; all cores by default.")
+@options(
+    "out",
+    "device",
+    "threads",
+    threads="CPU threads; all cores by default.",
+    out={"required": True, "type": click.Path(file_okay=False), "help": "Folder for codes, state and model."},
+)
 @click.option("--resume/--no-resume", default=True, show_default=True, help="Go on from the state in --out.")
 @click.option("--stop-after", type=click.FloatRange(min=0), metavar="MINUTES", help="Save and stop after that time.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
+@options("quiet")
 def train_lm(
     settings: tuple[str, ...],
     model: str,

@@ -6,18 +6,22 @@ from pathlib import Path
 
 import click
 
-from .options import choose_output, lm_option, meta_lm_option
+from .batch import check_target
+from .options import options
 
 
 @click.command()
 @click.argument("source", metavar="IN", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
-@click.option("-b", "--bandwidth", type=click.FloatRange(min=0, min_open=True), metavar="KBPS",
-              help="Before entropy coding, as for compress; files of version 0 may keep theirs.")  # fmt: skip
-@lm_option
-@meta_lm_option
-@click.option("--damaged", is_flag=True, help="Go on after damage; what is lost stays lost.")
-@click.option("-f", "--force", is_flag=True, help="Replace OUT if it is there already.")
+@options(
+    "bandwidth",
+    "model",
+    "meta_lm",
+    "damaged",
+    "force",
+    bandwidth="Before entropy coding, as for compress; files of version 0 may keep theirs.",
+    model="The model, or its language model where packets are coded; by default the one that the file names.",
+)
 def transcode(
     source: Path,
     out: Path,
@@ -35,7 +39,7 @@ def transcode(
 
     The result is what compress would have written at that bandwidth.
     """
-    choose_output(source, out, ".ecdc", force)
+    check_target(source, out, force)
 
     from .. import ecdc
     from ..codec import open_reader

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .options import options, say
+
 if TYPE_CHECKING:
     from ..ecdc import Inspection
 
@@ -15,7 +17,7 @@ MOST_LINES = 20
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False), metavar="FILE...")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing of good files.")
+@options("quiet", quiet="Say nothing of good files.")
 def verify(files: tuple[str, ...], quiet: bool) -> None:
     """Check every packet of .ecdc files, version 1. No model is needed.
 
@@ -30,15 +32,15 @@ def verify(files: tuple[str, ...], quiet: bool) -> None:
             found = ecdc.inspect(path)
         except BitstreamError as error:
             failed = True
-            click.echo(f"{path}: {error}")
+            say(f"{path}: {error}")
             continue
         failed |= not found.intact
         if not found.intact:
-            click.echo(f"{path}: damaged; {found.lost_s:.3f} s of {found.duration_s:.2f} s are lost")
+            say(f"{path}: damaged; {found.lost_s:.3f} s of {found.duration_s:.2f} s are lost")
             _print_faults(found)
         elif not quiet:
             packets = f"{found.num_packets} packet{'s' if found.num_packets != 1 else ''}"
-            click.echo(f"{path}: good, {packets}, {found.duration_s:.2f} s")
+            say(f"{path}: good, {packets}, {found.duration_s:.2f} s")
     if failed:
         click.get_current_context().exit(1)
 
@@ -46,6 +48,6 @@ def verify(files: tuple[str, ...], quiet: bool) -> None:
 def _print_faults(found: Inspection) -> None:
     lines = list(found.faults())
     for line in itertools.islice(lines, MOST_LINES):
-        click.echo(f"  {line}")
+        say(f"  {line}")
     if len(lines) > MOST_LINES:
-        click.echo(f"  and {len(lines) - MOST_LINES} more")
+        say(f"  and {len(lines) - MOST_LINES} more")

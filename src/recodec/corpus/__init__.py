@@ -7,7 +7,8 @@
             ...
 """
 
-from .entries import AUDIO_SUFFIXES, Entry, Part, Recording, Sound, open_bytes
+from ..audio.suffixes import AUDIO_SUFFIXES
+from .entries import Entry, Part, Recording, Sound, open_bytes
 from .listing import Listing, list_input
 from .names import Names, clean_id, fits_as_file, printable
 from .reading import open_recording, read_entry, reason

@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from .entries import AUDIO_SUFFIXES, Entry, Recording
+from ..audio.suffixes import AUDIO_SUFFIXES
+from .entries import Entry, Recording
 from .manifests import locate, read_manifest
 from .names import Names, clean_id, printable
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .entries import AUDIO_SUFFIXES, Entry, Part, Recording
+from ..audio.suffixes import AUDIO_SUFFIXES
+from .entries import Entry, Part, Recording
 from .names import clean_id, printable
 
 TEXT_SUFFIXES = frozenset({"txt", "text", "transcript", "json", "jsonl", "cls", "cls2", "index", "id", "csv", "tsv"})

@@ -1,0 +1,188 @@
+"""One input or many: which outputs they get, and the work on them, in one process or in several."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .endpoints import STANDARD, is_plain
+from .options import say
+
+
+@dataclass(frozen=True)
+class Task:
+    """An input and its output."""
+
+    source: Path
+    target: Path
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a task.
+
+    Attributes:
+        task: it.
+        lines: to print.
+        coded_bytes, audio_s, seconds: of the `.ecdc` file, the recording, and the work.
+        error: why it failed, or `None`.
+    """
+
+    task: Task
+    lines: tuple[str, ...] = ()
+    coded_bytes: int = 0
+    audio_s: float = 0.0
+    seconds: float = 0.0
+    error: str | None = None
+
+
+def split_output(
+    paths: Sequence[Path], out: Path | None, is_output: Callable[[Path], bool]
+) -> tuple[list[Path], Path | None]:
+    """Inputs, and the output if one is named: by `-o`, or as the second of two arguments where it looks like one."""
+    if out is None and len(paths) == 2 and is_output(paths[1]):
+        return [paths[0]], paths[1]
+    return list(paths), out
+
+
+def plan(
+    sources: Sequence[Path],
+    target: Path | None,
+    out_dir: Path | None,
+    suffix: str,
+    find: Callable[[Path], Sequence[Path]],
+    force: bool,
+) -> list[Task]:
+    """A task for each input; folders are searched.
+
+    Args:
+        sources: files, folders, `-`.
+        target: the output of the one input.
+        out_dir: where outputs go.
+        suffix: of outputs.
+        find: the inputs in a folder.
+        force: whether outputs may be replaced.
+
+    Raises:
+        click.UsageError: for an output that does not go with the inputs, is there already, or is an input itself.
+    """
+    if len(set(sources)) < len(sources):
+        raise click.UsageError("an input is named twice")
+    if target is not None:
+        if len(sources) != 1 or sources[0].is_dir():
+            raise click.UsageError("-o takes one input; for several there is --out-dir")
+        if out_dir is not None:
+            raise click.UsageError("-o and --out-dir do not go together")
+        return [Task(sources[0], check_target(sources[0], target, force))]
+    if out_dir is not None:
+        if out_dir.exists() and not out_dir.is_dir():
+            raise click.UsageError(f"{out_dir} is not a folder")
+        out_dir.mkdir(parents=True, exist_ok=True)
+    if len(sources) == 1 and not sources[0].is_dir():
+        single = STANDARD
+        if is_plain(sources[0]):
+            single = (sources[0].parent if out_dir is None else out_dir) / (sources[0].stem + suffix)
+        return [Task(sources[0], check_target(sources[0], single, force))]
+    taken: set[Path] = set()
+    tasks = []
+    for source in sources:
+        for file in find(source) if source.is_dir() else [source]:
+            below = file.relative_to(source).parent if source.is_dir() else Path()
+            place = file.parent if out_dir is None else out_dir / below
+            chosen = place / (file.stem + suffix)
+            if chosen in taken:  # another input of the same stem: the whole name tells them apart
+                chosen = place / (file.name + suffix)
+            if chosen in taken:
+                raise click.UsageError(f"{file} and another input would both become {chosen}")
+            taken.add(chosen)
+            tasks.append(Task(file, chosen))
+    if not tasks:
+        raise click.UsageError(f"there is nothing to do in {', '.join(map(str, sources))}")
+    return tasks
+
+
+def check_target(source: Path, target: Path, force: bool) -> Path:
+    """The output of one input.
+
+    Raises:
+        click.UsageError: if it is there and may not be replaced, is the input itself, or has no folder.
+    """
+    if target.is_dir():
+        raise click.UsageError(f"{target} is a folder")
+    if not target.parent.is_dir():
+        raise click.UsageError(f"there is no folder {target.parent}")
+    if is_plain(target) and target.exists():
+        if is_plain(source) and target.samefile(source):
+            raise click.UsageError("input and output are the same file")
+        if not force:
+            raise click.UsageError(f"{target} exists already; use --force to replace it")
+    return target
+
+
+def run(
+    tasks: Sequence[Task], work: Callable[..., Done], settings: Any, jobs: int | None, quiet: bool, verb: str
+) -> None:
+    """Do all tasks, say what came of each, and the total of many. One task that fails does not end the others.
+
+    Args:
+        tasks: one or many.
+        work: does one, given its task, the settings and whether it is the only one; it is called in other processes
+            where there are several.
+        settings: for `work`.
+        jobs: processes; one by default.
+        quiet: print errors only.
+        verb: what was done, for the total.
+
+    Raises:
+        Exception: of the one task; of many the exit code is 1 if any failed.
+    """
+    begin = time.perf_counter()
+    if len(tasks) == 1:
+        _print(work(tasks[0], settings, alone=True), quiet)
+        return
+    from ..processes import Died, WorkerPool
+
+    done: list[Done] = []
+    with WorkerPool(0 if jobs in (None, 1) else min(jobs or 1, len(tasks)), one_thread=True) as pool:
+        for task, found in pool.map(attempt, tasks, arguments=lambda task: (work, task, settings)):
+            result = Done(task, error="the process that worked on it died") if isinstance(found, Died) else found
+            _print(result, quiet)
+            done.append(result)
+    failed = sum(result.error is not None for result in done)
+    if not quiet:
+        good = [result for result in done if result.error is None]
+        audio_s, size = sum(r.audio_s for r in good), sum(r.coded_bytes for r in good)
+        speed = audio_s / max(1e-9, time.perf_counter() - begin)
+        rate = f"{8 * size / 1000 / audio_s:.2f} kbps, " if audio_s else ""
+        text = f"{len(good)} files {verb}: {size:,} bytes, {rate}{audio_s:.1f} s, {speed:.0f} times real time"
+        say(text + (f"; {failed} failed" if failed else ""), err=True)
+    if failed:
+        click.get_current_context().exit(1)
+
+
+def attempt(work: Callable[..., Done], task: Task, settings: Any) -> Done:
+    """Do a task of many: what goes wrong is said of it, and the others go on."""
+    from ..errors import RecodecError
+
+    try:
+        if task.target.exists() and not settings["force"]:
+            return Done(task, error=f"{task.target} exists already; use --force to replace it")
+        task.target.parent.mkdir(parents=True, exist_ok=True)
+        return work(task, settings, alone=False)
+    except (RecodecError, click.ClickException) as error:
+        return Done(task, error=str(error))
+    except OSError as error:
+        return Done(task, error=f"{error.filename}: {error.strerror}" if error.filename else str(error))
+
+
+def _print(done: Done, quiet: bool) -> None:
+    if done.error is not None:
+        say(f"recodec: error: {done.error}", err=True)
+    elif not quiet:
+        for line in done.lines:
+            say(line, err=True)

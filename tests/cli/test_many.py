@@ -1,0 +1,190 @@
+"""Several inputs, folders, names of outputs, and what is said of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+import soundfile
+
+from recodec.cli import VERBS, cli
+
+
+def write(path: Path, seconds: float = 0.1, rate_hz: int = 24_000, level: float = 0.1) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    noise = level * np.random.default_rng(0).standard_normal(round(seconds * rate_hz))
+    soundfile.write(path, noise, rate_hz, subtype="FLOAT" if path.suffix == ".wav" else None)
+    return path
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> list[Path]:
+    return [write(tmp_path / "in" / name) for name in ("a.wav", "b.flac", "deep/c.ogg")]
+
+
+def test_several_inputs_are_compressed_beside_themselves(recodec: Callable, model: Path, three: list[Path]) -> None:
+    done = recodec("compress", *three, "--model", model)
+    assert done.code == 0
+    assert all(path.with_suffix(".ecdc").exists() for path in three)
+    lines = done.err.splitlines()
+    assert len(lines) == 4
+    assert re.fullmatch(r"3 files compressed: [\d,]+ bytes, [\d.]+ kbps, 0\.3 s, \d+ times real time", lines[-1])
+    assert recodec("compress", *three, "--model", model, "-q", "-f").err == ""
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_folders_keep_their_shape_in_another_folder(
+    recodec: Callable, model: Path, three: list[Path], tmp_path: Path, jobs: int
+) -> None:
+    done = recodec("compress", tmp_path / "in", "-d", tmp_path / "out", "--model", model, "-j", jobs)
+    assert done.code == 0
+    found = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.ecdc"))
+    assert found == ["a.ecdc", "b.ecdc", "deep/c.ecdc"]
+    back = recodec("decompress", tmp_path / "out", "-d", tmp_path / "back", "--suffix", ".flac", "--model", model)
+    assert back.code == 0
+    assert soundfile.info(tmp_path / "back" / "deep" / "c.flac").frames == 2400
+
+
+def test_inputs_of_one_stem_get_names_of_their_own(recodec: Callable, model: Path, tmp_path: Path) -> None:
+    inputs = [write(tmp_path / "x.wav"), write(tmp_path / "x.flac")]
+    assert recodec("compress", *inputs, "--model", model).code == 0
+    assert (tmp_path / "x.ecdc").exists()
+    assert (tmp_path / "x.flac.ecdc").exists()
+
+
+def test_one_bad_input_does_not_end_the_others(recodec: Callable, model: Path, three: list[Path]) -> None:
+    bad = three[0].parent / "bad.wav"
+    bad.write_text("no sound")
+    done = recodec("compress", bad, *three, "--model", model)
+    assert done.code == 1
+    assert f"recodec: error: {bad} is not an audio file" in done.err
+    assert "3 files compressed" in done.err
+    assert "; 1 failed" in done.err
+    again = recodec("compress", *three, "--model", model)
+    assert again.code == 1
+    assert again.err.count("exists already; use --force") == 3
+
+
+def test_a_recording_is_never_written_over(recodec: Callable, model: Path, tmp_path: Path) -> None:
+    first, second = write(tmp_path / "a.wav"), write(tmp_path / "b.wav")
+    before = second.read_bytes()
+    assert recodec("compress", "-f", first, second, "--model", model).code == 0
+    assert second.read_bytes() == before
+    refused = recodec("compress", "-f", first, "-o", second, "--model", model)
+    assert refused.code == 2
+    assert "has the suffix of an audio file" in refused.err
+    assert second.read_bytes() == before
+    coded = tmp_path / "a.ecdc"
+    assert recodec("decompress", coded, "-o", tmp_path / "b.ecdc", "-f", "--model", model).code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["{a}", "{b}", "-o", "{dir}/x.ecdc"], "-o takes one input"),
+        (["{dir}", "-o", "{dir}/x.ecdc"], "-o takes one input"),
+        (["{a}", "{a}"], "named twice"),
+        (["{dir}/empty"], "no audio files"),
+        (["{a}", "-o", "{dir}/x.ecdc", "-d", "{dir}"], "do not go together"),
+        (["{a}", "-b", "6 kbps"], "not a bandwidth"),
+        (["{a}", "--channels", "0"], "does not choose"),
+    ],
+)
+def test_inputs_and_outputs_that_do_not_go_together(
+    recodec: Callable, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    names = {"a": write(tmp_path / "a.wav"), "b": write(tmp_path / "b.wav"), "dir": tmp_path}
+    refused = recodec("compress", *(argument.format(**names) for argument in arguments))
+    assert refused.code == 2
+    assert message in refused.err
+
+
+def test_bandwidths_as_people_write_them(recodec: Callable, model: Path, tmp_path: Path) -> None:
+    source = write(tmp_path / "a.wav")
+    sizes = []
+    for text in ("3.6", "3.6k", "3.6kbps"):
+        assert recodec("compress", source, tmp_path / "a.ecdc", "-f", "-b", text, "--model", model).code == 0
+        sizes.append((tmp_path / "a.ecdc").read_bytes())
+    assert sizes[0] == sizes[1] == sizes[2]
+
+
+def test_surround_and_cut_files(recodec: Callable, model: Path, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "film.wav", 0.1 * np.random.default_rng(0).standard_normal((2400, 6)), 24_000)
+    mixed = recodec("compress", tmp_path / "film.wav", "--model", model)
+    assert mixed.code == 0
+    assert "6 channels (FL FR FC LFE BL BR) are mixed to 1 by ITU-R BS.775" in mixed.err
+    chosen = recodec("compress", tmp_path / "film.wav", "-f", "--channels", "3", "--model", model)
+    assert "mixed" not in chosen.err
+    cut = tmp_path / "cut.wav"
+    cut.write_bytes((tmp_path / "film.wav").read_bytes()[:-6000])
+    assert "--partial" in recodec("compress", cut, "--model", model).err
+    assert recodec("compress", cut, "--partial", "--model", model).code == 0
+
+
+def test_what_goes_beyond_full_scale(recodec: Callable, model: Path, tmp_path: Path) -> None:
+    source = write(tmp_path / "loud.wav", 0.5)
+    recodec("compress", source, tmp_path / "a.ecdc", "--model", model)
+    louder = ["decompress", tmp_path / "a.ecdc", "-f", "--gain", "100", "--model", model]
+    assert "samples go beyond full scale and are clipped" in recodec(*louder, "-o", tmp_path / "a.wav").err
+    assert "clipped" not in recodec(*louder, "-o", tmp_path / "b.wav", "--bits", "32").err
+    assert np.abs(soundfile.read(tmp_path / "b.wav")[0]).max() > 1
+    assert "clipped" not in recodec(*louder, "-o", tmp_path / "c.wav", "--rescale").err
+    assert np.abs(soundfile.read(tmp_path / "c.wav")[0]).max() == pytest.approx(1, abs=1e-3)
+
+
+def test_info_and_models(recodec: Callable, model: Path, three: list[Path], tmp_path: Path) -> None:
+    recodec("compress", *three[:2], "--model", model)
+    coded = [path.with_suffix(".ecdc") for path in three[:2]]
+    lines = recodec("info", "--json", *coded).out.splitlines()
+    facts = [json.loads(line) for line in lines]
+    assert [fact["file"] for fact in facts] == list(map(str, coded))
+    assert all(fact["intact"] and fact["num_samples"] == 2400 and fact["num_packets"] == 1 for fact in facts)
+    assert recodec("info", *coded).out.count("state        good") == 2
+    assert recodec("verify", *coded).out.count("good, 1 packet,") == 2
+    listed = recodec("models").out
+    assert "recodec_24khz" in listed
+    assert "facebook/encodec_48khz" in listed
+
+
+def test_the_command_alone_shows_its_help(recodec: Callable) -> None:
+    shown = recodec()
+    assert (shown.code, shown.err) == (0, "")
+    assert "compress" in shown.out
+    assert "onnxruntime" in recodec("--version").out
+
+
+def test_one_letter_means_one_thing_and_names_are_frozen() -> None:
+    """A change here is a change for everybody's scripts: make it on purpose, and say so in the CHANGELOG."""
+    letters: dict[str, set[str]] = {}
+    names: set[str] = set()
+    context = click.Context(cli)
+    for verb in VERBS:
+        command = cli.get_command(context, verb)
+        commands = command.commands.values() if isinstance(command, click.Group) else [command]
+        for one in commands:
+            assert one is not None
+            for parameter in one.params:
+                long = {flag for flag in [*parameter.opts, *parameter.secondary_opts] if flag.startswith("--")}
+                names |= long
+                for flag in parameter.opts:
+                    if len(flag) == 2 and long:
+                        letters.setdefault(flag, set()).update(long)
+    assert {letter: sorted(meanings) for letter, meanings in letters.items()} == {
+        "-b": ["--bandwidth"], "-c": ["--codec"], "-d": ["--out-dir"], "-f": ["--force"], "-j": ["--jobs"],
+        "-k": ["--kind"], "-m": ["--model"], "-o": ["--out"], "-q": ["--quiet"],
+    }  # fmt: skip
+    assert names == {
+        "--audio-column", "--backend", "--bandwidth", "--batch", "--bits", "--channels", "--codebooks", "--codec",
+        "--codes", "--damaged", "--decoders", "--dev", "--device", "--discriminator", "--dtype", "--force", "--format",
+        "--from", "--gain", "--grid", "--jobs", "--json", "--key", "--kind", "--lm", "--manifest", "--max-broken",
+        "--meta-lm", "--metric", "--model", "--no-lm", "--no-report", "--no-resume", "--out", "--out-dir", "--pace",
+        "--packet", "--partial", "--picture", "--players", "--quiet", "--raw", "--report", "--rescale", "--resume",
+        "--runner", "--seed", "--shard-clips", "--shards", "--start", "--stop", "--stop-after", "--stream-above",
+        "--suffix", "--threads", "--title",
+    }  # fmt: skip
