@@ -7,16 +7,22 @@ TORCH ?= torch==2.13.0
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install format lint test test-slow fuzz bench overfit results train
+.PHONY: help install develop docs format lint test test-slow fuzz bench overfit results train
 
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install:  ## Install the package with all that development needs into the current environment.
+install:  ## Install the codec and its command alone, into the current environment.
+	$(PYTHON) -m pip install .
+
+develop:  ## Install the package with all that tests and benchmarks need .
 	$(PYTHON) -m pip install "$(TORCH)"
 	$(PYTHON) -m pip install -e '.[dev]'
 	# A peer for tests. It names torchaudio, which it needs for resampling alone; the tests do without.
 	$(PYTHON) -m pip install --no-deps encodec==0.1.1
+
+docs:  ## Build the site, strictly: a warning is an error (pip install '.[docs]' first).
+	$(PYTHON) -m mkdocs build --strict --quiet
 
 format:  ## Format the code.
 	ruff format .

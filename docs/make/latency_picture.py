@@ -1,6 +1,6 @@
 """Draw docs/streaming.svg: samples that have come in against samples that have come out of a live stream.
 
-    python benchmarks/latency_picture.py
+    python docs/make/latency_picture.py
 
 Measured by counting, on random weights of the released 24 kHz geometry (with few filters: how many there are
 does not change the delay), frame by frame, with mirrored and with zero padding.
@@ -21,7 +21,7 @@ from recodec import Codec, EncodecModel, presets
 from recodec.codec.torch_engine import TorchEngine
 
 FRAMES = 16
-OUT = Path(__file__).parents[1] / "docs" / "streaming.svg"
+OUT = Path(__file__).parents[1] / "streaming.svg"
 
 
 def counts(pad_mode: str) -> tuple[np.ndarray, np.ndarray]:
