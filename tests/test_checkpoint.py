@@ -383,7 +383,10 @@ def test_the_default_model_lies_in_the_package(tmp_path: Path, monkeypatch: pyte
 def test_what_a_folder_lacks_is_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"has no config\.json"):
         EncodecConfig.from_pretrained(tmp_path)
-    with pytest.raises(CheckpointError, match=r"has no model\.safetensors and no pytorch_model\.bin"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"has no model\.safetensors and no model\.safetensors\.index\.json and no pytorch_model\.bin",
+    ):
         hub.resolve_weights(tmp_path)
 
 
@@ -421,14 +424,14 @@ def test_the_hub_is_asked_for_a_name_that_is_no_folder(tmp_path: Path, monkeypat
 
     def download(repo_id: str, filename: str, **options: Any) -> str:
         asked.append((repo_id, filename, options["revision"], options["token"]))
-        if filename == "model.safetensors":
+        if filename.startswith("model.safetensors"):
             raise _NoSuchEntry("404")
         return str(tmp_path / filename)
 
     monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
     path = hub.resolve_weights("some/model", revision="v2", token="secret")
     assert path == tmp_path / "pytorch_model.bin"
-    assert [a[1] for a in asked] == ["model.safetensors", "pytorch_model.bin"]
+    assert [a[1] for a in asked] == ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"]
     assert asked[0] == ("some/model", "model.safetensors", "v2", "secret")
 
 
@@ -447,7 +450,7 @@ def test_the_network_is_waited_for_only_once(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
     with pytest.raises(CheckpointError, match="cannot reach the hub"):
         hub.resolve_weights("some/model")
-    assert local_only == [False, True]
+    assert local_only == [False, True, True]
 
 
 def test_a_config_of_absurd_size_is_refused_before_anything_is_built(tmp_path: Path) -> None:

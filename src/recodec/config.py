@@ -28,7 +28,7 @@ PAD_MODES = ("reflect", "constant")
 # list of layers fills the memory.
 _LIMIT = 2**31
 _MAX_DEPTH = 64
-_MAX_CODEBOOKS = 1024
+_MAX_CODEBOOKS = 8192
 
 _Bandwidths = Sequence[float]
 _POSITIVE_INTS = (
@@ -217,6 +217,24 @@ class EncodecConfig(CodecGeometry):
         values["upsampling_ratios"] = list(self.upsampling_ratios)
         return {**self.extra, "model_type": MODEL_TYPE, **values}
 
+    def to_diff_dict(self) -> dict[str, Any]:
+        """The fields that differ from those of a default configuration, as plain values."""
+        default = EncodecConfig().to_dict()
+        return {key: value for key, value in self.to_dict().items() if key not in default or value != default[key]}
+
+    def update(self, config_dict: Mapping[str, Any]) -> None:
+        """Change fields; unknown keys go to `extra`.
+
+        Raises:
+            ConfigError: for a bad value, which changes nothing.
+        """
+        changed = EncodecConfig.from_dict({**self.to_dict(), **config_dict})
+        self.__dict__.update(changed.__dict__)
+
+    def to_json_file(self, json_file_path: str | Path) -> None:
+        """Write the configuration to a file, as `save_pretrained` does."""
+        write_text(json_file_path, self.to_json_string())
+
     def to_json_string(self) -> str:
         """`to_dict` as indented JSON with sorted keys."""
         return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
@@ -240,6 +258,8 @@ class EncodecConfig(CodecGeometry):
         cache_dir: str | Path | None = None,
         token: str | bool | None = None,
         local_files_only: bool = False,
+        force_download: bool = False,
+        subfolder: str = "",
     ) -> EncodecConfig:
         """Read the `config.json` of a model; arguments as in `hub.resolve_file`.
 
@@ -249,7 +269,7 @@ class EncodecConfig(CodecGeometry):
         """
         path = resolve_file(
             name_or_path, CONFIG_NAME, revision=revision, cache_dir=cache_dir, token=token,
-            local_files_only=local_files_only,
+            local_files_only=local_files_only, force_download=force_download, subfolder=subfolder,
         )  # fmt: skip
         return cls.from_json_file(path)
 

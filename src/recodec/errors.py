@@ -26,7 +26,7 @@ class TrainingError(RecodecError, RuntimeError):
 
 
 class BitstreamError(RecodecError, ValueError):
-    """Bytes that are no stream of ours. Its subclasses say in which way."""
+    """Bytes that are not a stream of ours. Its subclasses say in which way."""
 
 
 class TruncatedError(BitstreamError):
@@ -42,4 +42,4 @@ class UnsupportedError(BitstreamError):
 
 
 class ModelMismatchError(BitstreamError):
-    """The stream was written with another model than the one at hand."""
+    """The stream was written with another model than the one in use."""

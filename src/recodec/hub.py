@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from .errors import CheckpointError
 
@@ -14,7 +15,8 @@ HUB_MODELS = {name: f"facebook/{name}" for name in ("encodec_24khz", "encodec_48
 
 SAFETENSORS_NAME = "model.safetensors"
 PICKLE_NAME = "pytorch_model.bin"
-WEIGHTS_NAMES = (SAFETENSORS_NAME, PICKLE_NAME)
+INDEX_NAME = "model.safetensors.index.json"
+WEIGHTS_NAMES = (SAFETENSORS_NAME, INDEX_NAME, PICKLE_NAME)
 
 
 def resolve_file(
@@ -25,6 +27,8 @@ def resolve_file(
     cache_dir: str | Path | None = None,
     token: str | bool | None = None,
     local_files_only: bool = False,
+    force_download: bool = False,
+    subfolder: str = "",
 ) -> Path:
     """Find one file of a model, and download it if necessary.
 
@@ -36,12 +40,16 @@ def resolve_file(
         cache_dir: where downloads are kept, in place of the hub's default folder.
         token: for private models; `True` takes the one that a login has saved.
         local_files_only: use what has been downloaded before, and never the network.
+        force_download: download again what has been downloaded before.
+        subfolder: of the model, that has the file.
 
     Raises:
         CheckpointError: if there is no such file, or the hub cannot be reached. A name without `/` that is
             neither a folder nor a shipped model fails at once: no model on the hub has such an id.
     """
-    return _find(name_or_path, (filename,), revision, cache_dir, token, local_files_only)
+    options = {"revision": revision, "cache_dir": cache_dir, "token": token, "local_files_only": local_files_only,
+               "force_download": force_download}  # fmt: skip
+    return _find(name_or_path, (filename,), subfolder, options)
 
 
 def resolve_weights(
@@ -51,16 +59,30 @@ def resolve_weights(
     cache_dir: str | Path | None = None,
     token: str | bool | None = None,
     local_files_only: bool = False,
+    force_download: bool = False,
+    subfolder: str = "",
+    variant: str | None = None,
+    use_safetensors: bool | None = None,
 ) -> Path:
-    """Find the weights of a model: its `model.safetensors`, else its `pytorch_model.bin`.
+    """Find the weights of a model: its `model.safetensors`, the index of one in several files, or its
+    `pytorch_model.bin`.
 
-    Arguments and errors as in `resolve_file`; `name_or_path` may also be a file of weights, which is
+    Other arguments and errors as in `resolve_file`; `name_or_path` may also be a file of weights, which is
     returned.
+
+    Args:
+        variant: of the weights, for example `fp16` for `model.fp16.safetensors`.
+        use_safetensors: whether to take safetensors only, or the older format only; either by default.
     """
     if is_weights_file(name_or_path):
         assert name_or_path is not None
         return Path(name_or_path)
-    return _find(name_or_path, WEIGHTS_NAMES, revision, cache_dir, token, local_files_only)
+    options = {"revision": revision, "cache_dir": cache_dir, "token": token, "local_files_only": local_files_only,
+               "force_download": force_download}  # fmt: skip
+    end = f".{variant}" if variant else ""
+    names = {True: WEIGHTS_NAMES[:2], False: WEIGHTS_NAMES[2:], None: WEIGHTS_NAMES}[use_safetensors]
+    marked = tuple(f"{name.partition('.')[0]}{end}.{name.partition('.')[2]}" for name in names)
+    return _find(name_or_path, marked, subfolder, options)
 
 
 def is_weights_file(name_or_path: str | Path | None) -> bool:
@@ -86,18 +108,16 @@ def model_called(name: str) -> str | None:
 def _find(
     name_or_path: str | Path | None,
     filenames: tuple[str, ...],
-    revision: str | None,
-    cache_dir: str | Path | None,
-    token: str | bool | None,
-    local_files_only: bool,
+    subfolder: str,
+    options: dict[str, Any],
 ) -> Path:
     """The first of `filenames` that the model has."""
     # `os.path.isdir` is false, where `Path.is_dir` raises, for names that no file system allows.
     if name_or_path is None or (name_or_path == DEFAULT_MODEL and not os.path.isdir(name_or_path)):
         name_or_path = DEFAULT_FOLDER
     if not os.path.isdir(name_or_path):
-        return _download(str(name_or_path), filenames, revision, cache_dir, token, local_files_only)
-    folder = Path(name_or_path)
+        return _download(str(name_or_path), filenames, subfolder, options)
+    folder = Path(name_or_path) / subfolder
     for filename in filenames:
         if (folder / filename).is_file():
             return folder / filename
@@ -122,14 +142,7 @@ def _check_id(repo_id: str) -> None:
         raise CheckpointError(f"{repo_id!r} is neither a folder here nor the id of a model on the hub") from error
 
 
-def _download(
-    repo_id: str,
-    filenames: tuple[str, ...],
-    revision: str | None,
-    cache_dir: str | Path | None,
-    token: str | bool | None,
-    local_files_only: bool,
-) -> Path:
+def _download(repo_id: str, filenames: tuple[str, ...], subfolder: str, options: dict[str, Any]) -> Path:
     _check_id(repo_id)
     # The hub's client is slow to import, and folders do without it.
     from huggingface_hub import hf_hub_download
@@ -138,14 +151,10 @@ def _download(
     reasons: list[Exception] = []
     for filename in filenames:
         try:
-            path = hf_hub_download(
-                repo_id, filename, revision=revision, cache_dir=cache_dir, token=token,
-                local_files_only=local_files_only,
-            )  # fmt: skip
-            return Path(path)
+            return Path(hf_hub_download(repo_id, filename, subfolder=subfolder or None, **options))
         except LocalEntryNotFoundError as error:  # no network: do not wait for it a second time
             reasons.append(error)
-            local_files_only = True
+            options = {**options, "local_files_only": True}
         except EntryNotFoundError as error:
             reasons.append(error)
         except (HfHubHTTPError, OSError, ValueError) as error:  # no such model, no access, a full disk

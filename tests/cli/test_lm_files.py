@@ -94,7 +94,7 @@ def test_cut_and_transcode_read_coded_packets(recodec, with_lm, wav, tmp_path):
     assert report_of(out).num_samples == 4 * RATE
     outcome = recodec("transcode", small, thin, "-b", 1.8, "-f")
     assert outcome.code == 1
-    assert "none is at hand" in outcome.err
+    assert "none is here" in outcome.err
 
 
 def test_another_language_model_is_refused(recodec, model, with_lm, wav, tmp_path):

@@ -97,7 +97,7 @@ def test_coded_files_want_their_language_model(engines):
     engine = engines["constant"]
     coder = FittingCoder(engine, written(engine, music(engine.config, long(engine))))
     coded = written(engine, music(engine.config, long(engine)), lm=coder)
-    with pytest.raises(ModelMismatchError, match="none is at hand"):
+    with pytest.raises(ModelMismatchError, match="none is here"):
         heard(engine, coded)
     coder.fingerprint = "1" * 64
     with pytest.raises(ModelMismatchError, match="fingerprint"):

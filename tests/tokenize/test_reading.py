@@ -121,7 +121,7 @@ def test_files_that_are_no_shards(tmp_path):
         open_codes(tmp_path)
     for name in ("codes-0.parquet", "codes-0.tar"):
         (tmp_path / name).write_text("hello")
-        with pytest.raises(CorruptError, match="is no shard"):
+        with pytest.raises(CorruptError, match="is not a shard"):
             open_codes(tmp_path / name)
 
 

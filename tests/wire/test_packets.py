@@ -117,7 +117,7 @@ SCALED = dataclasses.replace(MONO, scaled=True)
         (MONO, sealed(END << 6, [9, 0], varint.encode(0, 1 << 40)), CorruptError, "claims"),
         (MONO, sealed(END << 6, [9, 0], varint.encode(0, 1, 0, 1)), CorruptError, "ascend"),
         (MONO, sealed(END << 6, [9, 0], varint.encode(0, 2, 9, 1, 9, 0)), CorruptError, "ascend"),
-        (MONO, sealed(END << 6, [9, 0], varint.encode(0, 1, 9, 10)), CorruptError, "behind the end"),
+        (MONO, sealed(END << 6, [9, 0], varint.encode(0, 1, 9, 10)), CorruptError, "after the end"),
         (SCALED, sealed(0, [0, 4], bytes.fromhex("7fc00000") + bytes(5)), CorruptError, "scale is nan"),
         (SCALED, sealed(0, [0, 4], bytes.fromhex("bf800000") + bytes(5)), CorruptError, "scale is -1"),
         (dataclasses.replace(CODED_MONO, scaled=True), sealed(CODED << 6, [0, 4], b"ab"), CorruptError, "its scale"),

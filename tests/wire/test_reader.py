@@ -282,7 +282,7 @@ def test_bytes_behind_the_end_are_noticed_and_left_alone():
     ]
     assert "bytes follow the end" in refuses(written + b"\0")
     assert refuses(written[:-1]).startswith("TruncatedError")
-    assert "size behind the end" in refuses(written[:-1] + b"\0")
+    assert "size after the end" in refuses(written[:-1] + b"\0")
 
 
 def test_header_and_end_must_agree():

@@ -141,9 +141,10 @@ class EncodecFeatureExtractor(SegmentGeometry):
         masks = [np.ones(recording.shape[-1], dtype=np.int32) for recording in recordings]
         if strategy in ("longest", "max_length"):
             recordings, masks = self._pad(recordings, masks, max_length)
-        features = BatchFeature(input_values=[np.atleast_2d(recording) for recording in recordings])
+        features = BatchFeature()
         if strategy is not None:
             features["padding_mask"] = _stack_masks(masks)
+        features["input_values"] = [np.atleast_2d(recording) for recording in recordings]
         return features if return_tensors is None else _to_tensors(features, return_tensors)
 
     def _check_rate(self, sampling_rate: int | None) -> None:
@@ -271,6 +272,10 @@ class EncodecFeatureExtractor(SegmentGeometry):
         settings = {key: value for key, value in vars(self).items() if key != "extra"}
         return {**self.extra, **settings, "feature_extractor_type": FEATURE_EXTRACTOR_TYPE}
 
+    def to_json_file(self, json_file_path: str | Path) -> None:
+        """Write the settings to a file, as `save_pretrained` does."""
+        write_text(json_file_path, self.to_json_string())
+
     def to_json_string(self) -> str:
         """`to_dict` as indented JSON with sorted keys."""
         return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
@@ -321,8 +326,8 @@ def _to_tensors(features: BatchFeature, kind: str) -> BatchFeature:
     lengths = {recording.shape[-1] for recording in features.input_values}
     if len(lengths) > 1:
         raise AudioError(
-            f"recordings of {min(lengths)} to {max(lengths)} samples make no tensor: "
-            "pass padding=True, or return_tensors=None for a list"
+            f"Unable to convert output to a tensor: the recordings have {min(lengths)} to {max(lengths)} samples. Pass "
+            "padding=True, or return_tensors=None for a list"
         )
     features["input_values"] = np.stack(features.input_values)
     if kind == "pt":

@@ -14,7 +14,7 @@ QUALITY = "HQ"
 
 
 def check_rate(rate_hz: int, *, name: str = "audio") -> None:
-    """Refuse a sampling rate that is no rate of audio; a file's header may claim anything.
+    """Refuse a sampling rate that audio does not have; a file's header may claim anything.
 
     Raises:
         AudioError: below 1 kHz or above 768 kHz.

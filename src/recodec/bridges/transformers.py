@@ -41,6 +41,8 @@ class EncodecQuantizer(ResidualVectorQuantizer):
     def __init__(self, config: core_config.EncodecConfig) -> None:
         super().__init__(config)
         self._config = config
+        self.codebook_size, self.frame_rate = config.codebook_size, config.frame_rate
+        self.num_quantizers = config.num_quantizers
 
     def get_num_quantizers_for_bandwidth(self, bandwidth: float | None = None) -> int:
         """Codebooks used at a bandwidth in kbps; all of them for `None` or 0."""

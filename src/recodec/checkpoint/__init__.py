@@ -11,6 +11,8 @@ Our layout is Hugging Face's current one: a convolution with weight norm has its
 from .files import (
     read_model,
     read_safetensors,
+    read_weights,
+    shard_names,
     write_safetensors,
 )
 from .fingerprint import fingerprint
@@ -28,6 +30,8 @@ __all__ = [
     "guess_config",
     "read_model",
     "read_safetensors",
+    "read_weights",
+    "shard_names",
     "unfold",
     "unfold_weight",
     "weight_normed",

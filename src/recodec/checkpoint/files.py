@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..atomic import write_bytes
 from ..config import CONFIG_NAME, EncodecConfig
-from ..errors import CheckpointError
-from ..hub import SAFETENSORS_NAME, resolve_file
+from ..errors import CheckpointError, ConfigError
+from ..hub import resolve_file, resolve_weights
+from ..text import read_json_object
 from .layouts import conform
 
 _TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U8": "u1",
@@ -32,6 +34,40 @@ def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
     except SafetensorError as error:
         raise CheckpointError(f"{path} is not a valid safetensors file: {error}") from error
     return {name: _array(path, name, entry["dtype"], entry["shape"], entry["data"]) for name, entry in entries}
+
+
+def read_weights(path: Path) -> dict[str, np.ndarray]:
+    """Read safetensors: one file, or all those that an index names, which lie beside it.
+
+    Raises:
+        CheckpointError: as `read_safetensors`; for an index that is damaged, or names a file elsewhere.
+    """
+    if path.suffix != ".json":
+        return read_safetensors(path)
+    names = _shards(path)
+    tensors: dict[str, np.ndarray] = {}
+    for name in names:
+        tensors |= read_safetensors(path.parent / name)
+    return tensors
+
+
+def shard_names(path: Path) -> list[str]:
+    """The files that an index of weights names; none for a file of weights itself.
+
+    Raises:
+        CheckpointError: for an index that is damaged, or names a file elsewhere.
+    """
+    return _shards(path) if path.suffix == ".json" else []
+
+
+def _shards(path: Path) -> list[str]:
+    try:
+        names = set(read_json_object(path)["weight_map"].values())
+    except (ConfigError, KeyError, AttributeError, TypeError) as error:
+        raise CheckpointError(f"{path} is not a valid index of weights: {error}") from error
+    if not names or not all(isinstance(name, str) and Path(name).name == name for name in names):
+        raise CheckpointError(f"{path} names files that do not lie beside it")
+    return sorted(names)
 
 
 def _array(path: str | Path, name: str, dtype: str, shape: list[int], data: bytes) -> np.ndarray:
@@ -69,12 +105,11 @@ def read_model(
         CheckpointError: if the model is not found, has no safetensors file, or is not valid.
         ConfigError: if its configuration does not describe an EnCodec model.
     """
-    found = [
-        resolve_file(
-            name_or_path, filename, revision=revision, cache_dir=cache_dir, token=token,
-            local_files_only=local_files_only,
-        )
-        for filename in (CONFIG_NAME, SAFETENSORS_NAME)
-    ]  # fmt: skip
-    config = EncodecConfig.from_json_file(found[0])
-    return config, conform(read_safetensors(found[1]), config)
+    hub: dict[str, Any] = {
+        "revision": revision, "cache_dir": cache_dir, "token": token, "local_files_only": local_files_only,
+    }  # fmt: skip
+    config = EncodecConfig.from_json_file(resolve_file(name_or_path, CONFIG_NAME, **hub))
+    path = resolve_weights(name_or_path, use_safetensors=True, **hub)
+    for name in shard_names(path):
+        resolve_file(name_or_path, name, **hub)
+    return config, conform(read_weights(path), config)

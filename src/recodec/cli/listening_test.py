@@ -31,7 +31,7 @@ def make(paths: tuple[str, ...], manifests: tuple[str, ...], codecs: tuple[str, 
     """Write a page that plays FILEs through codecs, blind. Each file is one trial.
 
     The hidden reference and a low-pass anchor are added. Give raters index.html alone, and keep
-    key.json: it says what was behind each letter.
+    key.json: it says which codec each letter stands for.
     """
     from ..errors import RecodecError
     from ..evaluation.clips import gather_clips

@@ -122,7 +122,7 @@ class Codec:
 
     @property
     def frame_rate(self) -> int:
-        """Frames of codes per second of audio (rounded up where it is no integer), in Hz."""
+        """Frames of codes per second of audio (rounded up where it is not an integer), in Hz."""
         return self.config.frame_rate
 
     @cached_property
@@ -130,7 +130,7 @@ class Codec:
         """The language model that packets are coded with; `None` if the model has none.
 
         Raises:
-            ConfigError, CheckpointError: if it is there, and is not sound.
+            ConfigError, CheckpointError: if it is there, and is not valid.
         """
         return self._load_language_model()
 

@@ -24,7 +24,7 @@ class ConcealingDecoder:
 
     A gap of up to `CONTINUED_S` is filled by the decoder itself, which is given the last frames again and again, so
     that its state goes on; over `FADE_S` that fades to silence, and from the next packet on the sound
-    comes back within `RISE_S`. A longer gap is silent after the fade, and the decoder starts afresh behind it.
+    comes back within `RISE_S`. A longer gap is silent after the fade, and the decoder starts anew after it.
     Models that decode segments or whole recordings have silence in every gap.
 
     Args:

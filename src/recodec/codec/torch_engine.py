@@ -1,4 +1,4 @@
-"""The torch engine: `EncodecModel` behind the `Engine` protocol. The one file of this room that needs torch."""
+"""The torch engine: `EncodecModel` with the `Engine` protocol. The one file of this room that needs torch."""
 
 from __future__ import annotations
 

@@ -308,7 +308,7 @@ def header_of(
 
 
 def check_model(header: Header, engine: Engine) -> None:
-    """Make sure that the model at hand is the one that wrote the stream.
+    """Make sure that the model in use is the one that wrote the stream.
 
     Raises:
         ModelMismatchError: if it has other weights (of another decoder they may be), or another geometry where the

@@ -199,7 +199,7 @@ def _lookup(table: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
 
 
 def _distances(frames: int, past_context: int, device: torch.device) -> torch.Tensor:
-    """(F, F): how far key j lies behind query i; `past_context + 1` where i may not see it."""
+    """(F, F): how far key j lies before query i; `past_context + 1` where i may not see it."""
     index = torch.arange(frames, device=device)
     distance = index[:, None] - index
     return torch.where((distance < 0) | (distance > past_context), past_context + 1, distance)

@@ -43,7 +43,7 @@ class MetaLanguageModel:
 
         Raises:
             FileNotFoundError: if it is not there.
-            CheckpointError: if it is not sound, no such language model, or one for other codes.
+            CheckpointError: if it is not valid, no such language model, or one for other codes.
         """
         if not Path(path).is_file():
             raise FileNotFoundError(f"there is no file {path}")
@@ -58,7 +58,7 @@ class MetaLanguageModel:
             model = MetaCodeLM(shape)
             model.load_state_dict(state)
         except (KeyError, IndexError, ValueError, RuntimeError, AssertionError) as error:
-            raise CheckpointError(f"{path} is no language model of Meta's: {str(error).splitlines()[0]}") from error
+            raise CheckpointError(f"{path} is not a language model of Meta's: {str(error).splitlines()[0]}") from error
         if not all(bool(parameter.isfinite().all()) for parameter in model.parameters()):
             raise CheckpointError(f"{path} holds numbers that are not finite")
         return cls(model)

@@ -75,11 +75,11 @@ class BulkEncoder:
         Args:
             audio: (B, C, T), T of 1 or more; on any device.
             num_quantizers: codebooks K to use.
-            lengths: (B,) samples of each item that count, 1 or more, if not all. What lies behind is ignored,
+            lengths: (B,) samples of each item that count, 1 or more, if not all. What lies after is ignored,
                 so that batches of a few widths T serve recordings of all lengths.
 
         Returns:
-            codes (B, K, ceil(T / hop)) on the model's device, 0 behind an item's end; and the scales (B, 1) of a
+            codes (B, K, ceil(T / hop)) on the model's device, 0 after an item's end; and the scales (B, 1) of a
             model that normalizes, else `None`.
 
         Raises:

@@ -35,6 +35,11 @@ class EncodecModel(PretrainedMixin):
 
     def __init__(self, config: EncodecConfig | None = None) -> None:
         config = EncodecConfig() if config is None else config
+        if not isinstance(config, EncodecConfig):
+            raise TypeError(
+                f"EncodecModel takes a recodec.EncodecConfig, got {type(config).__name__}: "
+                "EncodecConfig.from_dict(config.to_dict()) makes one of a configuration of transformers"
+            )
         config.validate()
         super().__init__(config)
         self.encoder = build_encoder(config)
@@ -90,7 +95,7 @@ class EncodecModel(PretrainedMixin):
 
         Returns:
             codes (S, B, K, F) of S segments, a list of S scales ((B, 1) or `None`), and the
-            frames of padding behind the last segment. Codes behind an item's end are 0.
+            frames of padding after the last segment. Codes after an item's end are 0.
 
         Raises:
             ConfigError: for a bandwidth or number of codebooks that the model does not have.
@@ -156,9 +161,8 @@ class EncodecModel(PretrainedMixin):
                 raise ConfigError("forward needs input_values, or audio_codes with audio_scales")
             count = self._choose(bandwidth, num_quantizers)
             audio_codes, audio_scales, last_frame_pad_length = self._encode(input_values, padding_mask, count)
-        if padding_mask is None and input_values is not None:
-            padding_mask = torch.ones_like(input_values, dtype=torch.bool)
-        audio = self._decode(audio_codes, audio_scales, padding_mask, last_frame_pad_length)
+        length = None if input_values is None else input_values.shape[-1]
+        audio = self._decode(audio_codes, audio_scales, padding_mask, last_frame_pad_length, length)
         return EncodecOutput(audio_codes, audio) if self._named(return_dict) else (audio_codes, audio)
 
     # ---- between audio and codes -----------------------------------------------------------
@@ -240,9 +244,10 @@ class EncodecModel(PretrainedMixin):
         audio_scales: Scales | torch.Tensor | None,
         padding_mask: torch.Tensor | None,
         last_frame_pad_length: int | None,
+        num_samples: int | None = None,
     ) -> torch.Tensor:
         latents = [self.dequantize(segment) for segment in audio_codes]
-        return self._decode_segments(latents, audio_scales, padding_mask, last_frame_pad_length or 0)
+        return self._decode_segments(latents, audio_scales, padding_mask, last_frame_pad_length or 0, num_samples)
 
     def _encode_segment(
         self, x: torch.Tensor, valid: torch.Tensor | None
@@ -264,12 +269,14 @@ class EncodecModel(PretrainedMixin):
         scales: Scales | torch.Tensor | None,
         padding_mask: torch.Tensor | None,
         padding_frames: int,
+        num_samples: int | None = None,
     ) -> torch.Tensor:
+        """`num_samples` is the length of the audio, where no mask tells it."""
         config = self.config
         chunk = config.chunk_length
         if len(latents) != 1 and (chunk is None or not latents):
             raise ConfigError(f"Expected one frame, got {len(latents)}")
-        num_samples = None if padding_mask is None else padding_mask.shape[-1]
+        num_samples = num_samples if padding_mask is None else padding_mask.shape[-1]
         valid = frames_of_segments(config, len(latents), latents[0].shape[-1], padding_frames, num_samples)
         latents = [segment[..., :frames] for segment, frames in zip(latents, valid, strict=True)]
         stride = config.segment_stride or 0
@@ -288,7 +295,7 @@ class EncodecModel(PretrainedMixin):
         audio = pieces[0] if chunk is None else overlap_add(pieces, stride, ends)
         if lengths is not None:
             audio = mask_behind(audio, lengths)
-        return audio if padding_mask is None else audio[..., : padding_mask.shape[-1]]
+        return audio if num_samples is None else audio[..., :num_samples]
 
     def _decode_segment(
         self, latents: torch.Tensor, frames: torch.Tensor | None, scale: torch.Tensor | None
@@ -303,7 +310,7 @@ class EncodecModel(PretrainedMixin):
 def normalize(x: torch.Tensor, valid: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
     """Scale segments (B, C, T) to unit RMS over their (B,) valid samples; also the scales (B, 1), which undo it.
 
-    What lies behind an item's valid samples must be 0.
+    What lies after an item's valid samples must be 0.
     """
     energy = (x.sum(1, keepdim=True) / x.shape[1]).square()
     if valid is None:

@@ -30,6 +30,10 @@ class ModelOutput:
         """Pairs of name and value."""
         return [(name, getattr(self, name)) for name in self.keys()]
 
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of a field, or the default where it holds nothing."""
+        return getattr(self, key) if key in self.keys() else default
+
     def to_tuple(self) -> tuple[Any, ...]:
         """All values that are not `None`."""
         return tuple(self.values())
@@ -58,7 +62,7 @@ class EncodecEncoderOutput(ModelOutput):
     Attributes:
         audio_codes: (S, B, K, F) int64 codes of S segments.
         audio_scales: list of S entries, each (B, 1), or `None` where the model does not normalize.
-        last_frame_pad_length: frames of padding behind the last segment's codes.
+        last_frame_pad_length: frames of padding after the last segment's codes.
     """
 
     audio_codes: torch.Tensor | None = None
@@ -73,7 +77,7 @@ class EncodecLatentOutput(ModelOutput):
     Attributes:
         latents: (S, B, D, F).
         audio_scales: list of S entries, each (B, 1) or `None`.
-        last_frame_pad_length: frames of zeros behind the last segment's latents.
+        last_frame_pad_length: frames of zeros after the last segment's latents.
     """
 
     latents: torch.Tensor | None = None

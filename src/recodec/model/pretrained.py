@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from safetensors.torch import save
 from torch import nn
@@ -15,7 +16,7 @@ from .. import checkpoint
 from ..atomic import write_bytes
 from ..config import EncodecConfig
 from ..errors import ConfigError
-from ..hub import SAFETENSORS_NAME, is_weights_file, resolve_weights
+from ..hub import SAFETENSORS_NAME, is_weights_file, resolve_file, resolve_weights
 from ..nn.pickled import read_pickled
 
 _Model = TypeVar("_Model", bound="PretrainedMixin")
@@ -40,10 +41,16 @@ class PretrainedMixin(nn.Module):
         cache_dir: str | Path | None = None,
         token: str | bool | None = None,
         local_files_only: bool = False,
+        force_download: bool = False,
+        subfolder: str = "",
+        variant: str | None = None,
+        use_safetensors: bool | None = None,
         dtype: torch.dtype | str | None = None,
         torch_dtype: torch.dtype | str | None = None,
         device: torch.device | str | None = None,
+        device_map: torch.device | str | None = None,
         strict: bool = True,
+        **others: Any,
     ) -> _Model:
         """Load a model, in evaluation mode, from any layout in the wild (see `checkpoint.conform`).
 
@@ -52,44 +59,66 @@ class PretrainedMixin(nn.Module):
                 a model on the hub; or a file of weights, such as Meta's `encodec_24khz-d7cc33bc.th`.
             config: in place of the model's `config.json`. A file of weights needs it unless it is one of
                 the released models, which are recognized by their shapes.
-            revision, cache_dir, token, local_files_only: as in `hub.resolve_file`.
+            revision, cache_dir, token, local_files_only, force_download, subfolder: as in `hub.resolve_file`.
+            variant, use_safetensors: as in `hub.resolve_weights`.
             dtype: precision of the weights, for example `torch.float16`; float32 by default, however
-                they are stored. `torch_dtype` is its old name.
-            device: where to put them.
+                they are stored, and `"auto"` for the precision that they are stored in. `torch_dtype` is its old
+                name.
+            device: where to put them; `device_map` is another name.
             strict: whether weights may be neither missing (they stay random) nor unexpected.
+            others: `pretrained_model_name_or_path`, another name of the first argument; `low_cpu_mem_usage`,
+                `trust_remote_code`, `attn_implementation` and `output_loading_info=False` of `transformers` are taken,
+                and have no effect.
 
         Raises:
             CheckpointError: if there is no such model, or its weights do not fit its configuration.
             ConfigError: if its configuration does not describe an EnCodec model, or `dtype` is not a precision.
         """
-        precision = _precision(torch_dtype if dtype is None else dtype)
+        name_or_path = others.pop("pretrained_model_name_or_path", name_or_path)
+        _refuse_unknown(cls.__name__, others)
+        wanted = torch_dtype if dtype is None else dtype
+        precision = None if wanted == "auto" else _precision(wanted)
         hub: dict[str, Any] = {
             "revision": revision, "cache_dir": cache_dir, "token": token, "local_files_only": local_files_only,
+            "force_download": force_download, "subfolder": subfolder,
         }  # fmt: skip
         if config is None and not is_weights_file(name_or_path):
             config = EncodecConfig.from_pretrained(name_or_path, **hub)
-        path = resolve_weights(name_or_path, **hub)
-        read = checkpoint.read_safetensors if path.suffix == ".safetensors" else read_pickled
+        path = resolve_weights(name_or_path, variant=variant, use_safetensors=use_safetensors, **hub)
+        for name in checkpoint.shard_names(path):
+            resolve_file(name_or_path, name, **hub)
+        read = checkpoint.read_weights if path.suffix in (".safetensors", ".json") else read_pickled
         tensors = read(path)
+        precision = _stored_precision(tensors) if precision is None else precision
         config = checkpoint.guess_config(tensors) if config is None else config
         # Checked before the network is built: a mismatch costs nothing, and names the tensors.
         tensors = checkpoint.conform(tensors, config, strict=strict)
         model = cls(config)
         model.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in tensors.items()}, strict=strict)
-        return model.to(device=device, dtype=precision).eval()
+        return model.to(device=device_map if device is None else device, dtype=precision).eval()
 
-    def save_pretrained(self, folder: str | Path) -> None:
+    def save_pretrained(
+        self, save_directory: str | Path, *, safe_serialization: bool = True, push_to_hub: bool = False
+    ) -> None:
         """Write `config.json` and `model.safetensors` into a folder, which is made if need be.
+
+        Args:
+            save_directory: the folder.
+            safe_serialization, push_to_hub: of `transformers`; only their defaults are taken (see `push_to_hub`, the
+                method).
 
         `transformers.EncodecModel.from_pretrained` loads them. A folded model is saved unfolded, and
         makes the same weights again, bit for bit.
         """
+        if not safe_serialization or push_to_hub:
+            raise ConfigError("weights are saved as safetensors, and put on the hub by the method push_to_hub")
+        folder = Path(save_directory)
         saved = _unfolded(self.state_dict(), self.config)
         precision = str(next(self.parameters()).dtype).removeprefix("torch.")
         extra = {"architectures": ["EncodecModel"], **self.config.extra, "torch_dtype": precision}
         extra.pop("dtype", None)  # the newer name of the same thing
         dataclasses.replace(self.config, extra=extra).save_pretrained(folder)
-        write_bytes(Path(folder) / SAFETENSORS_NAME, save(saved, metadata={"format": "pt"}))
+        write_bytes(folder / SAFETENSORS_NAME, save(saved, metadata={"format": "pt"}))
 
     def push_to_hub(
         self,
@@ -134,6 +163,29 @@ class PretrainedMixin(nn.Module):
     def num_parameters(self, only_trainable: bool = False) -> int:
         """How many numbers the parameters hold; codebooks are buffers and do not count."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad or not only_trainable)
+
+
+_WITHOUT_EFFECT = {"low_cpu_mem_usage": None, "trust_remote_code": None, "attn_implementation": None,
+                   "output_loading_info": (False,)}  # fmt: skip
+
+
+def _refuse_unknown(name: str, others: dict[str, Any]) -> None:
+    """Make sure that arguments without effect are known ones.
+
+    Raises:
+        TypeError: naming one that is not.
+    """
+    for key, value in others.items():
+        if key not in _WITHOUT_EFFECT or value not in (_WITHOUT_EFFECT[key] or (value,)):
+            raise TypeError(f"{name}.from_pretrained() does not take {key}={value!r}")
+
+
+def _stored_precision(tensors: dict[str, np.ndarray]) -> torch.dtype:
+    """That of the first floating-point tensor."""
+    for tensor in tensors.values():
+        if tensor.dtype.kind == "f" and tensor.ndim > 1:
+            return torch.from_numpy(tensor[:0]).dtype
+    return torch.float32
 
 
 def _precision(dtype: torch.dtype | str | None) -> torch.dtype:

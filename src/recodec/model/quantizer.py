@@ -21,8 +21,17 @@ def nearest(x: torch.Tensor, embed: torch.Tensor, offset: torch.Tensor) -> torch
     """(..., D) vectors to (...) int64 indices of the nearest of the entries (N, D); of equal ones, the first.
 
     argmin |x - e|^2 = argmax x.e - |e|^2 / 2: the term of x alone cannot change the winner. One matrix
-    product that starts from `offset`, -|e|^2 / 2 of `offsets`, gives the score.
+    product that starts from `offset`, -|e|^2 / 2 of `offsets`, gives the score. It is computed in the precision of
+    its arguments, also under autocast: entries lie so close that half precision would take others, for a quarter
+    of the codes.
     """
+    if torch.is_autocast_enabled(x.device.type):
+        with torch.autocast(x.device.type, enabled=False):
+            return _nearest(x, embed, offset)
+    return _nearest(x, embed, offset)
+
+
+def _nearest(x: torch.Tensor, embed: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
     flat = x.reshape(-1, x.shape[-1])
     size = _CHUNK_CUDA if x.is_cuda else _CHUNK
     found = [torch.addmm(offset, part, embed.t()).argmax(dim=-1) for part in flat.split(size)]
@@ -68,11 +77,19 @@ class Codebook(nn.Module):
 
 
 class _Level(nn.Module):
-    """One codebook under the name that checkpoints give it."""
+    """One codebook under the name that checkpoints give it, with the methods of the reference's."""
 
     def __init__(self, size: int, width: int) -> None:
         super().__init__()
         self.codebook = Codebook(size, width)
+
+    def encode(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        """(B, D, F) vectors to (B, F) indices."""
+        return self.codebook.nearest(hidden_states.transpose(1, 2))
+
+    def decode(self, embed_ind: torch.Tensor) -> torch.Tensor:
+        """(B, F) indices to (B, D, F) entries."""
+        return self.codebook.lookup(embed_ind).transpose(1, 2)
 
 
 class ResidualVectorQuantizer(nn.Module):

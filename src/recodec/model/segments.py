@@ -77,7 +77,8 @@ def overlap_add(segments: list[torch.Tensor], stride: int, lengths: list[torch.T
     """
     first = segments[0]
     total = stride * (len(segments) - 1) + segments[-1].shape[-1]
-    place = torch.arange(1, first.shape[-1] + 1, device=first.device, dtype=torch.float32)
+    wide = torch.promote_types(first.dtype, torch.float32)
+    place = torch.arange(1, first.shape[-1] + 1, device=first.device, dtype=wide)
     base = first.shape[-1] if lengths[0] is None else lengths[0][:, None]
     triangle = (0.5 - (place / (base + 1) - 0.5).abs()).to(first.dtype).expand(first.shape[0], -1)[:, None]
     out = first.new_zeros(*first.shape[:-1], total)
@@ -96,11 +97,19 @@ def overlap_add(segments: list[torch.Tensor], stride: int, lengths: list[torch.T
 def mask_lengths(padding_mask: torch.Tensor | None, batch: int) -> torch.Tensor | None:
     """(B, T) or (B, C, T) mask, 1 where audio is, to (B,) lengths; `None` if nothing is padded.
 
+    A mask (T,) or (1, T) is that of every item.
+
     Raises:
-        AudioError: if an item's padding is not all on its right, or an item has no sample at all.
+        AudioError: if an item's padding is not all on its right, an item has no sample at all, or the mask is of
+            another batch.
     """
-    if padding_mask is None or padding_mask.shape[0] != batch or padding_mask.dim() < 2:
+    if padding_mask is None:
         return None
+    if padding_mask.dim() == 1:
+        padding_mask = padding_mask[None]
+    if padding_mask.dim() not in (2, 3) or padding_mask.shape[0] not in (1, batch):
+        raise AudioError(f"padding_mask is {tuple(padding_mask.shape)}, and there are {batch} items in the batch")
+    padding_mask = padding_mask.expand(batch, *padding_mask.shape[1:])
     mask = padding_mask.reshape(batch, -1, padding_mask.shape[-1]).bool()
     if bool(mask.all()):
         return None

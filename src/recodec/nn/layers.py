@@ -201,7 +201,7 @@ class Lstm(Layer[LstmState]):
         return (y + frames).permute(1, 2, 0), state
 
     def ragged(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return self(x), lengths  # it looks back only: what lies behind an item cannot reach it
+        return self(x), lengths  # it looks back only: what lies after an item cannot reach it
 
 
 class Residual(Layer[ResidualState]):

@@ -29,10 +29,10 @@ def pad_ragged(
     """Pad each item of a ragged batch at its own end.
 
     Args:
-        x: (B, C, T); what lies behind an item's length is never read.
+        x: (B, C, T); what lies after an item's length is never read.
         lengths: (B,) valid samples of each item.
         left: padding before each item.
-        right: (B,) padding behind each item.
+        right: (B,) padding after each item.
         mode: `"reflect"` or `"constant"`.
         width: samples of the result. Given, rather than taken from `lengths`: a GPU would have to be waited for.
 
@@ -54,6 +54,6 @@ def pad_ragged(
 
 
 def mask_behind(x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """Zero what lies behind each item's length in (B, C, T)."""
+    """Zero what lies after each item's length in (B, C, T)."""
     valid = torch.arange(x.shape[-1], device=x.device) < lengths[:, None]
     return x.masked_fill(~valid[:, None], 0)

@@ -5,7 +5,7 @@
     decoder    codes (B, K, F), any K  to  audio (B, C, T)
 
 A model that normalizes has an output, or input, `scale` (B,) beside them. States are inputs named by
-their layer and outputs of the same name with `.next` behind it.
+their layer and outputs of the same name with `.next` after it.
 """
 
 from __future__ import annotations

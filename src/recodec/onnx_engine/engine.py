@@ -71,7 +71,7 @@ class OnnxEngine:
             name, threads, device: as above.
 
         Raises:
-            CheckpointError: if the model is not found or not sound.
+            CheckpointError: if the model is not found or not valid.
             ConfigError: as above.
         """
         config, tensors = read_model(name_or_path)

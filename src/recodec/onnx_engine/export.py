@@ -25,7 +25,7 @@ def export_model(
     """Write the graphs of a model in a folder or on the hub; arguments as in `export_tensors`.
 
     Raises:
-        CheckpointError: if the model is not found or not sound.
+        CheckpointError: if the model is not found or not valid.
         ConfigError, FileExistsError: as there.
     """
     config, tensors = read_model(name_or_path)

@@ -22,7 +22,7 @@ state can be cut and joined along that axis.
 **Encoding**
 1. {encoder_start}
 2. Then push multiples of {hop} samples into `encoder.onnx`; a push of {hop} gives one frame.
-3. At the end, if samples that fill no frame are left, push them, behind any whole frames, into
+3. At the end, if samples that do not fill a frame are left, push them, after any whole frames, into
    `encoder_end.onnx`, which pads them. After whole frames there is nothing to do.
 
 **Decoding**

@@ -1,6 +1,6 @@
 """One ONNX graph under construction.
 
-Weights are declared by name and shape; their numbers are no part of the graph. Whoever runs it hands
+Weights are declared by name and shape; their numbers are not part of the graph. Whoever runs it hands
 them over (`sessions.py`), whoever ships it embeds them (`embed`).
 """
 

@@ -77,7 +77,7 @@ class LayerBuilder:
         return self._normalize(y, spec)
 
     def _extend(self, x: str, spec: arch.Conv) -> str:
-        """Put before and behind x what its outputs see there: the past, or padding."""
+        """Put before and after x what its outputs see there: the past, or padding."""
         graph, (left, right) = self.graph, spec.padding
         before, behind = graph.ints(left), graph.ints(right)
         partial = self.phase.last and spec.stride > 1
@@ -95,7 +95,7 @@ class LayerBuilder:
         return self._pad(x, before, behind, spec.pad_mode)
 
     def _mirror_short(self, x: str, left: str, right: str) -> str:
-        """Mirror at both ends; an input too short for that sees zeros behind it, which do not stay.
+        """Mirror at both ends; an input too short for that sees zeros after it, which do not stay.
 
         The rule of `nn.padding.pad`.
         """

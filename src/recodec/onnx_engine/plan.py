@@ -14,7 +14,7 @@ from .. import architecture as arch
 from ..config import EncodecConfig
 
 SIGNALS = ("audio", "latents", "codes", "scale")
-"""Inputs and outputs of graphs that are no states."""
+"""Inputs and outputs of graphs that are not states."""
 
 
 class Phase(Enum):
@@ -66,10 +66,10 @@ def decoder_plan(config: EncodecConfig) -> Plan:
 
 
 def _plan(layers: tuple[arch.Layer, ...], unit: int, pad_mode: str) -> Plan:
-    first, rate, cut = 1, unit, 0  # n units are n * rate - cut steps at the layer at hand
+    first, rate, cut = 1, unit, 0  # n units are n * rate - cut steps at the current layer
     for layer in arch.weighted_layers(layers):
         if isinstance(layer, arch.Conv):
-            # The mirror must not reach behind the push; zeros need at least one step beside them.
+            # The mirror must not reach beyond the push; zeros need at least one step beside them.
             needed = layer.padding[0] if pad_mode == "reflect" else 0
             first = max(first, (needed + cut) // rate + 1)
             rate //= layer.stride

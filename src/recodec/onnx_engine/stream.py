@@ -102,7 +102,7 @@ class StreamedNetwork:
 
         Raises:
             ConfigError: if there are none, or they are not equally far: some before their first output and
-                others behind it, or with inputs of different lengths held.
+                others after it, or with inputs of different lengths held.
         """
         phases = {(state.past is None, state.held.shape[1:]) for state in states}
         if len(phases) != 1:

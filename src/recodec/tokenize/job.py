@@ -70,7 +70,7 @@ class Job:
 
 
 def own_folder(folder: str | Path) -> Path:
-    """Where a run keeps what is no data. Readers of Parquet folders skip names that begin so."""
+    """Where a run keeps what is not data. Readers of Parquet folders skip names that begin so."""
     return Path(folder) / "_tokenize"
 
 

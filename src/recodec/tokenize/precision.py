@@ -1,4 +1,4 @@
-"""What half precision costs: how many codes become others, measured on the data set at hand."""
+"""What half precision costs: how many codes become others, measured on the data set itself."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Mismatch:
     Attributes:
         codes: that were compared.
         percent: of them that differ.
-        by_codebook: the same for each codebook, coarsest first. One that differs lets those behind it differ, too.
+        by_codebook: the same for each codebook, coarsest first. One that differs lets those after it differ, too.
     """
 
     codes: int
@@ -36,7 +36,7 @@ class Mismatch:
 
 
 def measure(model: ModelChoice, half: Codec, entries: Sequence[Entry], num_quantizers: int, long_s: float) -> Mismatch:
-    """Encode the first sound clips of a data set in both precisions.
+    """Encode the first good clips of a data set in both precisions.
 
     Args:
         model: in half precision.

@@ -27,7 +27,7 @@ Item = dict[str, Any]
 
 
 class ShardFile(Protocol):
-    """A shard's file. Errors: `CorruptError` for what is no shard of codes."""
+    """A shard's file. Errors: `CorruptError` for what is not a shard of codes."""
 
     def __len__(self) -> int: ...
 
@@ -108,7 +108,7 @@ def _damage_named(file: Path) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise CorruptError(f"{file} is no shard of codes, or damaged: {error}") from error
+        raise CorruptError(f"{file} is not a shard of codes, or damaged: {error}") from error
 
 
 class _ParquetShard:

@@ -91,8 +91,8 @@ def tokenize(
     Raises:
         ConfigError: for an input without clips, a folder that holds another run or is in use, or a setting that
             cannot be.
-        CheckpointError: if the model is not found or not sound.
-        RecodecError: if a worker fails for good. Broken clips are no failure: they are in the report.
+        CheckpointError: if the model is not found or not valid.
+        RecodecError: if a worker fails for good. Broken clips are not a failure: they are in the report.
     """
     model = model or ModelChoice()
     gpu = model.device != "cpu"

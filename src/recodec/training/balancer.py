@@ -48,7 +48,9 @@ class Balancer:
         balanced = torch.zeros_like(output)
         for name, loss in losses.items():
             (gradient,) = torch.autograd.grad(loss, output, retain_graph=True)
-            norm = self._average(name, float(parallel.mean(gradient.float().flatten(1).norm(dim=1).mean())))
+            norm = self._average(
+                name, float(parallel.mean(gradient.float().reshape(len(gradient), -1).norm(dim=1).mean()))
+            )
             share = self.weights[name] / total
             balanced += gradient * (self.reference_norm * share / (norm + 1e-12))
         return balanced

@@ -146,6 +146,7 @@ def quantize_for_training(
         loss, mean over levels of |residual - entry|^2 with gradient to the residual only; and for each
         level the (M, D) residuals and (M,) codes that its codebook is updated from.
     """
+    latents = latents.to(torch.promote_types(latents.dtype, torch.float32))  # half precision ends at the encoder
     residual = latents.transpose(1, 2)
     total = torch.zeros_like(residual)
     commitment = latents.new_zeros(())

@@ -50,16 +50,16 @@ class CodesIndex:
         """The index of a folder.
 
         Raises:
-            ConfigError: if there is none, or it is no index.
+            ConfigError: if there is none, or it is not a valid index.
         """
         path = Path(folder) / INDEX_NAME
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
             return cls(**{**values, "bandwidths": tuple(values["bandwidths"])})
         except FileNotFoundError as error:
-            raise ConfigError(f"{folder} is no finished folder of codes: it has no {INDEX_NAME}") from error
+            raise ConfigError(f"{folder} is not a finished folder of codes: it has no {INDEX_NAME}") from error
         except (ValueError, TypeError, KeyError) as error:
-            raise ConfigError(f"{path} is no index of codes: {error}") from error
+            raise ConfigError(f"{path} is not an index of codes: {error}") from error
 
     def codebooks_for(self, bandwidth_kbps: float) -> int:
         """Codebooks at a bandwidth."""

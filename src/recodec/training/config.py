@@ -107,6 +107,9 @@ class TrainConfig:
                 raise ConfigError(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
         if self.mixing is not None and (len(self.mixing) != 4 or min(self.mixing) < 0 or sum(self.mixing) <= 0):
             raise ConfigError(f"mixing must be four chances, got {self.mixing}")
+        if self.crop_samples <= MEL_WINDOW // 2:
+            least = MEL_WINDOW // 2 / self.model.sampling_rate
+            raise ConfigError(f"crop_s must be above {least:.4f} (half a window of the mel loss), got {self.crop_s}")
         longest = max(self.adversarial.windows_for(self.model.sampling_rate))
         if self.adversarial.is_on and self.crop_samples < longest:
             raise ConfigError(f"a crop must hold the discriminator's longest window, {longest} samples")
@@ -131,6 +134,8 @@ class TrainConfig:
         """
         return apply_settings(self, settings, owners=("model", "codebooks", "adversarial"))
 
+
+MEL_WINDOW = 2048
 
 _CHOICES = {
     "schedule": ("constant", "cosine"),

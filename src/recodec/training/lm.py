@@ -295,7 +295,7 @@ def _optimizers(model: nn.Module, config: LMTrainConfig) -> list[torch.optim.Opt
 
 
 def _take_weights(model: nn.Module, folder: Path) -> None:
-    """The weights of another run; the codec's codebooks stay those at hand."""
+    """The weights of another run; the codec's codebooks stay those of the model in use."""
     try:
         weights = load_pickled(folder / STATE_NAME)["model"]
         weights.pop("codebooks", None)

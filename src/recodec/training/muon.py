@@ -29,7 +29,7 @@ class Muon(torch.optim.Optimizer):
         momentum: share of the old momentum in the new, with Nesterov's look ahead.
 
     Raises:
-        ValueError: for a parameter that is no matrix.
+        ValueError: for a parameter that is not a matrix.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], learning_rate: float, momentum: float = 0.95) -> None:

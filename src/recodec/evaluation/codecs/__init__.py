@@ -1,4 +1,4 @@
-"""Codecs behind one small protocol: ours, libopus, LAME, anchors, and peers where installed."""
+"""Codecs with one small protocol: ours, libopus, LAME, anchors, and peers where installed."""
 
 from .base import AudioCodec, Coded, Encoded, transcode
 from .spec import CodecSpec, parse_codecs

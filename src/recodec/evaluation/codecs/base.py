@@ -20,7 +20,7 @@ class Encoded:
     Attributes:
         content: what the decoder needs, in the codec's own form.
         payload_bytes: bytes of the coded audio itself, without headers and container; `None` for an
-            anchor, which is no codec.
+            anchor, which is not a codec.
         count_entropy_bytes: counts the same after entropy coding, where the codec has it as an option. Its time is
             not the codec's.
         codes: (K, F) integers of a codec with codebooks.

@@ -137,5 +137,5 @@ def _number(text: str, where: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value < 10_000:
-        raise ConfigError(f"{text!r} is no bandwidth in kbps (in {where!r})")
+        raise ConfigError(f"{text!r} is not a bandwidth in kbps (in {where!r})")
     return value

@@ -1,4 +1,4 @@
-"""Making a listening test: a page that stands alone, and a key that says what was behind each letter."""
+"""Making a listening test: a page that stands alone, and a key that says which codec each letter stands for."""
 
 from __future__ import annotations
 

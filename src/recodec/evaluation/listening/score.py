@@ -59,7 +59,7 @@ def read_ratings(key_path: str | Path, answer_paths: Iterable[str | Path]) -> Ra
     rater are judged together.
 
     Raises:
-        ConfigError: for a file that is no key or no answers, is of another test, names an unknown
+        ConfigError: for a file that is neither a key nor answers, is of another test, names an unknown
             stimulus, rates one twice, leaves one out, or has a score outside 0 to 100.
     """
     key = _read(key_path, "key")

@@ -45,7 +45,7 @@ def decode_speed(coded: Coded) -> float:
 
 def _speed(spent_s: float, coded: Coded) -> float:
     if coded.encoded.payload_bytes is None:
-        raise UndefinedMetricError("an anchor is no codec")
+        raise UndefinedMetricError("an anchor is not a codec")
     return coded.seconds / max(spent_s, 1e-9)
 
 

@@ -73,7 +73,7 @@ class Metadata:
         return cls(name, num_samples, num_codebooks, short, coded)
 
     def check_model(self, name: str, *fingerprints: str) -> None:
-        """Make sure that the model at hand is the one that wrote the file.
+        """Make sure that the model in use is the one that wrote the file.
 
         By its weights if the file tells them, whatever its name has become; else by its name.
 
@@ -90,7 +90,7 @@ class Metadata:
         elif not any(one.startswith(self.fingerprint) for one in fingerprints):
             raise ModelMismatchError(
                 f"the file was written with model {self.model!r} of fingerprint {self.fingerprint}..., "
-                f"the model at hand is {name!r} of {fingerprints[0][:FINGERPRINT_DIGITS]}..."
+                f"the model in use is {name!r} of {fingerprints[0][:FINGERPRINT_DIGITS]}..."
             )
 
     def to_bytes(self) -> bytes:
@@ -131,7 +131,7 @@ class Writer:
         file.write(metadata.to_bytes())
 
     def push(self, codes: np.ndarray, scale: float | None = None) -> None:
-        """Write the next frames of the segment at hand.
+        """Write the next frames of the current segment.
 
         Args:
             codes: (K, F) with F >= 0; a segment may come in any number of pieces.
@@ -200,7 +200,7 @@ def read_metadata(file: IO[bytes]) -> Metadata:
     Raises:
         TruncatedError: if the file ends before.
         UnsupportedError: for another version.
-        CorruptError: if it is no such file, or its JSON object is not what it should be.
+        CorruptError: if it is not such a file, or its JSON object is not what it should be.
     """
     head = read_exactly(file, _HEAD.size)
     magic, version, size = _HEAD.unpack(head)
@@ -267,13 +267,13 @@ class Piece:
 def read_pieces(
     file: IO[bytes], metadata: Metadata, geometry: CodecGeometry, max_frames: int, lm: SegmentLM | None = None
 ) -> Iterator[Piece]:
-    """Read the segments behind the header, and make sure that nothing follows them.
+    """Read the segments after the header, and make sure that nothing follows them.
 
     What is allocated is bounded by `max_frames`, whatever the header claims. Where codes are plain and the size of
     the file can be known, it is compared with the claim before the first piece.
 
     Args:
-        file: stands behind the header.
+        file: stands after the header.
         metadata: as `read_metadata` gave it.
         geometry: of the model.
         max_frames: the most frames of a piece, 8 or more. A shorter segment comes in one piece.
@@ -309,7 +309,7 @@ def read_pieces(
             yield Piece(codes, scale)
             scale = None
     if file.read(1):
-        raise CorruptError("bytes are left over behind the last segment")
+        raise CorruptError("bytes are left over after the last segment")
 
 
 def payload_bytes(geometry: CodecGeometry, num_samples: int, num_codebooks: int) -> int:
@@ -341,4 +341,4 @@ def _check_size(file: IO[bytes], wanted: int) -> None:
     if there < wanted:
         raise TruncatedError(f"the header promises {wanted} bytes of codes, {there} are there")
     if there > wanted:
-        raise CorruptError(f"{there - wanted} bytes are left over behind the last segment")
+        raise CorruptError(f"{there - wanted} bytes are left over after the last segment")

@@ -50,7 +50,7 @@ def concatenate(sources: Sequence[IO[bytes]], out: IO[bytes], *, tolerant: bool 
 
 
 def _append(writer: StreamWriter, events: Iterator[Event], shift: int, header: Header) -> tuple[int, int]:
-    """Copy one stream behind a position; return where its audio ends, in ticks and in samples."""
+    """Copy one stream after a position; return where its audio ends, in ticks and in samples."""
     new_section = shift > 0
     stop = shift
     num_samples = header.num_samples

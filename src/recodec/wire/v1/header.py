@@ -151,7 +151,7 @@ class Header:
         _check_fingerprint("language model", "", self.lm_fingerprint, fingerprint)
         if table_rule != self.table_rule:
             raise ModelMismatchError(
-                f"the stream's tables follow rule {self.table_rule}, those of the language model at hand {table_rule}"
+                f"the stream's tables follow rule {self.table_rule}, those of the language model in use {table_rule}"
             )
 
 
@@ -192,7 +192,7 @@ def parse_header(buffer: bytes | bytearray | memoryview) -> tuple[Header, int]:
 
     Raises:
         TruncatedError: if the buffer ends within the header.
-        CorruptError: if it is no header, or a damaged or a contradictory one.
+        CorruptError: if it is not a header, or a damaged or a contradictory one.
         UnsupportedError: for another version, or a flag that this reader would have to know.
     """
     front = bytes(buffer[:MAX_HEADER_BYTES])
@@ -263,7 +263,7 @@ def _check_fingerprint(kind: str, name: str, wanted: str, *found: str) -> None:
     if wanted != _UNKNOWN and not any(one.startswith(wanted) for one in found):
         raise ModelMismatchError(
             f"the stream was written with a {kind}{name} whose fingerprint begins with {wanted}, "
-            f"that of the one at hand with {found[0][:FINGERPRINT_DIGITS]}"
+            f"that of the one in use with {found[0][:FINGERPRINT_DIGITS]}"
         )
 
 

@@ -38,7 +38,7 @@ class IndexBuilder:
 
     @property
     def entries(self) -> tuple[tuple[int, int], ...]:
-        """What an `End` takes. The first packet is not among them: it stands behind the header."""
+        """What an `End` takes. The first packet is not among them: it stands after the header."""
         return tuple(self._entries)
 
 

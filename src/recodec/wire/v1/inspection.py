@@ -106,7 +106,7 @@ def inspect(file: IO[bytes]) -> Inspection:
         file: seekable, standing at its start.
 
     Raises:
-        BitstreamError: if it is no stream of ours at all.
+        BitstreamError: if it is not a stream of ours at all.
     """
     reader = PacketReader(tolerant=True)
     found: Inspection | None = None

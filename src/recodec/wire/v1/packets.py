@@ -113,7 +113,7 @@ def write_packet(header: Header, packet: Packet) -> bytes:
 
 
 def write_end(end: End) -> bytes:
-    """The packet of an end, and the four bytes behind it that let a reader find it from the back.
+    """The packet of an end, and the four bytes after it that let a reader find it from the back.
 
     Raises:
         ValueError: if the index is not in ascending order, or has more than `MAX_INDEX_ENTRIES`.
@@ -213,7 +213,7 @@ def _parse_end(head: PacketHead, header: Header, payload: bytes) -> End:
             entries.append((offset, start))
     except TruncatedError as error:
         raise CorruptError("the index is cut off") from error
-    _check(start <= head.start, "the index points behind the end")
+    _check(start <= head.start, "the index points after the end")
     made = head.start * header.tick
     _check(made - header.hop < num_samples <= made, "the end claims more samples than its frames make, or too few")
     return End(head.start, num_samples, tuple(entries))

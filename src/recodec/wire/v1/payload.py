@@ -105,7 +105,7 @@ def read_codes(
     if coded:
         if lm is None:
             raise ModelMismatchError(
-                f"the stream is coded with a language model (fingerprint {header.lm_fingerprint}), and none is at hand"
+                f"the stream is coded with a language model (fingerprint {header.lm_fingerprint}), and none is here"
             )
         header.check_lm(lm.fingerprint, lm.table_rule)
         shapes = [(packets[i].codebooks, packets[i].frames) for i in coded]

@@ -3,7 +3,7 @@
 Notation: a symbol of frequency f that starts at cumulative count s, of a total of 2^t with t <= 16.
 The coder holds an interval of width R, 2^32 <= R <= 2^48. A symbol narrows it to the part that begins
 at `s * (R >> t)` and is `f * (R >> t)` wide; when R falls below 2^32, 16 bits of the payload are
-settled and R grows by 2^16. The payload is the shortest byte string that, with zeros behind it, lies in
+settled and R grows by 2^16. The payload is the shortest byte string that, with zeros after it, lies in
 the last interval. `docs/bitstream.md` states this as a rule and bounds its cost: never more bytes than
 the symbols' information rounded up to a byte. Why it is this coder: `docs/decisions/0010-range-coder.md`.
 
@@ -76,7 +76,7 @@ def encode_packet(starts: np.ndarray, freqs: np.ndarray, total_bits: int) -> byt
 class RangeDecoderBatch:
     """Decoders of P packets in step: one symbol of each packet at a time, in NumPy across packets.
 
-    Any bytes are a valid payload, and any number of symbols may be asked for: what lies behind a
+    Any bytes are a valid payload, and any number of symbols may be asked for: what lies after a
     payload reads as zeros, and damage gives wrong symbols, never an error.
 
     Where packets have different numbers of symbols, pass the `rows` that still have some.
@@ -93,7 +93,7 @@ class RangeDecoderBatch:
         sizes = np.array([(len(p) + 1) // 2 for p in payloads], dtype=np.int64)
         padded = (bytes(p) + (b"\0\0\0" if len(p) % 2 else b"\0\0") for p in payloads)
         self._words = np.frombuffer(b"".join(padded), dtype=">u2").astype(np.uint64)
-        self._ends = np.cumsum(sizes + 1) - 1  # of the zero word behind each payload
+        self._ends = np.cumsum(sizes + 1) - 1  # of the zero word after each payload
         self._next = self._ends - sizes
         self._widths = np.full(len(payloads), _WINDOW, dtype=np.uint64)
         self._values = np.zeros(len(payloads), dtype=np.uint64)  # payload less the interval's low end

@@ -73,7 +73,7 @@ class PacketReader:
         self._timeline = Timeline(first)
         self._buffer = bytearray()
         self._offset = offset
-        self._bad: tuple[int, str] | None = None  # where the bytes at hand ceased to be good, and why
+        self._bad: tuple[int, str] | None = None  # where the bytes held ceased to be good, and why
         self._trailer = b""
         self._begin = offset
         self._effort = 0
@@ -197,7 +197,7 @@ class PacketReader:
             raise TruncatedError("the stream ends within the size of its end")
         wanted, self._trailer = self._trailer, b""
         if found != wanted:
-            raise CorruptError("the size behind the end is wrong")
+            raise CorruptError("the size after the end is wrong")
         return len(found)
 
     def _accept(self, found: Packet | End, position: int, size: int) -> list[Event]:

@@ -55,7 +55,7 @@ class StreamWriter:
         Args:
             num_samples: samples per channel of the whole stream: all that its frames make, but for a
                 part of the last one.
-            lost_until: end of the audio in ticks, if packets are missing behind the last one.
+            lost_until: end of the audio in ticks, if packets are missing after the last one.
 
         Raises:
             ValueError: if the frames make another count, or the header promises one.
