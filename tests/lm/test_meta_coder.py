@@ -150,8 +150,8 @@ def test_bad_checkpoints_are_named(codec, tmp_path):
     with pytest.raises(FileNotFoundError):
         MetaLanguageModel.load(tmp_path / "none.th", config)
     for name, changed, words in [
-        ("other", {"a": torch.zeros(3)}, "no language model of Meta's"),
-        ("bent", {**state, "emb.0.weight": state["emb.0.weight"][:, :30]}, "no language model of Meta's"),
+        ("other", {"a": torch.zeros(3)}, "is not a language model of Meta's"),
+        ("bent", {**state, "emb.0.weight": state["emb.0.weight"][:, :30]}, "is not a language model of Meta's"),
         ("nan", {**state, "emb.0.weight": state["emb.0.weight"] * float("nan")}, "not finite"),
         ("few", {k: v for k, v in state.items() if k[:6] not in ("emb.1.", "linear")}, "codebooks"),
     ]:
