@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from recodec.lm.lm import LanguageModel
 from torch.nn import functional as F
 
 from recodec.checkpoint import DEFAULT_FOLDER
+from recodec.lm.lm import LanguageModel
 from recodec.lm.meta_network import MetaCodeLM, MetaLMConfig
 from recodec.training.codes import CodesIndex, group_of
 from recodec.wire.v1.header import DEFAULT_PACKET_S, Header

@@ -19,12 +19,12 @@ from click.testing import CliRunner
 RECIPE = Path(__file__).parents[2] / "recipes" / "debian_24khz"
 sys.path.insert(0, str(RECIPE))
 
+import corpus  # noqa: E402
 import decode  # noqa: E402
 import fetch  # noqa: E402
 import pack  # noqa: E402
 import shards  # noqa: E402
 
-import corpus  # noqa: E402
 from recodec.errors import AudioError  # noqa: E402
 
 PACKAGES = "package\tsplit\tlist\tlicence\nbirds\ttrain\tlight\tCC0\nbells\ttrain\tcore\tGPL-2\nwaves\tdev\t\tCC0\n"
