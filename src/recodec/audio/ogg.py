@@ -66,4 +66,4 @@ def ogg_links(file: IO[bytes]) -> list[tuple[int, int]]:
             starts.append(place)
         beginning = bool(head[5] & _BEGIN)
         place += _HEAD_BYTES + len(lengths) + sum(lengths)
-    return list(zip(starts, [*starts[1:], end], strict=True))
+    return list(zip(starts, [*starts[1:], end][: len(starts)], strict=True))  # none, if no page begins a stream
