@@ -18,8 +18,8 @@ install:  ## Install the codec and its command alone, into the current environme
 develop:  ## Install the package with all that tests and benchmarks need .
 	$(PYTHON) -m pip install "$(TORCH)"
 	$(PYTHON) -m pip install -e '.[dev]'
-	# A peer for tests. It names torchaudio, which it needs for resampling alone; the tests do without.
-	$(PYTHON) -m pip install --no-deps encodec==0.1.1
+	# Peers for tests. They name torchaudio, which the tests do without.
+	$(PYTHON) -m pip install --no-deps encodec==0.1.1 vocos==0.1.0
 
 docs:  ## Build the site, strictly: a warning is an error (pip install '.[docs]' first).
 	$(PYTHON) -m mkdocs build --strict --quiet

@@ -17,11 +17,26 @@ from .files import (
 )
 from .fingerprint import fingerprint
 from .layouts import conform, expected_tensors, guess_config
+from .spectral import (
+    Spectral,
+    check_fit,
+    check_spectral,
+    codebook_digest,
+    codebooks_of,
+    split_vocos,
+    vocos_config,
+    write_spectral,
+)
 from .weight_norm import DIRECTION, GAIN, fold, fold_weight, unfold, unfold_weight, weight_normed
 
 __all__ = [
     "DIRECTION",
     "GAIN",
+    "Spectral",
+    "check_fit",
+    "check_spectral",
+    "codebook_digest",
+    "codebooks_of",
     "conform",
     "expected_tensors",
     "fingerprint",
@@ -32,8 +47,11 @@ __all__ = [
     "read_safetensors",
     "read_weights",
     "shard_names",
+    "split_vocos",
     "unfold",
     "unfold_weight",
+    "vocos_config",
     "weight_normed",
     "write_safetensors",
+    "write_spectral",
 ]

@@ -34,12 +34,14 @@ T = TypeVar("T")
 @options("start", "stop", "damaged", "meta_lm", "raw", start="From there: 90, 1:30 or 0:01:30.5. Little before it is "
          "read.", damaged="Go on after damage, and conceal what is lost.", raw="OUTPUT is samples without a header, "
          "for example 48000:2:s16le or 24000:1:f32le.")  # fmt: skip
+@options("decoder")
 @model_options
 @options("jobs", "force", "quiet", model="The model that wrote the file; by default the one that the file names.",
          jobs="Files at work at once, each in a process with one thread.")  # fmt: skip
 def decompress(
     paths: tuple[Path, ...], out: Path | None, out_dir: Path | None, suffix: str, jobs: int | None, quiet: bool,
-    model: str | None, backend: str, device: str, threads: int | None, **settings: Any,
+    model: str | None, backend: str, device: str, threads: int | None, decoder: str,
+    **settings: Any,
 ) -> None:  # fmt: skip
     """Decompress .ecdc files, folders of them, or `-` for standard input.
 
@@ -64,7 +66,7 @@ def decompress(
 
     if jobs and len(tasks) > 1 and threads is None:
         threads = 1
-    settings |= {"choice": ModelChoice.of(model, backend, device, None, threads), "quiet": quiet}
+    settings |= {"choice": ModelChoice.of(model, backend, device, None, threads, decoder), "quiet": quiet}
     run(tasks, decompress_one, settings, jobs, quiet, "decompressed")
 
 

@@ -22,6 +22,7 @@ from .options import need, options, say
     "device",
     "jobs",
     "threads",
+    "decoder",
     "force",
     "quiet",
     model="A folder or a hub id; by default the one that INPUT names.",
@@ -30,7 +31,7 @@ from .options import need, options, say
 )
 def detokenize(
     source: Path, target: Path, suffix: str, model: str | None, backend: str, device: str, jobs: int | None,
-    threads: int | None, force: bool, quiet: bool,
+    threads: int | None, decoder: str, force: bool, quiet: bool,
 ) -> None:  # fmt: skip
     """Decode what `recodec tokenize` wrote to INPUT, or one of its shards, to audio files in the folder OUTPUT.
 
@@ -48,7 +49,7 @@ def detokenize(
 
         return tqdm(shards, total=total, unit="shard", desc="detokenize", leave=False)
 
-    choice = ModelChoice(model, backend, device, threads=threads)
+    choice = ModelChoice(model, backend, device, threads=threads, decoder=decoder)
     done = run(source, target, suffix=suffix, model=choice, processes=jobs, force=force, watch=watch)
     present = f", {done.present} were there already" if done.present else ""
     say(f"{done.files} files, {done.seconds / 3600:.2f} h of audio, in {target}{present}")

@@ -21,11 +21,14 @@ def models() -> None:
     from ..config import EncodecConfig
     from ..hub import DEFAULT_FOLDER, DEFAULT_MODEL, HUB_MODELS
     from ..lm.files import WEIGHTS_NAME
+    from ..spectral import SPECTRAL_WEIGHTS_NAME
 
     config = EncodecConfig.from_json_file(DEFAULT_FOLDER / "config.json")
     size = sum(path.stat().st_size for path in Path(DEFAULT_FOLDER).glob("*.safetensors")) / 1e6
-    lm = "with" if (DEFAULT_FOLDER / WEIGHTS_NAME).is_file() else "without"
-    say(f"{DEFAULT_MODEL:<28} {_about(config)}; shipped, {size:.0f} MB, {lm} a language model; the default")
+    parts = {"a language model": WEIGHTS_NAME, "a spectral decoder": SPECTRAL_WEIGHTS_NAME}
+    there = [what for what, name in parts.items() if (DEFAULT_FOLDER / name).is_file()]
+    extras = f"with {' and '.join(there)}; " if there else ""
+    say(f"{DEFAULT_MODEL:<28} {_about(config)}; shipped, {size:.0f} MB; {extras}the default")
     for id in HUB_MODELS.values():
         say(f"{id:<28} {_PRESETS[id]}; {'in the cache' if _is_cached(id) else 'on the hub'}; weights by Meta, CC-BY-NC")
     say("A folder or another hub id is a model as well: --model NAME_OR_PATH. Files say which model they need.")

@@ -79,6 +79,10 @@ _OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "device": (("--device",), {"default": "cpu", "show_default": True, "help": "cpu, cuda or cuda:N."}),
     "threads": (("--threads",), {"type": click.IntRange(1, MAX_THREADS),
         "help": "CPU threads; the choice of the backend by default."}),
+    "decoder": (("--decoder",), {"default": "auto", "show_default": True,
+        "metavar": "auto|encodec|spectral|NAME_OR_PATH", "help": "encodec is the model's own; spectral its second one, "
+        "which sounds better; auto is spectral where the model has it. A folder or hub id of such a decoder, as "
+        "charactr/vocos-encodec-24khz, also does."}),
     "jobs": (("-j", "--jobs"), {"type": click.IntRange(1, MAX_THREADS), "help": "Processes at work at once."}),
     "out": (("-o", "--out"), {"type": _FILE, "help": "The output."}),
     "out_dir": (("-d", "--out-dir"), {"type": _FOLDER,

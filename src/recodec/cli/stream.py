@@ -38,6 +38,11 @@ REMEMBERED = 4500  # blocks: a minute of single frames
     raw="INPUT, and an OUTPUT without the suffix of an audio file, is samples without a header, for example "
     "48000:2:s16le.",
 )
+@options(
+    "decoder",
+    decoder="encodec is the model's own; spectral its second one, which looks ahead; auto is encodec for single "
+    "frames, else spectral where the model has it. A folder or hub id of such a decoder also does.",
+)
 @model_options
 @options("force", "quiet")
 def stream(
@@ -51,6 +56,7 @@ def stream(
     backend: str,
     device: str,
     threads: int | None,
+    decoder: str,
     force: bool,
     quiet: bool,
 ) -> None:
@@ -68,7 +74,7 @@ def stream(
 
     from ..codec import Codec
 
-    codec = Codec.from_pretrained(model, backend, device, None, threads)
+    codec = Codec.from_pretrained(model, backend, device, None, threads, decoder)
     loop = Loop(codec, bandwidth, grid_frames)
     rate, channels = codec.sampling_rate, codec.config.audio_channels
     with ExitStack() as stack:

@@ -6,18 +6,20 @@ These names are what the rooms above use; the files of this room are its own bus
 from .codec import Codec
 from .container import AnyLM, open_reader
 from .ecdc_file import EcdcReader, EcdcWriter
-from .engine import Engine
+from .engine import Decoder, Engine
 from .files import Coded
 from .latency import Latency
-from .loading import DTYPES, ENGINES, ModelChoice, load_language_model
+from .loading import DECODERS, DTYPES, ENGINES, ModelChoice, load_language_model, read_spectral
 from .streams import StreamDecoder, StreamEncoder
 
 __all__ = [
+    "DECODERS",
     "DTYPES",
     "ENGINES",
     "AnyLM",
     "Codec",
     "Coded",
+    "Decoder",
     "EcdcReader",
     "EcdcWriter",
     "Engine",
@@ -27,4 +29,5 @@ __all__ = [
     "StreamEncoder",
     "load_language_model",
     "open_reader",
+    "read_spectral",
 ]

@@ -15,7 +15,7 @@ import numpy as np
 from ..config import EncodecConfig
 from ..errors import CorruptError
 from .checks import check_audio, check_codes, check_grid
-from .engine import Engine, StateT
+from .engine import Decoder, Engine, StateT
 from .rechunk import Rechunker
 
 FILE_GRID_FRAMES = 75
@@ -60,13 +60,13 @@ def block_encoder(engine: Engine[StateT], num_quantizers: int, grid_frames: int 
     return _SegmentEncoder(engine, num_quantizers)
 
 
-def block_decoder(engine: Engine[StateT], grid_frames: int = FILE_GRID_FRAMES) -> BlockDecoder:
-    """The decoder for the engine's kind of model; `grid_frames` matters to causal ones."""
-    if engine.config.is_streamable:
-        return FrameDecoder(engine, grid_frames)
-    if engine.config.chunk_length is not None:
-        return _SegmentDecoder(engine)
-    return _WholeDecoder(engine)
+def block_decoder(decoder: Decoder[StateT], grid_frames: int = FILE_GRID_FRAMES) -> BlockDecoder:
+    """The decoder for this kind of model; `grid_frames` matters to causal ones."""
+    if decoder.config.is_streamable:
+        return FrameDecoder(decoder, grid_frames)
+    if decoder.config.chunk_length is not None:
+        return _SegmentDecoder(decoder)
+    return _WholeDecoder(decoder)
 
 
 class FrameEncoder(Generic[StateT]):
@@ -113,7 +113,7 @@ class FrameDecoder(Generic[StateT]):
     The number of codebooks K may change from block to block; there the grid begins anew.
     """
 
-    def __init__(self, engine: Engine[StateT], grid_frames: int) -> None:
+    def __init__(self, engine: Decoder[StateT], grid_frames: int) -> None:
         self._engine, self._grid_frames = engine, check_grid(grid_frames)
         self._grid = Rechunker(grid_frames)
         self._state = engine.decoder_state(1)
@@ -164,7 +164,7 @@ class _SegmentEncoder:
 class _SegmentDecoder:
     """Joins decoded segments with a linear cross-fade, as `model.segments.overlap_add` does at once."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Decoder) -> None:
         assert engine.config.segment_stride is not None
         self._engine, self._stride = engine, engine.config.segment_stride
         self._triangle = np.zeros(0, np.float32)
@@ -201,7 +201,7 @@ class _SegmentDecoder:
 class _WholeDecoder:
     """Collects everything: such a model decodes nothing before it has all."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Decoder) -> None:
         self._engine = engine
         self._blocks: list[Block] = []
 
@@ -222,7 +222,7 @@ class _WholeDecoder:
         return np.zeros((self._engine.config.audio_channels, 0), np.float32)
 
 
-def _decode(engine: Engine, codes: np.ndarray, scale: float | None) -> np.ndarray:
+def _decode(engine: Decoder, codes: np.ndarray, scale: float | None) -> np.ndarray:
     """One segment (K, F) to (C, F * hop)."""
     codes = check_codes(codes, engine.config)
     scales = None if scale is None else np.array([scale], np.float32)

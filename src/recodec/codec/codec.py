@@ -4,36 +4,28 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..config import EncodecConfig
 from ..errors import ModelMismatchError
 from ..wire.v1.header import DEFAULT_PACKET_S
-from ..wire.v1.payload import PacketLM
 from . import files
-from .batches import encode_batched
-from .blocks import FILE_GRID_FRAMES, block_decoder, block_encoder, join_codes, split_codes
-from .checks import check_audio, choose_quantizers
+from .arrays import ArrayCodec
+from .blocks import split_codes
+from .checks import choose_quantizers
 from .container import DEFAULT_VERSION, AnyLM, open_block_writer, open_reader, open_writer
 from .ecdc_file import EcdcReader, EcdcWriter
-from .engine import Engine, known_fingerprints
-from .latency import Latency, latency
-from .loading import ModelChoice, load_language_model, load_meta_lm
-from .streams import StreamDecoder, StreamEncoder
+from .loading import ModelChoice, load_language_model, load_meta_lm, load_spectral
 
 if TYPE_CHECKING:
     from ..lm.meta_coder import MetaLanguageModel
 
-Encoded = tuple[np.ndarray, np.ndarray | None]
 
-
-class Codec:
+class Codec(ArrayCodec):
     """A model, ready to code recordings, streams and files.
 
         codec = Codec.from_pretrained()
@@ -47,12 +39,8 @@ class Codec:
     Args:
         engine: what runs the model; see `from_pretrained`.
         load_language_model: gives the language model that goes with it, if there is one, when it is first needed.
+        load_spectral: gives its spectral decoder, likewise.
     """
-
-    def __init__(self, engine: Engine[Any], load_language_model: Callable[[], PacketLM | None] = lambda: None) -> None:
-        self.engine = engine
-        self._load_language_model = load_language_model
-        self._choice: ModelChoice | None = None
 
     @classmethod
     def from_pretrained(
@@ -62,6 +50,7 @@ class Codec:
         device: str = "cpu",
         dtype: Any = None,
         threads: int | None = None,
+        decoder: str | Path = "auto",
     ) -> Codec:
         """Load a model.
 
@@ -73,17 +62,20 @@ class Codec:
             dtype: precision of encoder and decoder, for example `"float16"` or `torch.bfloat16`; float32 by
                 default, all others with torch only. Codebooks are always searched in float32.
             threads: for CPU work; `None` leaves the choice to the engine.
+            decoder: of codes, where a method is not told another: `"encodec"`, `"spectral"` or `"auto"`, see `decode`;
+                or where a spectral decoder is: a folder, or an id on the hub such as `charactr/vocos-encodec-24khz`.
 
         Raises:
             CheckpointError: if the model is not found or not valid.
             ConfigError: for an unknown engine, device or precision, or one that is not available here.
         """
-        return cls.of_choice(ModelChoice.of(name_or_path, engine, device, dtype, threads))
+        return cls.of_choice(ModelChoice.of(name_or_path, engine, device, dtype, threads, decoder))
 
     @classmethod
     def of_choice(cls, choice: ModelChoice) -> Codec:
         """As `from_pretrained`, by a value."""
-        codec = cls(choice.load_engine(), lambda: load_language_model(choice.name))
+        engine = choice.load_engine()
+        codec = cls(engine, lambda: load_language_model(choice.name), lambda: load_spectral(choice, engine))
         codec._choice = choice
         return codec
 
@@ -99,159 +91,11 @@ class Codec:
         return _reload, (self._choice.absolute(), self.engine.fingerprint)
 
     def __deepcopy__(self, memo: object) -> Codec:
-        copied = Codec(self.engine, self._load_language_model)  # engines remember nothing: one serves both
+        copied = Codec(
+            self.engine, self._load_language_model, self._load_spectral
+        )  # engines remember nothing: one serves both
         copied._choice = self._choice
         return copied
-
-    # ---- figures ---------------------------------------------------------------------------
-
-    @property
-    def config(self) -> EncodecConfig:
-        """The model's configuration."""
-        return self.engine.config
-
-    @property
-    def name(self) -> str:
-        """The model's name as files carry it."""
-        return self.engine.name
-
-    @property
-    def sampling_rate(self) -> int:
-        """Of the audio, in Hz."""
-        return self.config.sampling_rate
-
-    @property
-    def frame_rate(self) -> int:
-        """Frames of codes per second of audio (rounded up where it is not an integer), in Hz."""
-        return self.config.frame_rate
-
-    @cached_property
-    def language_model(self) -> PacketLM | None:
-        """The language model that packets are coded with; `None` if the model has none.
-
-        Raises:
-            ConfigError, CheckpointError: if it is there, and is not valid.
-        """
-        return self._load_language_model()
-
-    @property
-    def fingerprints(self) -> tuple[str, ...]:
-        """SHA-256 of the model's weights, and of earlier models whose codes it decodes as well."""
-        return known_fingerprints(self.engine)
-
-    def choose_quantizers(self, bandwidth: float | None = None, num_quantizers: int | None = None) -> int:
-        """Codebooks K for a bandwidth in kbps, or for a number of codebooks in its place; arguments as in `encode`.
-
-        Raises:
-            ConfigError: for a bandwidth or number of codebooks that the model does not have.
-        """
-        return choose_quantizers(self.config, bandwidth, num_quantizers)
-
-    @property
-    def latency_s(self) -> Latency:
-        """Delay of a live stream, coded frame by frame, in seconds: at its start, and from then on."""
-        return self.latency()
-
-    def latency(self, grid_frames: int = 1) -> Latency:
-        """Delay of a live stream that is coded in blocks of so many frames, in seconds."""
-        return latency(self.config, grid_frames)
-
-    # ---- recordings ------------------------------------------------------------------------
-
-    def encode(
-        self,
-        audio: np.ndarray | Iterable[np.ndarray],
-        bandwidth: float | None = None,
-        *,
-        num_quantizers: int | None = None,
-        sampling_rate: int | None = None,
-        grid_frames: int = FILE_GRID_FRAMES,
-    ) -> Encoded:
-        """Audio to codes.
-
-        Args:
-            audio: (C, T) of a floating-point type, full scale being 1.0, T >= 1 of any length; or an iterable of
-                pieces (C, T_i), T_i >= 0, which need never be in memory together.
-            bandwidth: in kbps, one of `config.target_bandwidths`; the highest up to 6 by default.
-            num_quantizers: number of codebooks, in place of `bandwidth`.
-            sampling_rate: of the audio in Hz; it is resampled to the model's. The model's by default.
-            grid_frames: frames that a causal model takes at once.
-
-        Returns:
-            codes (K, F), and scales (S,) or `None`.
-
-        Raises:
-            AudioError: for audio that the model cannot take.
-            ConfigError: for a bandwidth or number of codebooks that the model does not have.
-        """
-        count = choose_quantizers(self.config, bandwidth, num_quantizers)
-        encoder = block_encoder(self.engine, count, grid_frames)
-        whole = isinstance(audio, np.ndarray)
-        pieces = [check_audio(audio, self.config)] if whole else audio
-        blocks = [
-            block for piece in files.resampled(pieces, sampling_rate, self.config) for block in encoder.push(piece)
-        ]
-        blocks += encoder.finish()
-        if not blocks:
-            check_audio(np.zeros((self.config.audio_channels, 0), np.float32), self.config)  # raises: no samples
-        return join_codes(blocks)
-
-    def encode_many(
-        self,
-        recordings: Sequence[np.ndarray],
-        bandwidth: float | None = None,
-        *,
-        num_quantizers: int | None = None,
-        sampling_rate: int | None = None,
-        batch: int = 16,
-        grid_frames: int = FILE_GRID_FRAMES,
-    ) -> list[Encoded]:
-        """Many recordings to codes, in batches of similar length: faster on many cores or a GPU.
-
-        Each recording is coded as `encode` codes it alone, up to the rounding of sums.
-
-        Args:
-            recordings: each (C, T_i) as in `encode`.
-            bandwidth, num_quantizers, sampling_rate, grid_frames: as in `encode`.
-            batch: the most recordings, or segments, to take at once.
-
-        Returns:
-            codes and scales of each recording, in the order given.
-
-        Raises:
-            AudioError, ConfigError: as `encode`.
-        """
-        count = choose_quantizers(self.config, bandwidth, num_quantizers)
-        checked = [self._checked(audio, sampling_rate) for audio in recordings]
-        return [join_codes(blocks) for blocks in encode_batched(self.engine, checked, count, batch, grid_frames)]
-
-    def decode(
-        self,
-        codes: np.ndarray,
-        scales: np.ndarray | None = None,
-        num_samples: int | None = None,
-        *,
-        grid_frames: int = FILE_GRID_FRAMES,
-    ) -> np.ndarray:
-        """Codes to audio.
-
-        Args:
-            codes: (K, F) of any integer type, F >= 1.
-            scales: as `encode` gave them.
-            num_samples: length of the recording. A model that works in segments needs it, to know where
-                they lie; for others the default is all that the codes give, F * hop.
-            grid_frames: frames that a causal model takes at once.
-
-        Returns:
-            audio (C, T) float32, T being `num_samples`.
-
-        Raises:
-            CorruptError: if codes, scales and length do not belong together or to this model.
-        """
-        blocks, length = split_codes(codes, scales, num_samples, self.config)
-        decoder = block_decoder(self.engine, grid_frames)
-        parts = [decoder.push(block) for block in blocks]
-        return np.concatenate([*parts, decoder.finish()], axis=1)[:, :length]
 
     # ---- files -----------------------------------------------------------------------------
 
@@ -284,18 +128,21 @@ class Codec:
             writer.push(audio)
         return file.getvalue()
 
-    def decompress(self, data: bytes, *, tolerant: bool = False, lm: AnyLM | None = None) -> np.ndarray:
+    def decompress(
+        self, data: bytes, *, tolerant: bool = False, lm: AnyLM | None = None, decoder: str = "auto"
+    ) -> np.ndarray:
         """The bytes of an `.ecdc` file, of version 0 or 1, to audio (C, T) float32: as many samples as went in.
 
         Args:
             data: a whole file, or with `tolerant` what is left of one.
             tolerant: conceal what is damaged or missing.
             lm: the language model that it is coded with, in place of the model's own; see `load_meta_lm`.
+            decoder: as in `decode`.
 
         Raises:
             BitstreamError: if they are not a file, damaged, or were written with another model.
         """
-        return np.concatenate(list(self.play(data, tolerant=tolerant, lm=lm)), axis=1)
+        return np.concatenate(list(self.play(data, tolerant=tolerant, lm=lm, decoder=decoder)), axis=1)
 
     def pack(
         self,
@@ -388,12 +235,13 @@ class Codec:
         tolerant: bool = False,
         lm: AnyLM | None = None,
         start: int = 0,
+        decoder: str = "auto",
     ) -> Iterator[np.ndarray]:
         """Decode piece by piece, in constant memory.
 
         Args:
             recording: a path, the bytes of a file, an open file or pipe, or what `recodec.codec.open_reader` gave.
-            tolerant, lm: as in `decompress`.
+            tolerant, lm, decoder: as in `decompress`.
             start: the first sample that is wanted.
 
         Yields:
@@ -404,11 +252,12 @@ class Codec:
             BitstreamError: as `decompress`.
         """
         if isinstance(recording, (str, Path)):
-            return files.play_path(self, recording, tolerant=tolerant, lm=lm, start=start)
+            return files.play_path(self, recording, tolerant=tolerant, lm=lm, start=start, decoder=decoder)
         if isinstance(recording, bytes):
             recording = io.BytesIO(recording)
         reader = recording if isinstance(recording, EcdcReader) else open_reader(recording, tolerant=tolerant)
-        return reader.pieces(self.engine, lm=self._lm_of(reader, lm), start=start)
+        found = self._decoder(decoder)
+        return reader.pieces(self.engine, decoder=found, lm=self._lm_of(reader, lm), start=start)
 
     def compress_file(
         self, source: str | Path, target: str | Path, bandwidth: float | None = None, **options: Any
@@ -432,13 +281,14 @@ class Codec:
 
     def decompress_file(
         self, source: str | Path, target: str | Path, *, tolerant: bool = False, lm: AnyLM | None = None,
-        overwrite: bool = False,
+        overwrite: bool = False, decoder: str = "auto",
     ) -> files.Coded:  # fmt: skip
         """Decompress an `.ecdc` file to an audio file (by its suffix: .wav, .flac, .ogg), in constant memory.
 
         Arguments and errors as in `decompress` and `writer`. Returns the sizes, for a message.
         """
-        return files.decompress_file(self, source, target, tolerant=tolerant, lm=lm, overwrite=overwrite)
+        options = {"tolerant": tolerant, "lm": lm, "decoder": decoder}
+        return files.decompress_file(self, source, target, overwrite=overwrite, **options)
 
     def load_meta_lm(self, path: str | Path) -> MetaLanguageModel:
         """Meta's language model for this model, from Meta's checkpoint: it codes files of version 0. Needs torch.
@@ -452,31 +302,7 @@ class Codec:
         """
         return load_meta_lm(path, self.config)
 
-    # ---- streams ---------------------------------------------------------------------------
-
-    def stream_encoder(
-        self, bandwidth: float | None = None, *, num_quantizers: int | None = None, grid_frames: int = 1
-    ) -> StreamEncoder[Any]:
-        """Start a live stream of audio to codes; see `StreamEncoder`. Arguments as in `encode`.
-
-        Raises:
-            ConfigError: for a model that cannot be streamed, or a bandwidth that it does not have.
-        """
-        return StreamEncoder(self.engine, choose_quantizers(self.config, bandwidth, num_quantizers), grid_frames)
-
-    def stream_decoder(self, *, grid_frames: int = 1) -> StreamDecoder[Any]:
-        """Start a live stream of codes to audio; see `StreamDecoder`.
-
-        Raises:
-            ConfigError: for a model that cannot be streamed.
-        """
-        return StreamDecoder(self.engine, grid_frames)
-
     # ---- parts -----------------------------------------------------------------------------
-
-    def _checked(self, audio: np.ndarray, sampling_rate: int | None) -> np.ndarray:
-        pieces = files.resampled([check_audio(audio, self.config)], sampling_rate, self.config)
-        return np.concatenate(list(pieces), axis=1)
 
     def _lm(self, lm: bool | AnyLM, version: int) -> AnyLM | None:
         """The language model to write with."""

@@ -10,7 +10,7 @@ from ..wire.v1.header import Header
 from ..wire.v1.packets import Packet, end_of, next_start
 from ..wire.v1.timeline import Lost
 from .blocks import Block, BlockDecoder, block_decoder
-from .engine import Engine
+from .engine import Decoder
 
 REPEATED_FRAMES = 4
 CONTINUED_S = 0.2
@@ -29,7 +29,7 @@ class ConcealingDecoder:
 
     Args:
         header: of the stream.
-        engine: the model.
+        decoder: of the model.
         grid_frames: frames that a causal model takes at once.
         first: where the audio begins, in ticks.
 
@@ -37,9 +37,9 @@ class ConcealingDecoder:
         lost_samples: that were concealed so far.
     """
 
-    def __init__(self, header: Header, engine: Engine, grid_frames: int, first: int = 0) -> None:
+    def __init__(self, header: Header, decoder: Decoder, grid_frames: int, first: int = 0) -> None:
         self.lost_samples = 0
-        self._header, self._engine, self._grid_frames = header, engine, grid_frames
+        self._header, self._model_decoder, self._grid_frames = header, decoder, grid_frames
         self._decoder = self._fresh()
         self._first = first
         self._last: Packet | None = None
@@ -89,7 +89,7 @@ class ConcealingDecoder:
         self.lost_samples += (stop - begin) * tick
         resume = stop * tick
         short = (stop - begin) * tick <= CONTINUED_S * rate
-        if self._frames is not None and self._engine.config.is_streamable:
+        if self._frames is not None and self._model_decoder.config.is_streamable:
             self._gain.dip(begin * tick, resume)
             count = stop - begin if short else -(-round(FADE_S * rate) // tick)
             repeated = np.tile(self._frames, -(-count // self._frames.shape[1]))[:, :count]
@@ -111,7 +111,7 @@ class ConcealingDecoder:
         return audio
 
     def _fresh(self) -> BlockDecoder:
-        return block_decoder(self._engine, self._grid_frames)
+        return block_decoder(self._model_decoder, self._grid_frames)
 
     def _shaped(self, audio: np.ndarray) -> np.ndarray:
         audio = self._gain.apply(audio, self._made)

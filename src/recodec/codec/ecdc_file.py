@@ -13,7 +13,7 @@ from ..geometry import CodecGeometry
 from ..wire.v0.segments import SegmentLM
 from ..wire.v1.payload import PacketLM
 from .blocks import Block, BlockEncoder
-from .engine import Engine
+from .engine import Decoder, Engine
 
 
 class BlockWriter(ABC):
@@ -135,12 +135,19 @@ class EcdcReader(ABC):
 
     @abstractmethod
     def pieces(
-        self, engine: Engine, *, lm: PacketLM | SegmentLM | None = None, start: int = 0, grid_frames: int = ...
+        self,
+        engine: Engine,
+        *,
+        decoder: Decoder | None = None,
+        lm: PacketLM | SegmentLM | None = None,
+        start: int = 0,
+        grid_frames: int = ...,
     ) -> Iterator[np.ndarray]:
         """Decode piece by piece, in all exactly as many samples as went in. May be called once.
 
         Args:
             engine: the model that wrote it.
+            decoder: of its codes; the model's own by default.
             lm: the language model that it is coded with: the model's own in version 1, Meta's in version 0.
             start: the first sample that is wanted. In a file of version 1 little before it is decoded.
             grid_frames: frames that a causal model takes at once.

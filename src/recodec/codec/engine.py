@@ -1,35 +1,84 @@
 """What the codec asks of an engine: arrays in, arrays out, and streaming state as a value.
 
-Two engines exist: ONNX Runtime (`runtime/`, the default) and torch (`torch_engine.py`). The codec
-knows nothing of either beyond this protocol.
+Two engines exist: ONNX Runtime (`onnx_engine/`, the default) and torch (`torch_engine.py`). The codec
+knows nothing of either beyond these protocols. An engine is a decoder, too: that of EnCodec itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from ..config import EncodecConfig
+from ..spectral import SpectralConfig
 
 StateT = TypeVar("StateT")
 """State of a batch of streams. Opaque to the codec: it goes in and a new one comes out. No engine
 changes a state that it was given, so an old one may be kept and gone back to."""
 
 
-class Engine(Protocol[StateT]):
-    """Encoder, quantizer and decoder of one model, on NumPy arrays.
+class Decoder(Protocol[StateT]):
+    """Decodes the codes of one model, on NumPy arrays. Codes are (B, K, F) int64, audio is (B, C, T) float32.
 
-    Audio is (B, C, T) float32, codes are (B, K, F) int64, scales are (B,) float32. The caller has
-    checked shapes, values (finite samples, codes below the codebook size) and `num_quantizers`.
-    Engines remember nothing between calls: any number of streams may be in work with one engine.
+    The caller has checked shapes and values. A decoder remembers nothing between calls.
     """
 
     @property
     def config(self) -> EncodecConfig:
         """The model's configuration."""
         ...
+
+    @property
+    def spectral(self) -> SpectralConfig | None:
+        """The shape of a spectral decoder; `None` for EnCodec's own."""
+        ...
+
+    def decode_segment(self, codes: np.ndarray, scales: np.ndarray | None) -> np.ndarray:
+        """Decode what `Engine.encode_segment` made.
+
+        Args:
+            codes: (B, K, F) with F >= 1.
+            scales: (B,) if the model normalizes, else `None`.
+
+        Returns:
+            audio (B, C, F * hop).
+        """
+        ...
+
+    # ---- causal models only (`config.is_streamable`) ----------------------------------------
+
+    def decoder_state(self, batch: int) -> StateT:
+        """State of `batch` decoder streams that have seen nothing."""
+        ...
+
+    def decode_step(self, codes: np.ndarray, state: StateT, *, last: bool) -> tuple[np.ndarray, StateT]:
+        """Push frames of codes.
+
+        Args:
+            codes: (B, K, F) with any F >= 0.
+            state: of the same B streams.
+            last: whether the streams end here; the next state is then of no use.
+
+        Returns:
+            audio (B, C, T) that has become final, T >= 0, and the next state. Over a whole stream
+            the pieces have F * hop samples.
+        """
+        ...
+
+    def select_streams(self, state: StateT, rows: Sequence[int]) -> StateT:
+        """State of some of the batch's streams: row i is stream `rows[i]`."""
+        ...
+
+
+class Engine(Decoder[StateT], Protocol[StateT]):
+    """Encoder, quantizer and decoder of one model, on NumPy arrays.
+
+    Audio is (B, C, T) float32, codes are (B, K, F) int64, scales are (B,) float32. The caller has
+    checked shapes, values (finite samples, codes below the codebook size) and `num_quantizers`.
+    Engines remember nothing between calls: any number of streams may be in work with one engine.
+    """
 
     @property
     def name(self) -> str:
@@ -39,6 +88,11 @@ class Engine(Protocol[StateT]):
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the model's weights as `checkpoint` computes it: 64 hexadecimal digits."""
+        ...
+
+    @property
+    def codebooks(self) -> np.ndarray:
+        """(K, N, D) float32."""
         ...
 
     def encode_segment(self, audio: np.ndarray, num_quantizers: int) -> tuple[np.ndarray, np.ndarray | None]:
@@ -53,19 +107,15 @@ class Engine(Protocol[StateT]):
         """
         ...
 
-    def decode_segment(self, codes: np.ndarray, scales: np.ndarray | None) -> np.ndarray:
-        """Decode what `encode_segment` made.
+    def spectral_decoder(self, config: SpectralConfig, tensors: Mapping[str, np.ndarray]) -> Decoder[Any]:
+        """A second decoder for the model's codes, on the same device.
 
         Args:
-            codes: (B, K, F) with F >= 1.
-            scales: (B,) if the model normalizes, else `None`.
-
-        Returns:
-            audio (B, C, F * hop).
+            config, tensors: of a spectral decoder that fits the model, as `checkpoint.check_spectral` gives them.
         """
         ...
 
-    # ---- causal models only (`config.use_causal_conv`) -------------------------------------
+    # ---- causal models only (`config.is_streamable`) ----------------------------------------
 
     def encoder_state(self, batch: int) -> StateT:
         """State of `batch` encoder streams that have seen nothing."""
@@ -86,28 +136,6 @@ class Engine(Protocol[StateT]):
         Returns:
             codes (B, K, F) that have become final, F >= 0, and the next state.
         """
-        ...
-
-    def decoder_state(self, batch: int) -> StateT:
-        """State of `batch` decoder streams that have seen nothing."""
-        ...
-
-    def decode_step(self, codes: np.ndarray, state: StateT, *, last: bool) -> tuple[np.ndarray, StateT]:
-        """Push frames of codes.
-
-        Args:
-            codes: (B, K, F) with any F >= 0.
-            state: of the same B streams.
-            last: as in `encode_step`.
-
-        Returns:
-            audio (B, C, T) that has become final, T >= 0, and the next state. Over a whole stream
-            the pieces have F * hop samples.
-        """
-        ...
-
-    def select_streams(self, state: StateT, rows: Sequence[int]) -> StateT:
-        """StateT, of an encoder or a decoder, of some of the batch's streams: row i is stream `rows[i]`."""
         ...
 
 

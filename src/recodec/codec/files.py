@@ -124,7 +124,7 @@ def compress_file(
 
 
 def decompress_file(
-    codec: Codec, source: str | Path, target: str | Path, *, tolerant: bool, lm: AnyLM | None, overwrite: bool
+    codec: Codec, source: str | Path, target: str | Path, *, tolerant: bool, overwrite: bool, **options: Any
 ) -> Coded:
     """See `Codec.decompress_file`."""
     from ..audio.writer import AudioWriter
@@ -135,7 +135,7 @@ def decompress_file(
     with open(source, "rb") as file:
         reader = open_reader(file, tolerant=tolerant)
         with AudioWriter(target, rate, channels, overwrite=overwrite) as writer:
-            for piece in codec.play(reader, lm=lm):
+            for piece in codec.play(reader, **options):
                 writer.write(piece)
                 count += piece.shape[1]
     return Coded(count, rate, os.path.getsize(source), reader.lost_samples)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from .. import architecture as arch
 from ..config import EncodecConfig
+from ..spectral import SpectralConfig
 
 _STEADY_FRAMES = 64  # after the start, by far enough for any layer to have settled
 
@@ -23,8 +24,10 @@ class Latency(NamedTuple):
     steady_s: float
 
 
-def latency(config: EncodecConfig, grid_frames: int = 1) -> Latency:
+def latency(config: EncodecConfig, grid_frames: int = 1, spectral: SpectralConfig | None = None) -> Latency:
     """Delay of a stream that is coded in blocks of `grid_frames` frames.
+
+    A spectral decoder, if one is given, waits for the frames that it looks ahead, and for the windows that overlap.
 
     Mirrored padding (`pad_mode="reflect"`) makes the first frames wait: a layer's first output needs
     the samples that are mirrored. A chunked model waits for its segment, and a model that takes a
@@ -35,22 +38,49 @@ def latency(config: EncodecConfig, grid_frames: int = 1) -> Latency:
     if not config.is_streamable:
         return Latency(math.inf, math.inf)
     block = grid_frames * config.hop_length
-    encoder, decoder = arch.encoder_layers(config), arch.decoder_layers(config)
-    encoder_state, decoder_state = _fresh(encoder), _fresh(decoder)
+    encoder = arch.encoder_layers(config)
+    encoder_state = _fresh(encoder)
+    decoder = _Decoder(config) if spectral is None else _SpectralDecoder(spectral)
     pushed, out, start_up, steady, settled = 0, 0, 0, 0, 0
     while settled < _STEADY_FRAMES:
         pushed += block
         before = out
         frames, encoder_state = _chain(encoder, block, encoder_state)
         for _ in range(frames // grid_frames):  # all blocks so far, or none: a conv gives floor(T / stride)
-            samples, decoder_state = _chain(decoder, grid_frames, decoder_state)
-            out += samples
+            out += decoder.push(grid_frames)
         if not before and out:
             start_up = pushed
         elif before:
             steady = max(steady, pushed - before)
             settled += grid_frames
     return Latency(start_up / config.sampling_rate, steady / config.sampling_rate)
+
+
+class _Decoder:
+    """Counts what EnCodec's decoder gives."""
+
+    def __init__(self, config: EncodecConfig) -> None:
+        self._layers = arch.decoder_layers(config)
+        self._state = _fresh(self._layers)
+
+    def push(self, frames: int) -> int:
+        samples, self._state = _chain(self._layers, frames, self._state)
+        return samples
+
+
+class _SpectralDecoder:
+    """Counts what a spectral decoder gives: nothing before its first windows overlap as all later ones do."""
+
+    def __init__(self, config: SpectralConfig) -> None:
+        self._config, self._frames, self._given = config, 0, 0
+
+    def push(self, frames: int) -> int:
+        config = self._config
+        self._frames += frames
+        ready = self._frames - config.look_ahead_frames
+        total = ready * config.hop_length - config.trim if ready >= config.parts - 1 else 0
+        samples, self._given = total - self._given, total
+        return samples
 
 
 # ---- counts in place of samples: the same steps as `nn.layers` -----------------------------

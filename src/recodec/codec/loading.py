@@ -8,19 +8,34 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from ..checkpoint import (
+    Spectral,
+    check_fit,
+    check_spectral,
+    codebook_digest,
+    read_safetensors,
+    read_weights,
+    split_vocos,
+    vocos_config,
+)
 from ..config import CONFIG_NAME as MODEL_CONFIG_NAME
 from ..config import EncodecConfig
 from ..errors import CheckpointError, ConfigError, ModelMismatchError
-from ..hub import is_weights_file, model_called, model_name, resolve_file
+from ..hub import is_weights_file, model_called, model_name, resolve_file, resolve_weights
+from ..spectral import SPECTRAL_CONFIG_NAME, SPECTRAL_WEIGHTS_NAME, SpectralConfig
 from ..wire.v1.header import Header
-from .engine import Engine
+from .engine import Decoder, Engine
 
 if TYPE_CHECKING:
     from ..lm.coder import LanguageModel
     from ..lm.meta_coder import MetaLanguageModel
 
 ENGINES = ("auto", "onnx", "torch")
+DECODERS = ("auto", "encodec", "spectral")
 MAX_THREADS = 1024
+VOCOS_CONFIG_NAME = "config.yaml"
 DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 """Precisions by their short names."""
 
@@ -37,6 +52,8 @@ class ModelChoice:
         dtype: precision of encoder and decoder: `"fp32"`, `"fp16"` or `"bf16"` (`"float32"`, `"float16"` and
             `"bfloat16"` are taken, too); other than float32 with torch only. Codebooks are always searched in float32.
         threads: for CPU work; `None` leaves the choice to the engine.
+        decoder: `"auto"`, `"encodec"` or `"spectral"` (see `Codec.decode`), or where a spectral decoder is: a folder,
+            or the id of one on the hub.
 
     Raises:
         ConfigError: for an unknown engine or precision, or a bad number of threads.
@@ -47,6 +64,7 @@ class ModelChoice:
     device: str = "cpu"
     dtype: str = "fp32"
     threads: int | None = None
+    decoder: str = "auto"
 
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
@@ -60,18 +78,24 @@ class ModelChoice:
 
     @classmethod
     def of(
-        cls, name_or_path: str | Path | None, engine: str, device: str, dtype: Any, threads: int | None
+        cls,
+        name_or_path: str | Path | None,
+        engine: str,
+        device: str,
+        dtype: Any,
+        threads: int | None,
+        decoder: str | Path = "auto",
     ) -> ModelChoice:
         """The choice that arguments as of `Codec.from_pretrained` stand for; a `torch.dtype` is named."""
         name = None if name_or_path is None else str(name_or_path)
         precision = "float32" if dtype is None else str(dtype).removeprefix("torch.")
-        return cls(name, engine, str(device), precision, threads)
+        return cls(name, engine, str(device), precision, threads, str(decoder))
 
     def absolute(self) -> ModelChoice:
         """The same model, also from another working directory."""
-        if self.name is None or not os.path.exists(self.name):
-            return self
-        return replace(self, name=os.path.abspath(self.name))
+        name = self.name if self.name is None or not os.path.exists(self.name) else os.path.abspath(self.name)
+        here = self.decoder not in DECODERS and os.path.exists(self.decoder)
+        return replace(self, name=name, decoder=os.path.abspath(self.decoder) if here else self.decoder)
 
     def load_engine(self) -> Engine[Any]:
         """The engine.
@@ -92,7 +116,7 @@ class ModelChoice:
         )
 
     def _torch_engine(self) -> Engine[Any]:
-        _need_torch("the torch engine")
+        need_torch("the torch engine")
         import torch
 
         from ..model.encodec import EncodecModel
@@ -132,6 +156,74 @@ def load_language_model(name_or_path: str | Path | None) -> LanguageModel | None
     if (folder / MODEL_CONFIG_NAME).is_file():
         _check_fit(lm, EncodecConfig.from_json_file(folder / MODEL_CONFIG_NAME), folder)
     return lm
+
+
+def load_spectral(choice: ModelChoice, engine: Engine[Any]) -> Decoder[Any] | None:
+    """The spectral decoder of a model, ready to decode; arguments and errors as in `read_spectral`.
+
+    Args:
+        choice: of model and decoder.
+        engine: that runs the model.
+    """
+    found = read_spectral(choice, engine.config, engine.codebooks)
+    return None if found is None else engine.spectral_decoder(*found)
+
+
+def read_spectral(choice: ModelChoice, config: EncodecConfig, codebooks: np.ndarray) -> Spectral | None:
+    """The spectral decoder that a choice names, or that lies beside its model.
+
+    Args:
+        choice: of model and decoder.
+        config: of the model.
+        codebooks: (K, N, D) of the model.
+
+    Returns:
+        its configuration and its tensors; `None` if the choice names none, and none comes with the model.
+
+    Raises:
+        CheckpointError: if it is named and not found, not valid, or made for other codes.
+        ConfigError: if its configuration is not valid, or reading it takes torch, which is not installed.
+    """
+    named = choice.decoder not in DECODERS
+    place = choice.decoder if named else choice.name
+    if not named and place is not None and is_weights_file(place):
+        place = str(Path(place).parent)
+    try:
+        path = resolve_file(place, SPECTRAL_CONFIG_NAME)
+    except CheckpointError:
+        if not named:
+            return None
+        shape, tensors, source = _read_vocos(choice.decoder, config)
+    else:
+        shape, source = SpectralConfig.from_json_file(path), resolve_file(place, SPECTRAL_WEIGHTS_NAME)
+        tensors = read_safetensors(source)
+    check_fit(shape, config, codebooks)
+    return shape, check_spectral(shape, tensors, source)
+
+
+def _read_vocos(name_or_path: str, config: EncodecConfig) -> tuple[SpectralConfig, dict[str, np.ndarray], Path]:
+    """A Vocos checkpoint: `config.yaml` beside `model.safetensors` or `pytorch_model.bin`."""
+    import yaml
+
+    try:
+        path = resolve_file(name_or_path, VOCOS_CONFIG_NAME)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{name_or_path!r} is not a spectral decoder: it has no {SPECTRAL_CONFIG_NAME}, and no {VOCOS_CONFIG_NAME} "
+            f"of a Vocos ({error})"
+        ) from error
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{path} is not valid YAML") from error
+    weights = resolve_weights(name_or_path)
+    if weights.suffix == ".bin":
+        need_torch("a Vocos checkpoint in pytorch_model.bin")
+        from ..nn.pickled import read_pickled as read
+    else:
+        read = read_weights
+    tensors, books = split_vocos(read(weights), config, weights)
+    return vocos_config(settings, config, codebook_digest(books)), tensors, weights
 
 
 def _check_fit(lm: LanguageModel, config: EncodecConfig, folder: Path) -> None:
@@ -176,12 +268,12 @@ def load_meta_lm(path: str | Path, config: EncodecConfig) -> MetaLanguageModel:
         ConfigError: if torch is not installed.
         FileNotFoundError, CheckpointError: as `MetaLanguageModel.load`.
     """
-    _need_torch("Meta's language model")
+    need_torch("Meta's language model")
     from ..lm.meta_coder import MetaLanguageModel
 
     return MetaLanguageModel.load(path, config)
 
 
-def _need_torch(what: str) -> None:
+def need_torch(what: str) -> None:
     if find_spec("torch") is None:
         raise ConfigError(f"{what} needs torch: pip install 'recodec[torch]'")

@@ -10,7 +10,7 @@ from ..config import EncodecConfig
 from ..errors import AudioError, ConfigError, CorruptError
 from .blocks import Block, FrameDecoder, FrameEncoder
 from .checks import check_audio, check_codes
-from .engine import Engine, StateT
+from .engine import Decoder, Engine, StateT
 
 
 class StreamEncoder(Generic[StateT]):
@@ -59,17 +59,17 @@ class StreamDecoder(Generic[StateT]):
     """Codes in pieces of any number of frames to audio; the counterpart of `StreamEncoder`.
 
     Args:
-        engine: of a model that is causal, does not normalize and has no segments.
+        decoder: of a model that is causal, does not normalize and has no segments.
         grid_frames: frames of a block, at least 1; the audio is the same, bit for bit, for any pieces.
 
     Raises:
         ConfigError: for a model that cannot be streamed.
     """
 
-    def __init__(self, engine: Engine[StateT], grid_frames: int = 1) -> None:
-        _check_streamable(engine.config)
-        self._config = engine.config
-        self._frames = FrameDecoder(engine, grid_frames)
+    def __init__(self, decoder: Decoder[StateT], grid_frames: int = 1) -> None:
+        _check_streamable(decoder.config)
+        self._config = decoder.config
+        self._frames = FrameDecoder(decoder, grid_frames)
         self._ended = False
 
     def push(self, codes: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from ..wire.v0.segments import SegmentLM
 from ..wire.v1.payload import PacketLM
 from .blocks import FILE_GRID_FRAMES, Block, block_decoder
 from .ecdc_file import BlockWriter, EcdcReader
-from .engine import Engine, known_fingerprints
+from .engine import Decoder, Engine, known_fingerprints
 
 
 class BlockWriter0(BlockWriter):
@@ -103,14 +103,14 @@ class EcdcReader0(EcdcReader):
         self.metadata.check_model(engine.name, *known_fingerprints(engine))
 
     def pieces(
-        self, engine: Engine, *, lm: PacketLM | SegmentLM | None = None, start: int = 0,
-        grid_frames: int = FILE_GRID_FRAMES,
+        self, engine: Engine, *, decoder: Decoder | None = None, lm: PacketLM | SegmentLM | None = None,
+        start: int = 0, grid_frames: int = FILE_GRID_FRAMES,
     ) -> Iterator[np.ndarray]:  # fmt: skip
         self.check_model(engine)
-        decoder = block_decoder(engine, grid_frames)
+        blocks = block_decoder(decoder or engine, grid_frames)
         position = 0
         for block in itertools.chain(self.blocks(engine.config, lm=lm, grid_frames=grid_frames), [None]):
-            audio = decoder.finish() if block is None else decoder.push(block)
+            audio = blocks.finish() if block is None else blocks.push(block)
             audio = audio[:, : self.num_samples - position]
             position += audio.shape[1]
             yield audio[:, max(0, audio.shape[1] - max(0, position - start)) :]

@@ -22,7 +22,7 @@ from ..wire.v1.writer import StreamWriter
 from .blocks import FILE_GRID_FRAMES, Block
 from .concealment import ConcealingDecoder
 from .ecdc_file import BlockWriter, EcdcReader
-from .engine import Engine, known_fingerprints
+from .engine import Decoder, Engine, known_fingerprints
 from .rechunk import Rechunker
 
 WARM_UP_S = 2.0
@@ -140,27 +140,28 @@ class EcdcReader1(EcdcReader):
         check_model(self.header, engine)
 
     def pieces(
-        self, engine: Engine, *, lm: PacketLM | SegmentLM | None = None, start: int = 0,
-        grid_frames: int = FILE_GRID_FRAMES,
+        self, engine: Engine, *, decoder: Decoder | None = None, lm: PacketLM | SegmentLM | None = None,
+        start: int = 0, grid_frames: int = FILE_GRID_FRAMES,
     ) -> Iterator[np.ndarray]:  # fmt: skip
         self.check_model(engine)
         first = self._seek(start) if start and self._file.seekable() else 0
-        decoder = ConcealingDecoder(self.header, engine, grid_within(self.header.max_packet_frames, grid_frames), first)
-        self._decoder = decoder
+        grid_frames = grid_within(self.header.max_packet_frames, grid_frames)
+        packets = ConcealingDecoder(self.header, decoder or engine, grid_frames, first)
+        self._decoder = packets
         end = _End(self.header.hop, self.num_samples, first * self.header.tick, start)
         for event, codes in self._decoded(lm):
             if isinstance(event, End):
                 end.known(event.num_samples)
-                parts = decoder.end(event.start)
+                parts = packets.end(event.start)
             elif isinstance(event, Lost):
-                parts = decoder.lose(event)
+                parts = packets.lose(event)
             elif codes is None:
                 continue
             else:
-                parts = decoder.push(event, codes)
+                parts = packets.push(event, codes)
             for part in parts:
                 yield end.trim(part)
-        yield end.rest(decoder.finish())
+        yield end.rest(packets.finish())
 
     def blocks(
         self, geometry: CodecGeometry | None, *, lm: PacketLM | SegmentLM | None = None,

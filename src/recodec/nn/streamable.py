@@ -62,7 +62,7 @@ def _select(state: Any, rows: torch.Tensor, axis: int) -> Any:
 def _stack(states: list[Any], axis: int) -> Any:
     first = states[0]
     if all(isinstance(state, torch.Tensor) for state in states):
-        if len({state.shape[-1] for state in states}) > 1:
+        if len({(*state.shape[:axis], *state.shape[axis + 1 :]) for state in states}) > 1:
             raise ConfigError("streams can be batched only where they hold equally many samples")
         return torch.cat(states, dim=axis)
     if all(isinstance(state, tuple) and len(state) == len(first) for state in states):

@@ -68,7 +68,8 @@ def decoder_graph(config: EncodecConfig, phase: Phase) -> ModelProto:
     graph = Graph(f"decoder_{phase.value}")
     codes = graph.input("codes", ("batch", "codebooks", "frames"), TensorProto.INT64)
     scale = graph.input("scale", ("batch",)) if config.normalize else None
-    x = graph.op("Unsqueeze", _look_up(graph, codes, config), graph.ints(2))
+    latents = graph.op("Transpose", look_up(graph, codes, config), perm=[0, 2, 1])
+    x = graph.op("Unsqueeze", latents, graph.ints(2))
     layers = LayerBuilder(graph, "decoder", phase, keep=_keeps(decoder_plan(config), phase, config))
     x = layers.chain(x, arch.decoder_layers(config))
     if scale is None:
@@ -114,12 +115,11 @@ def _quantize(graph: Graph, latents: str, config: EncodecConfig, num_quantizers:
     graph.output("codes", ("batch", num_quantizers, "frames"), TensorProto.INT64)
 
 
-def _look_up(graph: Graph, codes: str, config: EncodecConfig) -> str:
-    """(B, K, F) codes to (B, D, F) latents, the sum of the entries."""
+def look_up(graph: Graph, codes: str, config: EncodecConfig) -> str:
+    """(B, K, F) codes to (B, F, D) latents, the sum of the entries."""
     size, count = config.codebook_size, config.num_quantizers
     entries = graph.weight("quantizer.embed", (count * size, config.hidden_size))
     starts = graph.op("Reshape", graph.ints(*range(0, size * count, size)), graph.ints(-1, 1))
     starts = graph.slice(starts, graph.ints(0), graph.size(codes, 1), axis=0)
     latents = graph.op("Gather", entries, graph.op("Add", codes, starts))  # (B, K, F, D)
-    total = graph.op("ReduceSum", latents, graph.ints(1), keepdims=0)
-    return graph.op("Transpose", total, perm=[0, 2, 1])
+    return graph.op("ReduceSum", latents, graph.ints(1), keepdims=0)

@@ -9,15 +9,16 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..atomic import write_bytes
-from ..config import EncodecConfig
 
 _HERE = Path(__file__).parent
 _BUILDERS = (
     _HERE.parent / "architecture.py",
+    _HERE.parent / "spectral.py",
     _HERE / "build.py",
     _HERE / "graph.py",
     _HERE / "layers.py",
     _HERE / "plan.py",
+    _HERE / "spectral_graph.py",
 )
 
 
@@ -36,15 +37,19 @@ def cache_folder() -> Path:
 
 
 class GraphCache:
-    """Graphs of one configuration, each a file of some ten kilobytes: weights are not part of them.
+    """Graphs of one network, each a file of some ten kilobytes: weights are not part of them.
 
-    The folder is named by a hash of the configuration and of the source code that builds graphs, so a
+    Args:
+        config: all that the graphs depend on, as text: the JSON of a configuration, or of two.
+        folder: of all caches; this user's by default.
+
+    Its folder is named by a hash of the configuration and of the source code that builds graphs, so a
     cached graph is never an outdated one. A file has the digest of its graph in its name, since a wrong bit in a
     graph changes codes silently. A folder that cannot be read or written is not an error: graphs are then built
     each time.
     """
 
-    def __init__(self, config: EncodecConfig, folder: Path | None = None) -> None:
+    def __init__(self, config: str, folder: Path | None = None) -> None:
         self._folder: Path | None = None
         with suppress(OSError, RuntimeError):  # no source files, or no home folder
             self._folder = (folder or cache_folder()) / "graphs" / _fingerprint(config)
@@ -71,9 +76,9 @@ def _file_name(name: str, graph: bytes) -> str:
     return f"{name}-{hashlib.sha256(graph).hexdigest()[:32]}.onnx"
 
 
-def _fingerprint(config: EncodecConfig) -> str:
+def _fingerprint(config: str) -> str:
     digest = hashlib.sha256()
     for source in _BUILDERS:
         digest.update(source.read_bytes())
-    digest.update(config.to_json_string().encode())
+    digest.update(config.encode())
     return digest.hexdigest()[:32]

@@ -10,8 +10,10 @@ import numpy as np
 from ..checkpoint import fingerprint, fold, read_model
 from ..config import EncodecConfig
 from ..errors import ConfigError
+from ..spectral import SpectralConfig
 from .plan import decoder_plan, encoder_plan
 from .sessions import Sessions
+from .spectral_decoder import OnnxSpectralDecoder
 from .stream import StreamedNetwork, StreamState
 from .weights import Tensors
 
@@ -91,6 +93,26 @@ class OnnxEngine:
     def fingerprint(self) -> str:
         """SHA-256 of the model, 64 hexadecimal digits; see `checkpoint.fingerprint`."""
         return self._fingerprint
+
+    @property
+    def spectral(self) -> None:
+        """Nothing: an engine decodes with EnCodec's own decoder."""
+        return None
+
+    @property
+    def codebooks(self) -> np.ndarray:
+        """(K, N, D) float32."""
+        config = self._config
+        books = self._sessions.codebooks()["quantizer.embed"].numpy()
+        return books.reshape(config.num_quantizers, config.codebook_size, config.hidden_size)
+
+    def spectral_decoder(self, config: SpectralConfig, tensors: Tensors) -> OnnxSpectralDecoder:
+        """A second decoder for the model's codes; it shares the codebooks.
+
+        Args:
+            config, tensors: of a spectral decoder that fits the model, as `checkpoint.check_spectral` gives them.
+        """
+        return OnnxSpectralDecoder(self._sessions, config, tensors)
 
     # ---- pieces that stand alone -----------------------------------------------------------
 

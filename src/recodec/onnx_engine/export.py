@@ -7,20 +7,28 @@ from pathlib import Path
 from onnx import ModelProto
 
 from ..atomic import write_bytes, write_text
-from ..checkpoint import fold, read_model
+from ..checkpoint import Spectral, fold, read_model
 from ..config import EncodecConfig
 from ..errors import ConfigError
+from ..spectral import SpectralConfig
 from .build import decoder_graph, encoder_graph
 from .export_readme import readme
 from .graph import embed
 from .plan import Phase, decoder_plan, encoder_plan
+from .spectral_graph import spectral_graph
+from .spectral_weights import spectral_weights
 from .weights import Tensors, graph_weights
 
 README_NAME = "README.md"
 
 
 def export_model(
-    name_or_path: str | Path | None, out_dir: str | Path, *, bandwidth: float | None = None, overwrite: bool = False
+    name_or_path: str | Path | None,
+    out_dir: str | Path,
+    *,
+    bandwidth: float | None = None,
+    overwrite: bool = False,
+    spectral: Spectral | None = None,
 ) -> list[Path]:
     """Write the graphs of a model in a folder or on the hub; arguments as in `export_tensors`.
 
@@ -29,7 +37,7 @@ def export_model(
         ConfigError, FileExistsError: as there.
     """
     config, tensors = read_model(name_or_path)
-    return export_tensors(config, tensors, out_dir, bandwidth=bandwidth, overwrite=overwrite)
+    return export_tensors(config, tensors, out_dir, bandwidth=bandwidth, overwrite=overwrite, spectral=spectral)
 
 
 def export_tensors(
@@ -39,6 +47,7 @@ def export_tensors(
     *,
     bandwidth: float | None = None,
     overwrite: bool = False,
+    spectral: Spectral | None = None,
 ) -> list[Path]:
     """Write `encoder.onnx`, `decoder.onnx`, what else the ends of a stream need, and a README of them all.
 
@@ -52,6 +61,8 @@ def export_tensors(
         out_dir: is made if need be.
         bandwidth: in kbps, of the codes that the encoder gives; the model's highest by default.
         overwrite: whether files of those names may be replaced.
+        spectral: configuration and tensors of a spectral decoder, which is written as `spectral.onnx`,
+            `spectral_start.onnx` and `spectral_end.onnx`.
 
     Returns:
         the files written.
@@ -63,22 +74,34 @@ def export_tensors(
     if bandwidth is not None and bandwidth not in config.target_bandwidths:
         raise ConfigError(f"the model's bandwidths are {list(config.target_bandwidths)} kbps, got {bandwidth}")
     graphs = _graphs(config, config.quantizers_for(bandwidth))
+    if spectral is not None:
+        graphs |= _spectral_graphs(config, spectral[0])
     folder = Path(out_dir)
     paths = [folder / name for name in (*graphs, README_NAME)]
     for path in paths:
         if path.exists() and not overwrite:
             raise FileExistsError(f"{path} exists already")
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / README_NAME, readme(config, graphs), overwrite=overwrite)
+    write_text(
+        folder / README_NAME, readme(config, graphs, None if spectral is None else spectral[0]), overwrite=overwrite
+    )
     folded = fold(tensors, config)
     weights = {
         name: array
         for part in ("encoder", "decoder", "quantizer")
         for name, array in graph_weights(config, folded, part).items()
     }
+    if spectral is not None:
+        weights |= spectral_weights(*spectral)
     for name, graph in graphs.items():
         write_bytes(folder / name, embed(graph, weights).SerializeToString(), overwrite=overwrite)
     return paths
+
+
+def _spectral_graphs(config: EncodecConfig, spectral: SpectralConfig) -> dict[str, ModelProto]:
+    """The graphs of a spectral decoder, from codes."""
+    phases = {"spectral.onnx": Phase.STEP, "spectral_start.onnx": Phase.START, "spectral_end.onnx": Phase.END}
+    return {name: spectral_graph(spectral, phase, config) for name, phase in phases.items()}
 
 
 def _graphs(config: EncodecConfig, num_quantizers: int) -> dict[str, ModelProto]:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from onnx import ModelProto, TensorProto, ValueInfoProto
 
 from ..config import EncodecConfig
-from .plan import SIGNALS, Phase, decoder_plan, encoder_plan
+from ..spectral import SpectralConfig
+from .plan import SIGNALS, Phase, decoder_plan, encoder_plan, spectral_plan
 
 _TYPES: dict[int, str] = {TensorProto.FLOAT: "float32", TensorProto.INT64: "int64"}
 
@@ -54,15 +55,29 @@ The encoder divides a segment by its loudness; give that `scale` to the decoder 
 """
 
 
-def readme(config: EncodecConfig, graphs: Mapping[str, ModelProto]) -> str:
+_SPECTRAL = """\
+## Decoding with the second decoder
+
+`spectral.onnx` decodes the same codes, and sounds better; it looks {look_ahead} frames ahead. Push the first {first} or
+more frames into `spectral_start.onnx` and take all states from there; then any number of frames into `spectral.onnx`;
+at the end what is left, or no frames at all, into `spectral_end.onnx`. A recording of fewer than {first} frames is for
+`decoder.onnx`. In all, the result is as long as that of `decoder.onnx`.
+"""
+
+
+def readme(config: EncodecConfig, graphs: Mapping[str, ModelProto], spectral: SpectralConfig | None = None) -> str:
     """Text of the README.
 
     Args:
         config: of the model.
         graphs: by the names of their files.
+        spectral: of the spectral decoder, if it is among them.
     """
     parts = [_head(config), _stream(config) if config.is_streamable else _segment(config)]
-    for part in ("encoder", "decoder"):
+    if spectral is not None:
+        plan = spectral_plan(spectral)
+        parts.append(_SPECTRAL.format(look_ahead=spectral.look_ahead_frames, first=plan.first))
+    for part in ("encoder", "decoder") if spectral is None else ("encoder", "decoder", "spectral"):
         files = {name: graph for name, graph in graphs.items() if name.startswith(part)}
         parts.append(_files(part, files))
     return "\n".join(parts)

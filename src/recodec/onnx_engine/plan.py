@@ -12,8 +12,9 @@ from enum import Enum
 
 from .. import architecture as arch
 from ..config import EncodecConfig
+from ..spectral import SpectralConfig
 
-SIGNALS = ("audio", "latents", "codes", "scale")
+SIGNALS = ("audio", "latents", "codes", "scale", "condition")
 """Inputs and outputs of graphs that are not states."""
 
 
@@ -47,12 +48,14 @@ class Plan:
             then gives states too, where whole units need nothing at their end.
         tail: whether even an end of whole units adds something: what transposed convolutions trimmed on
             their left then comes out on their right. One unit is held back for that.
+        flush: whether the end adds something although no unit is held back for it.
     """
 
     unit: int
     first: int
     start: Phase
     tail: bool
+    flush: bool = False
 
 
 def encoder_plan(config: EncodecConfig) -> Plan:
@@ -63,6 +66,13 @@ def encoder_plan(config: EncodecConfig) -> Plan:
 def decoder_plan(config: EncodecConfig) -> Plan:
     """Plan of the decoder, whose unit is a frame."""
     return _plan(arch.decoder_layers(config), 1, config.pad_mode)
+
+
+def spectral_plan(config: SpectralConfig) -> Plan:
+    """Plan of a spectral decoder, whose unit is a frame. The first push reaches beyond the first windows, which
+    are not overlapped from the left: within a stream, windows overlap alike everywhere."""
+    first, ahead = config.look_ahead_frames + config.parts - 1, config.look_ahead > 0
+    return Plan(1, first, Phase.START, tail=not ahead, flush=ahead)  # only what looks ahead has frames left at the end
 
 
 def _plan(layers: tuple[arch.Layer, ...], unit: int, pad_mode: str) -> Plan:

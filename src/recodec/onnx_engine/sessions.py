@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from ..errors import ConfigError
 from .cache import GraphCache
 from .plan import SIGNALS
 from .weights import Tensors, graph_weights
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 _ERRORS_ONLY = 3
@@ -77,12 +80,10 @@ class Sessions:
     ) -> None:
         if threads is not None and threads < 1:
             raise ConfigError(f"threads must be at least 1, got {threads}")
-        self._config = config
+        self.config, self.threads, self.device = config, threads, device
         self._tensors = tensors
-        self._threads = threads
-        self._device = device
         self._providers = _providers(device)
-        self._cache = GraphCache(config)
+        self._cache = GraphCache(config.to_json_string())
         self._weights: dict[str, dict[str, ort.OrtValue]] = {}
         self._sessions: dict[str, Session] = {}
         self._lock = threading.Lock()
@@ -101,12 +102,19 @@ class Sessions:
         if graph is not None:
             with suppress(Exception):  # a damaged file, which ONNX Runtime refuses: build it anew
                 return self._start(name, graph)
-        from .build import build  # needs the package `onnx`, which is slow to import
-
-        graph = build(self._config, name).SerializeToString()
+        graph = self._build(name).SerializeToString()
         session = self._start(name, graph)
         self._cache.save(name, graph)
         return session
+
+    def _build(self, name: str) -> ModelProto:
+        from .build import build  # needs the package `onnx`, which is slow to import
+
+        return build(self.config, name)
+
+    def codebooks(self) -> dict[str, ort.OrtValue]:
+        """All codebooks in one, by the name that the decoders' graphs give them."""
+        return {"quantizer.embed": self._part("quantizer")["quantizer.embed"]}
 
     def _start(self, name: str, graph: bytes) -> Session:
         options = ort.SessionOptions()
@@ -115,12 +123,12 @@ class Sessions:
         options.enable_cpu_mem_arena = False  # as fast without, and it never gives memory back
         # Threads that spin between the small pieces of an LSTM steal the time of those at work (docs/streaming.md).
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        if self._threads is not None:
-            options.intra_op_num_threads = self._threads
+        if self.threads is not None:
+            options.intra_op_num_threads = self.threads
         weights = self._weights_of(name)
         options.add_external_initializers(list(weights), list(weights.values()))
         session = ort.InferenceSession(graph, options, providers=self._providers)
-        if self._device == "cuda" and _CUDA not in session.get_providers():
+        if self.device == "cuda" and _CUDA not in session.get_providers():
             raise ConfigError("ONNX Runtime found no CUDA device that it can use")
         return Session(session)
 
@@ -130,7 +138,7 @@ class Sessions:
             case "encoder":
                 return self._part(part)
             case "decoder":
-                return self._part(part) | {"quantizer.embed": self._part("quantizer")["quantizer.embed"]}
+                return self._part(part) | self.codebooks()
             case _:
                 books = self._part(part)
                 ends = ("embed", "offset")
@@ -138,11 +146,14 @@ class Sessions:
 
     def _part(self, part: str) -> dict[str, ort.OrtValue]:
         if part not in self._weights:
-            arrays = graph_weights(self._config, self._tensors, part)
+            arrays = self._arrays(part)
             self._weights[part] = {name: ort.OrtValue.ortvalue_from_numpy(array) for name, array in arrays.items()}
             # The checkpoint's form of them has done its work.
             self._tensors = {name: t for name, t in self._tensors.items() if not name.startswith(f"{part}.")}
         return self._weights[part]
+
+    def _arrays(self, part: str) -> dict[str, np.ndarray]:
+        return graph_weights(self.config, self._tensors, part)
 
 
 def _providers(device: str) -> list[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ class StreamState:
     """State of a batch of streams.
 
     Attributes:
-        held: (B, C, T) input that no push has consumed yet.
+        held: input that no push has consumed yet, (B, C, T), or (B, F, C) of a spectral decoder.
         past: what the graph carries from push to push; `None` before the first push into it.
     """
 
@@ -30,63 +30,86 @@ class StreamedNetwork:
 
     Args:
         sessions: of the model.
-        part: `"encoder"` or `"decoder"`.
+        part: the first part of its graphs' names.
         plan: how its streams are cut.
         ends: names of what it takes and what it makes.
         empty: (1, C, 0), what it makes of nothing.
+        time_axis: of what it takes.
     """
 
-    def __init__(self, sessions: Sessions, part: str, plan: Plan, ends: tuple[str, str], empty: np.ndarray) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        part: str,
+        plan: Plan,
+        ends: tuple[str, str],
+        empty: np.ndarray,
+        *,
+        time_axis: int = 2,
+    ) -> None:
         self._sessions = sessions
         self._part = part
         self._plan = plan
         self._input, self._output = ends
         self._empty = empty
+        self._axis = time_axis
 
     def whole(self, x: np.ndarray, **others: np.ndarray) -> np.ndarray:
-        """The result for an input that is all of its stream."""
+        """The result for an input that is all of its stream; `others` are further inputs by name."""
         session = self._session(Phase.WHOLE)
         return session.run([self._output], {self._input: x, **others})[0]
 
-    def step(self, x: np.ndarray, state: StreamState, *, last: bool) -> tuple[np.ndarray, StreamState]:
+    def step(
+        self, x: np.ndarray, state: StreamState, *, last: bool, **others: np.ndarray
+    ) -> tuple[np.ndarray, StreamState]:
         """Push a piece of any size; returns what has become final, and the next state."""
         plan, past = self._plan, state.past
-        if state.held.shape[-1]:
-            x = _join(state.held, x)
-        size = x.shape[-1]
+        if state.held.shape[self._axis]:
+            x = _join(state.held, x, self._axis)
+        size = x.shape[self._axis]
         if last:
-            return self._finish(x, past), StreamState(x[..., size:], past)
+            return self._finish(x, past, others), StreamState(self._cut(x, size, size), past)
         units = size // plan.unit - plan.tail
         if units < (plan.first if past is None else 1):
             return self._nothing(x), StreamState(x.copy(), past)  # the caller's array may change
         taken = units * plan.unit
-        y, past = self._run(x[..., :taken], past)
-        return y, StreamState(x[..., taken:].copy(), past)
+        y, past = self._run(self._cut(x, 0, taken), past, others)
+        return y, StreamState(self._cut(x, taken, size).copy(), past)
 
-    def _finish(self, x: np.ndarray, past: tuple[np.ndarray, ...] | None) -> np.ndarray:
-        if x.shape[-1] == 0:
+    def _finish(
+        self, x: np.ndarray, past: tuple[np.ndarray, ...] | None, others: Mapping[str, np.ndarray]
+    ) -> np.ndarray:
+        plan, size = self._plan, x.shape[self._axis]
+        if size == 0 and (past is None or not plan.flush):
             return self._nothing(x)
         if past is None:
-            return self.whole(x)
-        if x.shape[-1] % self._plan.unit == 0 and not self._plan.tail:
-            return self._run(x, past)[0]
+            return self.whole(x, **others)
+        if size % plan.unit == 0 and not plan.tail and not plan.flush:
+            return self._run(x, past, others)[0]
         session = self._session(Phase.END)
-        return session.run([self._output], self._feed(session, x, past))[0]
+        return session.run([self._output], self._feed(session, x, past, others))[0]
 
-    def _run(self, x: np.ndarray, past: tuple[np.ndarray, ...] | None) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+    def _run(
+        self, x: np.ndarray, past: tuple[np.ndarray, ...] | None, others: Mapping[str, np.ndarray]
+    ) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
         """Push whole units into a stream that goes on."""
         states = self._session(Phase.STEP).states
         if past is None and self._plan.start is Phase.STEP:
             past = tuple(spec.zeros(x.shape[0]) for spec in states)
         session = self._session(self._plan.start if past is None else Phase.STEP)
         names = [self._output, *(f"{spec.name}.next" for spec in states)]
-        y, *after = session.run(names, self._feed(session, x, past or ()))
+        y, *after = session.run(names, self._feed(session, x, past or (), others))
         return y, tuple(after)
 
-    def _feed(self, session: Session, x: np.ndarray, past: tuple[np.ndarray, ...]) -> dict[str, np.ndarray]:
+    def _feed(
+        self, session: Session, x: np.ndarray, past: tuple[np.ndarray, ...], others: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
         feed = {spec.name: array for spec, array in zip(session.states, past, strict=True)}
-        feed[self._input] = x
-        return feed
+        return {**feed, **others, self._input: x}
+
+    def _cut(self, x: np.ndarray, begin: int, end: int) -> np.ndarray:
+        """Some of what came in, along time."""
+        return x[:, begin:end] if self._axis == 1 else x[..., begin:end]
 
     def select(self, state: StreamState, rows: Sequence[int]) -> StreamState:
         """State of some of the batch's streams."""
@@ -121,7 +144,10 @@ class StreamedNetwork:
         return np.repeat(self._empty, x.shape[0], axis=0)
 
 
-def _join(held: np.ndarray, x: np.ndarray) -> np.ndarray:
-    if held.shape[1] != x.shape[1]:
-        raise ConfigError(f"a stream of {held.shape[1]} codebooks goes on with {x.shape[1]} before its first output")
-    return np.concatenate([held, x], axis=-1)
+def _join(held: np.ndarray, x: np.ndarray, axis: int) -> np.ndarray:
+    rows = 3 - axis
+    if held.shape[rows] != x.shape[rows]:
+        raise ConfigError(
+            f"a stream of {held.shape[rows]} codebooks goes on with {x.shape[rows]} before its first output"
+        )
+    return np.concatenate([held, x], axis=axis)

@@ -1,0 +1,145 @@
+"""`SpectralConfig`: the shape of a spectral decoder, as `spectral_config.json` holds it.
+
+A spectral decoder is a second decoder for a model's codes. It computes frames of a short-time Fourier transform at
+the rate of the codes and inverts them, as Vocos does (arXiv 2306.00814), in place of EnCodec's upsampling
+convolutions.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import ConfigError
+from .text import read_json_object
+
+MODEL_TYPE = "recodec_spectral_decoder"
+SPECTRAL_CONFIG_NAME = "spectral_config.json"
+SPECTRAL_WEIGHTS_NAME = "spectral.safetensors"
+_MAX_SIZE = 1 << 14
+
+
+@dataclass(frozen=True)
+class SpectralConfig:
+    """Shape of a spectral decoder. Sizes have the names that Vocos gives them.
+
+    Attributes:
+        input_channels: D, of the latents.
+        dim, intermediate_dim, num_layers, kernel_size: of the ConvNeXt blocks.
+        n_fft: samples of a window of the transform; a multiple of `hop_length`.
+        hop_length: samples of a frame.
+        look_ahead: later frames that the first convolution sees.
+        block_look_ahead: later frames that each block sees; 0 for causal blocks.
+        norm_eps: of the layer norms.
+        max_magnitude: the largest magnitude of a bin.
+        condition_codebooks: numbers of codebooks that the layer norms are adapted to, in the order of their tables;
+            empty where they are not.
+        codebooks: SHA-256 of the codebooks that it was made for (`checkpoint.codebook_digest`), or empty.
+
+    Raises:
+        ConfigError: naming the field, if no decoder can be built from the values.
+    """
+
+    input_channels: int = 128
+    dim: int = 256
+    intermediate_dim: int = 768
+    num_layers: int = 8
+    kernel_size: int = 7
+    n_fft: int = 1280
+    hop_length: int = 320
+    look_ahead: int = 3
+    block_look_ahead: int = 0
+    norm_eps: float = 1e-6
+    max_magnitude: float = 100.0
+    condition_codebooks: tuple[int, ...] = ()
+    codebooks: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "condition_codebooks", _integers(self.condition_codebooks))
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.type == "int":
+                low = 0 if field.name.endswith("look_ahead") else 1
+                good = isinstance(value, int) and not isinstance(value, bool) and low <= value < _MAX_SIZE
+                _require(good, field.name, value, f"an integer from {low} to {_MAX_SIZE - 1}")
+            elif field.type == "float":
+                good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+                _require(good and value > 0, field.name, value, "a number above 0")
+        _require(isinstance(self.codebooks, str), "codebooks", self.codebooks, "a text")
+        _require(self.n_fft % 4 == 0, "n_fft", self.n_fft, "a multiple of 4")
+        parts, rest = divmod(self.n_fft, self.hop_length)
+        # Below two hops, the windows would leave gaps; with `n_fft - hop_length` odd, the frames could not be centred.
+        good = rest == 0 and 2 <= parts <= 16 and (self.n_fft - self.hop_length) % 2 == 0
+        _require(good, "n_fft", self.n_fft, f"2 to 16 times hop_length ({self.hop_length})")
+        for name in ("look_ahead", "block_look_ahead"):
+            _require(getattr(self, name) < self.kernel_size, name, getattr(self, name), "less than kernel_size")
+
+    @property
+    def parts(self) -> int:
+        """Hops in a window, and so the windows that a sample is in."""
+        return self.n_fft // self.hop_length
+
+    @property
+    def trim(self) -> int:
+        """Samples by which a window reaches beyond its frame on either side."""
+        return (self.n_fft - self.hop_length) // 2
+
+    @property
+    def look_ahead_frames(self) -> int:
+        """Later frames that a frame's spectrum depends on."""
+        return self.look_ahead + self.num_layers * self.block_look_ahead
+
+    def condition(self, num_codebooks: int) -> int:
+        """Which table of the layer norms serves codes of so many codebooks: that of the most, up to them."""
+        known = [i for i, count in enumerate(self.condition_codebooks) if count <= num_codebooks]
+        return max(known, key=lambda i: self.condition_codebooks[i], default=0)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> SpectralConfig:
+        """Build from the content of a `spectral_config.json`.
+
+        Raises:
+            ConfigError: for another kind of model, unknown keys or bad values.
+        """
+        if values.get("model_type") != MODEL_TYPE:
+            raise ConfigError(f"this is not a configuration of a {MODEL_TYPE!r} model")
+        fields = {key: value for key, value in values.items() if key != "model_type"}
+        unknown = set(fields) - {field.name for field in dataclasses.fields(cls)}
+        if unknown:
+            raise ConfigError(f"unknown keys in the configuration: {', '.join(sorted(unknown))}")
+        return cls(**fields)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields as plain values."""
+        values = dataclasses.asdict(self)
+        return {"model_type": MODEL_TYPE, **values, "condition_codebooks": list(self.condition_codebooks)}
+
+    def to_json_string(self) -> str:
+        """`to_dict` as indented JSON with sorted keys."""
+        return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
+
+    @classmethod
+    def from_json_file(cls, path: str | Path) -> SpectralConfig:
+        """Read a `spectral_config.json`.
+
+        Raises:
+            ConfigError: if the file is not a JSON object, or does not describe a spectral decoder.
+            FileNotFoundError: if there is no such file.
+        """
+        return cls.from_dict(read_json_object(path))
+
+
+def _integers(values: Any) -> tuple[int, ...]:
+    good = isinstance(values, (list, tuple)) and all(type(value) is int and value > 0 for value in values)
+    _require(good and len(values) <= 256, "condition_codebooks", values, "a list of up to 256 integers above 0")
+    return tuple(values)
+
+
+def _require(condition: bool, name: str, value: object, allowed: str) -> None:
+    if not condition:
+        raise ConfigError(f"{name} must be {allowed}, got {value!r}")
