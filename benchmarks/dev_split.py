@@ -11,9 +11,9 @@ from tqdm import tqdm
 
 from recodec.evaluation.clips import gather_clips
 from recodec.evaluation.codecs import parse_codecs
-from recodec.evaluation.jobs import Job
 from recodec.evaluation.runner import run
 from recodec.evaluation.summary import summarize, text_table, time_table
+from recodec.evaluation.trials import Trial
 
 
 def main() -> None:
@@ -34,8 +34,8 @@ def main() -> None:
     for clip in gather_clips([options.manifest]):
         if options.limit is None or sum(clip.kind == other.kind for other in clips) < options.limit:
             clips.append(clip)
-    jobs = [Job(clip, codec, tuple(options.metrics)) for codec in codecs for clip in clips]
-    outcomes = list(tqdm(run(jobs, workers=options.workers, folder=options.journal), total=len(jobs), unit="clip"))
+    trials = [Trial(clip, codec, tuple(options.metrics)) for codec in codecs for clip in clips]
+    outcomes = list(tqdm(run(trials, workers=options.workers, folder=options.journal), total=len(trials), unit="clip"))
     for outcome in outcomes:
         if outcome.error is not None:
             print(f"failed: {outcome.clip} with {outcome.label}: {outcome.error}")

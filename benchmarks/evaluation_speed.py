@@ -11,10 +11,10 @@ import time
 
 from recodec.evaluation.clips import KINDS, gather_clips
 from recodec.evaluation.codecs import parse_codecs
-from recodec.evaluation.jobs import Job
 from recodec.evaluation.metrics import PAIR_METRICS
 from recodec.evaluation.runner import run
 from recodec.evaluation.summary import step_times
+from recodec.evaluation.trials import Trial
 
 
 def main() -> None:
@@ -30,12 +30,13 @@ def main() -> None:
     figures = []
     for metrics in (tuple(PAIR_METRICS), ("visqol",)):
         start, cpu_start = time.perf_counter(), _children_cpu_s()
-        jobs = [Job(clip, codec, metrics) for clip in clips for codec in codecs]
-        outcomes = list(run(jobs, workers=options.workers))
+        trials = [Trial(clip, codec, metrics) for clip in clips for codec in codecs]
+        outcomes = list(run(trials, workers=options.workers))
         figures.append((time.perf_counter() - start, _children_cpu_s() - cpu_start))
         steps = ", ".join(f"{step} {share:.0%}" for step, _, share in step_times(outcomes))
         print(
-            f"{len(jobs)} jobs, {len(metrics)} metrics: {figures[-1][0]:.1f} s, {figures[-1][1]:.1f} s of CPU: {steps}"
+            f"{len(trials)} trials, {len(metrics)} metrics: {figures[-1][0]:.1f} s, "
+            f"{figures[-1][1]:.1f} s of CPU: {steps}"
         )
     print(f"ratio: {figures[0][0] / figures[1][0]:.3f} by the clock, {figures[0][1] / figures[1][1]:.3f} by CPU time")
 
