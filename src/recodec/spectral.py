@@ -1,8 +1,8 @@
-"""The one description of a spectral decoder: `SpectralConfig`, as `spectral_config.json` holds it, and layer records.
+"""The one description of a spectral decoder: its configuration, as `spectral_config.json` holds it, and layer records.
 
-As with `architecture.py`, `nn/` turns the records into torch modules and `onnx_engine/` into graph nodes. A spectral decoder is a second decoder for a model's codes. It computes frames of a short-time Fourier transform at
+A spectral decoder is a second decoder for a model's codes. It computes frames of a short-time Fourier transform at
 the rate of the codes and inverts them, as Vocos does (arXiv 2306.00814), in place of EnCodec's upsampling
-convolutions.
+convolutions. As with `architecture.py`, `nn/` turns the records into torch modules and `onnx_engine/` into graph nodes.
 """
 
 from __future__ import annotations

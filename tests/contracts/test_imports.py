@@ -89,7 +89,7 @@ def test_without_torch_its_names_say_what_to_install() -> None:
 
 
 def test_each_public_name_of_a_class_names_one_thing() -> None:
-    """But for records of layers, whose layers are called like them, and what stands in for classes of `transformers`."""
+    """But for layer records, whose layers are called like them, and what stands in for classes of `transformers`."""
     places: dict[str, set[str]] = {}
     for path in PACKAGE.rglob("*.py"):
         place = path.relative_to(PACKAGE).as_posix()
