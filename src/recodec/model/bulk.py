@@ -14,8 +14,9 @@ from torch import nn
 from ..errors import AudioError, ConfigError
 from ..nn.layers import Network, fold_weight_norm
 from ..nn.padding import mask_behind
-from .encodec import EncodecModel, normalize
+from .encodec import EncodecModel
 from .quantizer import FrozenQuantizer
+from .segments import normalize
 
 PRECISIONS = {
     "float32": torch.float32,

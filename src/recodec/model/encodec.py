@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Literal, overload
+
 import torch
-from torch import nn
 
 from ..config import EncodecConfig
-from ..errors import AudioError, ConfigError
+from ..errors import ConfigError
 from ..nn.layers import Network, build_decoder, build_encoder, fold_weight_norm
 from ..nn.padding import mask_behind
 from .outputs import EncodecDecoderOutput, EncodecEncoderOutput, EncodecLatentOutput, EncodecOutput
 from .pretrained import PretrainedMixin
 from .quantizer import ResidualVectorQuantizer
-from .segments import frames_of_segments, mask_lengths, overlap_add, split
+from .segments import check_input, frames_of_segments, mask_lengths, normalize, overlap_add, split, stack
 
 Scales = list[torch.Tensor | None]
+Encoded = tuple[torch.Tensor, Scales, int]
 
 
 class EncodecModel(PretrainedMixin):
@@ -74,6 +76,23 @@ class EncodecModel(PretrainedMixin):
         return self
 
     # ---- the interface of transformers -----------------------------------------------------
+    # Types take `return_dict=None` for the named output, which it is unless the configuration says otherwise.
+
+    @overload
+    def encode(
+        self, input_values: torch.Tensor, padding_mask: torch.Tensor | None = None, bandwidth: float | None = None,
+        return_dict: Literal[True] | None = None, *, num_quantizers: int | None = None,
+    ) -> EncodecEncoderOutput: ...  # fmt: skip
+    @overload
+    def encode(
+        self, input_values: torch.Tensor, padding_mask: torch.Tensor | None = None, bandwidth: float | None = None,
+        *, return_dict: Literal[False], num_quantizers: int | None = None,
+    ) -> Encoded: ...  # fmt: skip
+    @overload
+    def encode(
+        self, input_values: torch.Tensor, padding_mask: torch.Tensor | None = None, bandwidth: float | None = None,
+        return_dict: bool | None = None, *, num_quantizers: int | None = None,
+    ) -> EncodecEncoderOutput | Encoded: ...  # fmt: skip
 
     def encode(
         self,
@@ -83,7 +102,7 @@ class EncodecModel(PretrainedMixin):
         return_dict: bool | None = None,
         *,
         num_quantizers: int | None = None,
-    ) -> EncodecEncoderOutput | tuple[torch.Tensor, Scales, int]:
+    ) -> EncodecEncoderOutput | Encoded:
         """Audio to codes.
 
         Args:
@@ -103,6 +122,25 @@ class EncodecModel(PretrainedMixin):
         """
         encoded = self._encode(input_values, padding_mask, self._choose(bandwidth, num_quantizers))
         return EncodecEncoderOutput(*encoded) if self._named(return_dict) else encoded
+
+    @overload
+    def decode(
+        self, audio_codes: torch.Tensor, audio_scales: Scales | torch.Tensor | None = None,
+        padding_mask: torch.Tensor | None = None, return_dict: Literal[True] | None = None,
+        last_frame_pad_length: int | None = 0,
+    ) -> EncodecDecoderOutput: ...  # fmt: skip
+    @overload
+    def decode(
+        self, audio_codes: torch.Tensor, audio_scales: Scales | torch.Tensor | None = None,
+        padding_mask: torch.Tensor | None = None, *, return_dict: Literal[False],
+        last_frame_pad_length: int | None = 0,
+    ) -> tuple[torch.Tensor]: ...  # fmt: skip
+    @overload
+    def decode(
+        self, audio_codes: torch.Tensor, audio_scales: Scales | torch.Tensor | None = None,
+        padding_mask: torch.Tensor | None = None, return_dict: bool | None = None,
+        last_frame_pad_length: int | None = 0,
+    ) -> EncodecDecoderOutput | tuple[torch.Tensor]: ...  # fmt: skip
 
     def decode(
         self,
@@ -131,6 +169,28 @@ class EncodecModel(PretrainedMixin):
         """
         audio = self._decode(audio_codes, audio_scales, padding_mask, last_frame_pad_length)
         return EncodecDecoderOutput(audio) if self._named(return_dict) else (audio,)
+
+    @overload
+    def forward(
+        self, input_values: torch.Tensor | None = None, padding_mask: torch.Tensor | None = None,
+        bandwidth: float | None = None, audio_codes: torch.Tensor | None = None,
+        audio_scales: Scales | torch.Tensor | None = None, return_dict: Literal[True] | None = None,
+        last_frame_pad_length: int | None = 0, *, num_quantizers: int | None = None,
+    ) -> EncodecOutput: ...  # fmt: skip
+    @overload
+    def forward(
+        self, input_values: torch.Tensor | None = None, padding_mask: torch.Tensor | None = None,
+        bandwidth: float | None = None, audio_codes: torch.Tensor | None = None,
+        audio_scales: Scales | torch.Tensor | None = None, *, return_dict: Literal[False],
+        last_frame_pad_length: int | None = 0, num_quantizers: int | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]: ...  # fmt: skip
+    @overload
+    def forward(
+        self, input_values: torch.Tensor | None = None, padding_mask: torch.Tensor | None = None,
+        bandwidth: float | None = None, audio_codes: torch.Tensor | None = None,
+        audio_scales: Scales | torch.Tensor | None = None, return_dict: bool | None = None,
+        last_frame_pad_length: int | None = 0, *, num_quantizers: int | None = None,
+    ) -> EncodecOutput | tuple[torch.Tensor, torch.Tensor]: ...  # fmt: skip
 
     def forward(
         self,
@@ -171,9 +231,9 @@ class EncodecModel(PretrainedMixin):
         self, input_values: torch.Tensor, padding_mask: torch.Tensor | None = None
     ) -> EncodecLatentOutput:
         """Audio (B, C, T) to latents (S, B, D, F) before quantization. Arguments and errors as in `encode`."""
-        lengths = self._check(input_values, padding_mask)
+        lengths = check_input(self.config, input_values, padding_mask)
         parts = [self._encode_segment(piece, valid) for piece, valid in split(self.config, input_values, lengths)]
-        stacked, padding = _stack_segments([latents for latents, _, _ in parts])
+        stacked, padding = stack([latents for latents, _, _ in parts])
         return EncodecLatentOutput(stacked, [scale for _, _, scale in parts], padding)
 
     def quantize(
@@ -210,24 +270,8 @@ class EncodecModel(PretrainedMixin):
         bandwidth = self.config.target_bandwidths[0] if bandwidth is None else bandwidth
         return self.config.choose_quantizers(bandwidth, num_quantizers)
 
-    def _check(self, x: torch.Tensor, padding_mask: torch.Tensor | None) -> torch.Tensor | None:
-        if x.dim() != 3:
-            raise AudioError(f"input_values must be (batch, channels, samples), got shape {tuple(x.shape)}")
-        channels = x.shape[1]
-        if not 1 <= channels <= 2:
-            raise AudioError(f"Number of audio channels must be 1 or 2, but got {channels}")
-        if channels != self.config.audio_channels:
-            raise AudioError(f"this model takes {self.config.audio_channels} channel(s), got {channels}")
-        if x.shape[-1] == 0:
-            raise AudioError("input_values has no samples")
-        if padding_mask is not None and padding_mask.shape[-1] != x.shape[-1]:
-            raise AudioError(f"padding_mask covers {padding_mask.shape[-1]} samples, input_values {x.shape[-1]}")
-        return mask_lengths(padding_mask, x.shape[0])
-
-    def _encode(
-        self, input_values: torch.Tensor, padding_mask: torch.Tensor | None, num_quantizers: int
-    ) -> tuple[torch.Tensor, Scales, int]:
-        lengths = self._check(input_values, padding_mask)
+    def _encode(self, input_values: torch.Tensor, padding_mask: torch.Tensor | None, num_quantizers: int) -> Encoded:
+        lengths = check_input(self.config, input_values, padding_mask)
         codes: list[torch.Tensor] = []
         scales: Scales = []
         for piece, valid in split(self.config, input_values, lengths):
@@ -235,17 +279,13 @@ class EncodecModel(PretrainedMixin):
             segment = self.quantizer.quantize(latents, num_quantizers)
             codes.append(segment if frames is None else mask_behind(segment, frames))
             scales.append(scale)
-        stacked, padding = _stack_segments(codes)
+        stacked, padding = stack(codes)
         return stacked, scales, padding
 
     def _decode(
-        self,
-        audio_codes: torch.Tensor,
-        audio_scales: Scales | torch.Tensor | None,
-        padding_mask: torch.Tensor | None,
-        last_frame_pad_length: int | None,
-        num_samples: int | None = None,
-    ) -> torch.Tensor:
+        self, audio_codes: torch.Tensor, audio_scales: Scales | torch.Tensor | None,
+        padding_mask: torch.Tensor | None, last_frame_pad_length: int | None, num_samples: int | None = None,
+    ) -> torch.Tensor:  # fmt: skip
         latents = [self.dequantize(segment) for segment in audio_codes]
         return self._decode_segments(latents, audio_scales, padding_mask, last_frame_pad_length or 0, num_samples)
 
@@ -305,24 +345,3 @@ class EncodecModel(PretrainedMixin):
         else:
             audio, end = self.decoder.ragged(latents, frames)
         return (audio if scale is None else audio * scale.view(-1, 1, 1)), end
-
-
-def normalize(x: torch.Tensor, valid: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
-    """Scale segments (B, C, T) to unit RMS over their (B,) valid samples; also the scales (B, 1), which undo it.
-
-    What lies after an item's valid samples must be 0.
-    """
-    energy = (x.sum(1, keepdim=True) / x.shape[1]).square()
-    if valid is None:
-        power = energy.mean(-1, keepdim=True)
-    else:
-        power = energy.sum(-1, keepdim=True) / valid.clamp(min=1)[:, None, None]
-    scale = power.sqrt() + 1e-8
-    return x / scale, scale.view(-1, 1)
-
-
-def _stack_segments(segments: list[torch.Tensor]) -> tuple[torch.Tensor, int]:
-    """Stack (B, X, F_i), padded with zeros to the longest, the first; also the padding of the last."""
-    width = segments[0].shape[-1]
-    padded = [nn.functional.pad(segment, (0, width - segment.shape[-1])) for segment in segments]
-    return torch.stack(padded), width - segments[-1].shape[-1]

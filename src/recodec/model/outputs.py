@@ -9,6 +9,9 @@ from typing import Any
 
 import torch
 
+_ABSENT: Any = None
+"""Default of the fields: outputs can be made without some, as in `transformers`, but no method of the model does."""
+
 
 @dataclass
 class ModelOutput:
@@ -65,9 +68,9 @@ class EncodecEncoderOutput(ModelOutput):
         last_frame_pad_length: frames of padding after the last segment's codes.
     """
 
-    audio_codes: torch.Tensor | None = None
-    audio_scales: list[torch.Tensor | None] | None = None
-    last_frame_pad_length: int | None = None
+    audio_codes: torch.Tensor = _ABSENT
+    audio_scales: list[torch.Tensor | None] = _ABSENT
+    last_frame_pad_length: int = _ABSENT
 
 
 @dataclass
@@ -80,9 +83,9 @@ class EncodecLatentOutput(ModelOutput):
         last_frame_pad_length: frames of zeros after the last segment's latents.
     """
 
-    latents: torch.Tensor | None = None
-    audio_scales: list[torch.Tensor | None] | None = None
-    last_frame_pad_length: int | None = None
+    latents: torch.Tensor = _ABSENT
+    audio_scales: list[torch.Tensor | None] = _ABSENT
+    last_frame_pad_length: int = _ABSENT
 
 
 @dataclass
@@ -93,7 +96,7 @@ class EncodecDecoderOutput(ModelOutput):
         audio_values: (B, C, T) waveform.
     """
 
-    audio_values: torch.Tensor | None = None
+    audio_values: torch.Tensor = _ABSENT
 
 
 @dataclass
@@ -105,5 +108,5 @@ class EncodecOutput(ModelOutput):
         audio_values: (B, C, T) waveform.
     """
 
-    audio_codes: torch.Tensor | None = None
-    audio_values: torch.Tensor | None = None
+    audio_codes: torch.Tensor = _ABSENT
+    audio_values: torch.Tensor = _ABSENT

@@ -5,9 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
+from torch import nn
 
 from ..config import EncodecConfig
 from ..errors import AudioError, ConfigError
+
+
+def check_input(config: EncodecConfig, x: torch.Tensor, padding_mask: torch.Tensor | None) -> torch.Tensor | None:
+    """Make sure that a model can take a batch; gives the (B,) lengths of its items as `mask_lengths` does.
+
+    Raises:
+        AudioError: if it is not (B, C, T) with the model's channels, or the mask is not one of it.
+    """
+    if x.dim() != 3:
+        raise AudioError(f"input_values must be (batch, channels, samples), got shape {tuple(x.shape)}")
+    channels = x.shape[1]
+    if not 1 <= channels <= 2:
+        raise AudioError(f"Number of audio channels must be 1 or 2, but got {channels}")
+    if channels != config.audio_channels:
+        raise AudioError(f"this model takes {config.audio_channels} channel(s), got {channels}")
+    if x.shape[-1] == 0:
+        raise AudioError("input_values has no samples")
+    if padding_mask is not None and padding_mask.shape[-1] != x.shape[-1]:
+        raise AudioError(f"padding_mask covers {padding_mask.shape[-1]} samples, input_values {x.shape[-1]}")
+    return mask_lengths(padding_mask, x.shape[0])
 
 
 def split(
@@ -20,6 +41,27 @@ def split(
         piece = x[..., offset : offset + size]
         valid = None if lengths is None else (lengths - offset).clamp(0, piece.shape[-1])
         yield piece, valid
+
+
+def normalize(x: torch.Tensor, valid: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """Scale segments (B, C, T) to unit RMS over their (B,) valid samples; also the scales (B, 1), which undo it.
+
+    What lies after an item's valid samples must be 0.
+    """
+    energy = (x.sum(1, keepdim=True) / x.shape[1]).square()
+    if valid is None:
+        power = energy.mean(-1, keepdim=True)
+    else:
+        power = energy.sum(-1, keepdim=True) / valid.clamp(min=1)[:, None, None]
+    scale = power.sqrt() + 1e-8
+    return x / scale, scale.view(-1, 1)
+
+
+def stack(segments: list[torch.Tensor]) -> tuple[torch.Tensor, int]:
+    """Stack (B, X, F_i), padded with zeros to the longest, the first; also the padding of the last."""
+    width = segments[0].shape[-1]
+    padded = [nn.functional.pad(segment, (0, width - segment.shape[-1])) for segment in segments]
+    return torch.stack(padded), width - segments[-1].shape[-1]
 
 
 def frames_of_segments(
