@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from itertools import pairwise
-from pathlib import Path
 from types import ModuleType
 from xml.etree import ElementTree
 
@@ -13,20 +10,14 @@ import pytest
 
 from recodec import EncodecConfig, presets
 from recodec.architecture import Conv, TransposedConv, decoder_layers, encoder_layers
+from support.scripts import ROOT, load_script
 
-DOCS = Path(__file__).parents[2] / "docs"
 PRESETS = [presets.encodec_24khz, presets.encodec_48khz, presets.encodec_32khz, presets.recodec_24khz, presets.tiny]
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("architecture_picture", DOCS / "make" / "architecture.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where its dataclass looks for its types
-    spec.loader.exec_module(module)
-    return module
+    return load_script("docs/make/architecture.py")
 
 
 def words(svg: str) -> list[str]:
@@ -35,7 +26,9 @@ def words(svg: str) -> list[str]:
 
 def test_the_committed_picture_is_what_the_script_draws(script: ModuleType) -> None:
     drawn = script.picture([preset() for preset in script.PRESETS])
-    assert (DOCS / "architecture.svg").read_text(encoding="utf-8") == drawn, "run: python docs/make/architecture.py"
+    assert (ROOT / "docs/architecture.svg").read_text(encoding="utf-8") == drawn, (
+        "run: python docs/make/architecture.py"
+    )
 
 
 def test_the_models_are_those_of_24_and_48_khz(script: ModuleType) -> None:
