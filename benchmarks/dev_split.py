@@ -5,8 +5,7 @@ python benchmarks/dev_split.py --model runs/a --bandwidth 6 --opus 6 9 12 PATH/d
 
 from __future__ import annotations
 
-import argparse
-
+from common import argument_parser
 from tqdm import tqdm
 
 from recodec.evaluation.clips import gather_clips
@@ -17,7 +16,7 @@ from recodec.evaluation.trials import Trial
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("manifest", help="table of clips with the columns file and group, such as dev.tsv")
     parser.add_argument("--model", action="append", default=[], help="folder of a checkpoint (may be repeated)")
     parser.add_argument("--bandwidth", nargs="+", type=float, default=[6.0], help="of the checkpoint, in kbps")

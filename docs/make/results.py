@@ -1,6 +1,6 @@
 """Make `docs/results.md`: a model against Opus on the dev split, with pictures. `make results` runs it.
 
-    python benchmarks/results.py PATH/dev.tsv --model FOLDER
+    python docs/make/results.py PATH/dev.tsv --model FOLDER
 
 The full report, with players, is written beside the journal (`--work`); the page in `docs/` keeps
 the tables and the curves.
