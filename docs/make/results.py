@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from recodec import Codec
 from recodec.atomic import write_text
 from recodec.evaluation.campaign import Campaign, evaluate
 from recodec.evaluation.clips import KINDS, gather_clips
@@ -28,7 +29,7 @@ PICTURES = ("visqol", "si_snr", "mel_distance")
 SPEEDS = ("encode_speed", "decode_speed")
 HEAD = """# Results
 
-{model} against libopus, on the {clips} clips of the dev split ({kinds}), by `make results`.
+{model} against libopus and MP3, on the {clips} clips of the dev split ({kinds}), by `make results`.
 Means over clips, with half the width of the 95% interval (bootstrap over clips). The bitrate is the
 actual one, counted from the bytes of coded audio without headers and container. Every metric's
 definition, range and source stand in its docstring in `src/recodec/evaluation/metrics/`, and in the report
@@ -42,6 +43,7 @@ def main() -> None:
     parser.add_argument("--model", help="folder of a checkpoint; the default model if left out")
     parser.add_argument("--bandwidth", nargs="+", type=float, default=[1.5, 3.0, 6.0, 12.0])
     parser.add_argument("--opus", nargs="+", type=float, default=[6.0, 9.0, 12.0, 16.0, 24.0])
+    parser.add_argument("--mp3", nargs="+", type=float, default=[16.0, 32.0])
     parser.add_argument("--limit", type=int, help="clips of each kind, the first ones: for a trial")
     parser.add_argument("--metrics", nargs="+", help="all by default")
     parser.add_argument("--workers", type=int)
@@ -49,13 +51,17 @@ def main() -> None:
     parser.add_argument("--out", default="docs", help="folder that gets results.md and results/")
     options = parser.parse_args()
 
-    ours = "recodec" if options.model is None else f"recodec:{options.model}"
-    codecs = parse_codecs([ours], options.bandwidth) + parse_codecs(["opus"], options.opus) + parse_codecs(["lowpass"])
+    end = "" if options.model is None else f":{options.model}"
+    ours = ["recodec", "recodec-encodec"]
+    if Codec.from_pretrained(options.model).spectral_decoder is None:
+        ours = ["recodec"]
+    codecs = parse_codecs([f"{name}{end}" for name in ours], options.bandwidth)
+    codecs += parse_codecs(["opus"], options.opus) + parse_codecs(["mp3"], options.mp3) + parse_codecs(["lowpass"])
     clips = gather_clips([], manifests=[options.manifest])
     if options.limit is not None:
         clips = [clip for kind in KINDS for clip in [c for c in clips if c.kind == kind][: options.limit]]
     more = {} if options.metrics is None else {"metrics": tuple(options.metrics)}
-    campaign = Campaign(clips, codecs, title="Recodec and Opus on the dev split", **more)
+    campaign = Campaign(clips, codecs, title="Recodec, Opus and MP3 on the dev split", **more)
     outcomes = evaluate(
         campaign,
         options.work,

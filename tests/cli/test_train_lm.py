@@ -14,6 +14,7 @@ from recodec import presets
 from recodec.cli.train_lm import train_lm
 from recodec.lm.coder import LanguageModel
 from recodec.model.encodec import EncodecModel
+from recodec.tokenize import open_shards
 
 
 @pytest.fixture(scope="module")
@@ -29,21 +30,28 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "shards").mkdir()
     (root / "dev").mkdir()
     np.save(root / "shards" / "speech-000.npy", (audio * 32767).astype(np.int16))
+    lines = ["shard\tstart\tsamples\tgroup", "speech-000.npy\t0\t16000\tspeech", "speech-000.npy\t16000\t8000\tspeech"]
+    (root / "shards" / "clips.tsv").write_text("\n".join(lines) + "\n")
     soundfile.write(root / "dev" / "speech-00.wav", audio[:6400], 24_000)
     return root
 
 
-def run(root: Path, out: Path, *settings: str) -> tuple[int, str]:
+def root_folders(root: Path) -> dict[str, Path]:
+    return {"--model": root / "model", "--data": root / "shards", "--dev": root / "dev"}
+
+
+def run(root: Path, out: Path, *settings: str, folders: dict[str, Path] | None = None) -> tuple[int, str]:
     small = ["model.width=16", "model.num_layers=1", "model.num_heads=2", "model.feed_forward=16"]
-    folders = {"--model": root / "model", "--shards": root / "shards", "--dev": root / "dev", "-o": out}
-    arguments = [str(word) for pair in folders.items() for word in pair]
+    arguments = [str(word) for pair in {**(folders or root_folders(root)), "-o": out}.items() for word in pair]
     result = CliRunner().invoke(train_lm, [*arguments, "batch_size=2", "crop_s=0.2", *small, *settings])
     return result.exit_code, result.output
 
 
 def test_makes_codes_a_log_and_an_exact_model(root: Path, tmp_path: Path) -> None:
     assert run(root, tmp_path, "updates=2") == (0, "")
-    assert np.load(tmp_path / "codes" / "train" / "speech-000.npy").shape == (8, 75)
+    clips = list(open_shards(tmp_path / "codes" / "train"))
+    assert [clip["codes"].shape for clip in clips] == [(8, 50), (8, 25)]
+    assert [clip["group"] for clip in clips] == ["speech", "speech"]
     assert "dev_speech_3.6" in (tmp_path / "log.jsonl").read_text()
     assert LanguageModel.load(tmp_path / "lm").num_codebooks == 8
     code, output = run(root, tmp_path, "updates=3", "--no-resume")
@@ -56,3 +64,16 @@ def test_bad_settings_are_usage_errors(root: Path, tmp_path: Path, setting: str)
     code, output = run(root, tmp_path, setting)
     assert code == 2
     assert "Error:" in output
+
+
+def test_what_tokenize_wrote_is_taken_as_it_is(root: Path, tmp_path: Path) -> None:
+    assert run(root, tmp_path / "first", "updates=1")[0] == 0
+    moved = {**root_folders(root), "--data": tmp_path / "first" / "codes" / "train"}
+    assert run(root, tmp_path / "second", "updates=1", folders=moved)[0] == 0
+    assert not (tmp_path / "second" / "codes" / "train").exists()
+    assert (tmp_path / "second" / "log.jsonl").exists()
+
+
+def test_a_missing_corpus_is_a_usage_error(root: Path, tmp_path: Path) -> None:
+    code, output = run(root, tmp_path, folders={**root_folders(root), "--data": tmp_path / "absent"})
+    assert (code, "absent" in output) == (2, True)

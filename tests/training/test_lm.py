@@ -8,18 +8,19 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-import soundfile
 import torch
 
 from recodec import presets
-from recodec.errors import AudioError, CheckpointError, ConfigError
+from recodec.errors import CheckpointError, ConfigError
 from recodec.lm.coder import LanguageModel
 from recodec.lm.config import CodeLMConfig
 from recodec.lm.float_network import CodeLM
 from recodec.lm.meta_network import MetaLMConfig
 from recodec.model.encodec import EncodecModel
-from recodec.training.codes import CodeCrops, CodesIndex, codes_of_clips, codes_of_shards
+from recodec.training.codes import CodeCrops, CodecShape, read_clips
 from recodec.training.lm import LMTrainConfig, LMTrainer, bits_by_bandwidth, train_lm
 
 K, N = 2, 16
@@ -27,20 +28,32 @@ SHAPE = CodeLMConfig(
     K, codebook_size=N, width=16, num_layers=1, num_heads=2, feed_forward=32, context_s=0.1, head_width=16
 )
 BANDS = (0.3, 0.6)  # kbps of 1 and 2 codebooks of 4 bits, 75 frames a second
+GROUPS = ("speech", "music")
 
 
 def write_codes(folder: Path, seed: int, frames: int = 600) -> Path:
-    """Codebook 0 counts up in steps of 3, with noise; codebook 1 follows from codebook 0 of the same frame."""
+    """What `tokenize` writes. Codebook 0 counts up in steps of 3, with noise; codebook 1 follows from codebook 0 of the
+    same frame."""
     folder.mkdir(parents=True)
     random = np.random.default_rng(seed)
-    index = CodesIndex(K, N, 75, BANDS, {})
-    for group in ("speech", "music"):
+    rows = []
+    for group in GROUPS:
         first = (3 * np.arange(frames) + random.integers(0, 2, frames)) % N
-        np.save(folder / f"{group}-000.npy", np.stack([first, first * 5 % N]).astype(np.int16))
-        index.frames[f"{group}-000.npy"] = frames
-    np.save(folder / "codebooks.npy", random.normal(size=(K, N, 8)).astype(np.float32))
-    (folder / "codes.json").write_text(json.dumps(dataclasses.asdict(index)))
+        rows.append(np.stack([first, first * 5 % N]))
+    write_rows(folder, [f"{group}/000" for group in GROUPS], rows)
     return folder
+
+
+def write_rows(folder: Path, ids: list[str], codes: list[np.ndarray], **columns: list[str]) -> None:
+    """A shard of clips."""
+    table = {
+        "id": ids,
+        "codes": [[list(map(int, row)) for row in clip] for clip in codes],
+        "num_codebooks": [len(clip) for clip in codes],
+        "num_frames": [clip.shape[1] for clip in codes],
+        **columns,
+    }
+    pq.write_table(pa.table(table), folder / "codes-000000.parquet")
 
 
 @pytest.fixture(scope="module")
@@ -48,24 +61,36 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("codes")
     write_codes(root / "train", 0)
     write_codes(root / "dev", 1, 150)
+    torch.manual_seed(0)
+    config = dataclasses.replace(presets.tiny(), codebook_size=N, target_bandwidths=BANDS)
+    for name in ("codec", "other"):
+        model = EncodecModel(config).eval()
+        for book in model.quantizer.codebooks:
+            book.embed.normal_()
+        model.save_pretrained(root / name)
     return root
 
 
 def config_of(corpus: Path, **changes: object) -> LMTrainConfig:
-    base = LMTrainConfig(SHAPE, str(corpus / "train"), dev=str(corpus / "dev"), updates=150, warmup_updates=5,
-                         cooldown_updates=50, batch_size=4, crop_s=0.4, learning_rate=1e-2, dev_every=1000)  # fmt: skip
+    folders = (str(corpus / name) for name in ("train", "codec"))
+    base = LMTrainConfig(SHAPE, *folders, dev=str(corpus / "dev"), updates=150, warmup_updates=5, cooldown_updates=50,
+                         batch_size=4, crop_s=0.4, learning_rate=1e-2, dev_every=1000)  # fmt: skip
     return dataclasses.replace(base, **changes)
+
+
+def bits_of(model: torch.nn.Module, corpus: Path) -> dict[str, float]:
+    return bits_by_bandwidth(model, CodecShape.of(corpus / "codec"), corpus / "dev", GROUPS)
 
 
 def test_learns_and_exports_what_it_learnt(corpus: Path, tmp_path: Path) -> None:
     model = train_lm(config_of(corpus), tmp_path, progress=False)
-    figures = bits_by_bandwidth(model, corpus / "dev")
+    figures = bits_of(model, corpus)
     # 1 bit of noise a frame, and nothing more: codebook 1 is known once codebook 0 is.
     assert 0.95 < figures["dev_0.3"] < 1.6
     assert figures["dev_0.6"] < 1.7
     assert figures["dev_0.6"] == pytest.approx((figures["dev_music_0.6"] + figures["dev_speech_0.6"]) / 2)
     exact = LanguageModel.load(tmp_path / "lm")
-    codes = [np.load(corpus / "dev" / f"{g}-000.npy").astype(np.int64) for g in ("speech", "music")]
+    codes = [clip.codes for clip in read_clips(corpus / "dev", CodecShape.of(corpus / "codec"), GROUPS)]
     payloads = exact.encode(codes)
     assert all(
         np.array_equal(a, b) for a, b in zip(exact.decode(payloads, [c.shape for c in codes]), codes, strict=True)
@@ -80,9 +105,8 @@ def test_learns_and_exports_what_it_learnt(corpus: Path, tmp_path: Path) -> None
 def test_another_run_is_a_start(corpus: Path, tmp_path: Path) -> None:
     """Its weights count, not its codebooks: those are the codec's that is at hand."""
     train_lm(config_of(corpus), tmp_path / "first", progress=False)
-    other = write_codes(tmp_path / "other" / "train", 7)
-    before = torch.from_numpy(np.load(other / "codebooks.npy"))
-    trainer = LMTrainer(config_of(corpus, codes=str(other), start=str(tmp_path / "first"), seed=5))
+    before = torch.from_numpy(CodecShape.of(corpus / "other").codebooks)
+    trainer = LMTrainer(config_of(corpus, codec=str(corpus / "other"), start=str(tmp_path / "first"), seed=5))
     assert torch.equal(trainer.model.codebooks, CodeLM(SHAPE, before).codebooks)
     learnt = torch.load(tmp_path / "first" / "state.pt", weights_only=True)["model"]
     assert all(torch.equal(p, learnt[name]) for name, p in trainer.model.named_parameters())
@@ -96,14 +120,14 @@ def test_another_run_is_a_start(corpus: Path, tmp_path: Path) -> None:
 
 def test_the_parallel_form_cannot_learn_what_lies_within_a_frame(corpus: Path, tmp_path: Path) -> None:
     parallel = dataclasses.replace(SHAPE, conditioned=False)
-    figures = bits_by_bandwidth(train_lm(config_of(corpus, model=parallel), tmp_path, progress=False), corpus / "dev")
+    figures = bits_of(train_lm(config_of(corpus, model=parallel), tmp_path, progress=False), corpus)
     assert figures["dev_0.6"] > 1.95
 
 
 def test_metas_network_trains_as_well(corpus: Path, tmp_path: Path) -> None:
     shape = MetaLMConfig(K, N, width=16, num_layers=1, num_heads=2, feed_forward=32, past_context=7)
     model = train_lm(config_of(corpus, model=shape, updates=60), tmp_path, progress=False)
-    assert bits_by_bandwidth(model, corpus / "dev")["dev_0.3"] < 3.0
+    assert bits_of(model, corpus)["dev_0.3"] < 3.0
     assert not (tmp_path / "lm").exists()
 
 
@@ -159,71 +183,56 @@ def test_settings_reach_into_the_model(corpus: Path) -> None:
         config.with_settings({"crop_s": "-1"})
 
 
-@pytest.fixture(scope="module")
-def codec() -> EncodecModel:
-    torch.manual_seed(0)
-    model = EncodecModel(presets.tiny()).eval()
-    for book in model.quantizer.codebooks:
-        book.embed.normal_()
-    return model
-
-
 class TestCodes:
-    def test_of_shards(self, codec: EncodecModel, tmp_path: Path) -> None:
-        shards, out = tmp_path / "shards", tmp_path / "codes"
-        shards.mkdir()
-        audio = (np.random.default_rng(0).normal(size=31 * 24_000) * 3000).astype(np.int16)
-        np.save(shards / "speech-000.npy", audio)
-        np.save(shards / "sfx-000.npy", audio[:5000])
-        index = codes_of_shards(codec, shards, out, progress=False)
-        assert index == CodesIndex.read(out)
-        assert index.frames == {"sfx-000.npy": 16, "speech-000.npy": 31 * 75}
-        assert index.bandwidths == (0.45, 0.9, 1.8, 3.6)
-        assert [index.codebooks_for(b) for b in index.bandwidths] == [1, 2, 4, 8]
-        codes = np.load(out / "speech-000.npy")
-        assert codes.dtype == np.int16
-        x = torch.from_numpy(audio[30 * 24_000 :].astype(np.float32) / 32768)[None, None]
-        expected = codec.encode(x, num_quantizers=8).audio_codes[0, 0]
-        assert np.array_equal(codes[:, 30 * 75 :], expected.numpy())
-        assert np.load(out / "codebooks.npy").shape == (8, 64, 16)
+    @pytest.fixture
+    def shape(self, corpus: Path) -> CodecShape:
+        return CodecShape.of(corpus / "codec")
 
-    def test_a_file_that_is_there_is_not_made_again(self, codec: EncodecModel, tmp_path: Path) -> None:
-        np.save(tmp_path / "speech-000.npy", np.zeros(6400, np.int16))
-        out = tmp_path / "codes"
-        out.mkdir()
-        np.save(out / "speech-000.npy", np.full((8, 3), 7, np.int16))
-        assert codes_of_shards(codec, tmp_path, out, progress=False).frames == {"speech-000.npy": 3}
+    def test_the_codec_says_how_many_codebooks_a_bandwidth_has(self, shape: CodecShape) -> None:
+        assert shape.counts == {0.3: 1, 0.6: 2}
+        assert shape.codebooks.shape == (2, N, shape.config.hidden_size)
 
-    def test_of_clips(self, codec: EncodecModel, tmp_path: Path) -> None:
-        soundfile.write(tmp_path / "music-01.wav", np.zeros((6401, 2)), 24_000)
-        index = codes_of_clips(codec, tmp_path, tmp_path / "codes", progress=False)
-        assert index.frames == {"music-01.npy": 21}
-        soundfile.write(tmp_path / "music-02.wav", np.zeros(100), 8_000)
-        with pytest.raises(AudioError, match="8000 Hz"):
-            codes_of_clips(codec, tmp_path, tmp_path / "codes", progress=False)
+    def test_groups_are_told_by_a_column_a_folder_or_a_name(self, shape: CodecShape, tmp_path: Path) -> None:
+        ids = ["a/b", "speech/c.wav", "d/music-01.flac", "speeches/e"]
+        write_rows(tmp_path, ids, [np.zeros((K, 3), int)] * 4, group=["music", "", "", ""])
+        found = [clip.group for clip in read_clips(tmp_path, shape, GROUPS)]
+        assert found == ["music", "speech", "music", "all"]
 
-    def test_empty_folders_are_refused(self, codec: EncodecModel, tmp_path: Path) -> None:
-        with pytest.raises(AudioError, match="no int16 shards"):
-            codes_of_shards(codec, tmp_path, tmp_path / "codes", progress=False)
-        with pytest.raises(AudioError, match=r"no \.flac or \.wav clips"):
-            codes_of_clips(codec, tmp_path, tmp_path / "codes", progress=False)
-
-    def test_crops_come_from_the_groups_by_weight(self, corpus: Path) -> None:
-        crops = CodeCrops(corpus / "train", crop_frames=600, group_weights={"speech": 1.0, "sfx": 5.0})
-        speech = np.load(corpus / "train" / "speech-000.npy")
+    def test_crops_come_from_the_groups_by_weight(self, shape: CodecShape, corpus: Path) -> None:
+        crops = CodeCrops(corpus / "train", shape, crop_frames=600, group_weights={"speech": 1.0, "sfx": 5.0})
+        speech = next(read_clips(corpus / "train", shape, GROUPS)).codes
         assert np.array_equal(crops.batch(3, 1).numpy(), np.stack([speech[:1]] * 3))
 
-    @pytest.mark.parametrize(("frames", "weights"), [(601, {"speech": 1.0}), (10, {"sfx": 1.0})])
-    def test_crops_that_no_file_has_are_refused(self, corpus: Path, frames: int, weights: dict[str, float]) -> None:
-        with pytest.raises(ConfigError, match="holds no codes"):
-            CodeCrops(corpus / "train", crop_frames=frames, group_weights=weights)
+    def test_short_clips_are_laid_end_to_end(self, shape: CodecShape, tmp_path: Path) -> None:
+        clips = [np.full((K, 4), i) for i in range(3)]
+        write_rows(tmp_path, ["speech/a", "speech/b", "speech/c"], clips)
+        crops = CodeCrops(tmp_path, shape, crop_frames=12, group_weights={"speech": 1.0})
+        assert np.array_equal(crops.batch(1, K)[0].numpy(), np.concatenate(clips, axis=1))
 
-    @pytest.mark.parametrize("text", [None, "", "[]", "{}", '{"bandwidths": 3}'])
-    def test_unfinished_folders_are_refused(self, tmp_path: Path, text: str | None) -> None:
-        if text is not None:
-            (tmp_path / "codes.json").write_text(text)
-        with pytest.raises(ConfigError):
-            CodesIndex.read(tmp_path)
+    def test_clips_of_no_group_serve_where_there_are_no_others(self, shape: CodecShape, tmp_path: Path) -> None:
+        write_rows(tmp_path, ["x"], [np.zeros((K, 9), int)])
+        assert CodeCrops(tmp_path, shape, crop_frames=5, group_weights={"speech": 1.0}).batch(2, 1).shape == (2, 1, 5)
+
+    @pytest.mark.parametrize(("frames", "weights"), [(601, {"speech": 1.0}), (10, {"speech": 0.0, "music": 0.0})])
+    def test_crops_that_no_clip_has_are_refused(
+        self, shape: CodecShape, corpus: Path, frames: int, weights: dict[str, float]
+    ) -> None:
+        with pytest.raises(ConfigError, match="holds no codes"):
+            CodeCrops(corpus / "train", shape, crop_frames=frames, group_weights=weights)
+
+    def test_folders_without_codes_are_refused(self, shape: CodecShape, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match="recodec tokenize"):
+            list(read_clips(tmp_path, shape, GROUPS))
+
+    def test_codes_of_a_lower_bandwidth_are_refused(self, shape: CodecShape, tmp_path: Path) -> None:
+        write_rows(tmp_path, ["x"], [np.zeros((1, 9), int)])
+        with pytest.raises(ConfigError, match="highest bandwidth"):
+            list(read_clips(tmp_path, shape, GROUPS))
+
+    def test_codes_that_the_model_does_not_have_are_refused(self, shape: CodecShape, tmp_path: Path) -> None:
+        write_rows(tmp_path, ["x"], [np.full((K, 9), N)])
+        with pytest.raises(ConfigError, match="does not have"):
+            list(read_clips(tmp_path, shape, GROUPS))
 
 
 def test_matrices_are_muons_and_the_rest_adams(corpus: Path) -> None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import sys
 from pathlib import Path
 
 import click
 
-from .options import options, read_settings
+from .options import need, options, read_settings
 
 
 @click.command("train-lm")
 @click.argument("settings", nargs=-1, metavar="[KEY=VALUE]...")
-@options("model", model={"required": True, "help": "Codec model whose codes are to be learnt: a folder or a hub id."})
-@click.option("--shards", required=True, type=click.Path(exists=True, file_okay=False), help="Folder of audio shards.")
-@click.option("--dev", type=click.Path(exists=True, file_okay=False), help="Folder of clips for the figures.")
+@options("model", model="Codec model whose codes are to be learnt: a folder or a hub id; the shipped one by default.")
+@click.option("--data", required=True, metavar="CORPUS",
+              help="What `recodec tokenize` wrote, or any corpus that it takes, which is tokenized first.")  # fmt: skip
+@click.option("--dev", metavar="CORPUS", help="The same of clips for the figures in the log.")
 @options(
     "out",
     "device",
@@ -27,8 +30,8 @@ from .options import options, read_settings
 @options("quiet")
 def train_lm(
     settings: tuple[str, ...],
-    model: str,
-    shards: str,
+    model: str | None,
+    data: str,
     dev: str | None,
     out: str,
     device: str,
@@ -39,37 +42,51 @@ def train_lm(
 ) -> None:
     """Train the language model that codes a codec model's files more tightly.
 
-    First the shards are encoded, once, into OUT/codes. Settings change the run: `updates=2000
+    A corpus that is not tokenized yet is, once, into OUT/codes. Settings change the run: `updates=2000
     model.width=128`. A run that was interrupted goes on where its last checkpoint stands. What codes
     files is in OUT/lm: put its two files beside the codec model's weights.
     """
+    need("scale", "torch", "pyarrow")
     pairs = read_settings(settings)
 
     import torch
 
     from ..errors import ConfigError
     from ..lm.config import CodeLMConfig
-    from ..model.encodec import EncodecModel
-    from ..training.codes import codes_of_clips, codes_of_shards
+    from ..training.codes import CodecShape
     from ..training.lm import LMTrainConfig
     from ..training.lm import train_lm as run
 
     if threads is not None:
         torch.set_num_threads(threads)
-    codec = EncodecModel.from_pretrained(model).to(device).eval().fold_weight_norm()
-    shape = CodeLMConfig(codec.config.num_quantizers, codec.config.codebook_size, codec.config.frame_rate)
-    train_codes, dev_codes = Path(out, "codes", "train"), Path(out, "codes", "dev")
-    config = LMTrainConfig(shape, str(train_codes), dev=None if dev is None else str(dev_codes))
-    try:
-        config = config.with_settings(pairs)
-    except ConfigError as error:
-        raise click.UsageError(str(error)) from error
+    codec = CodecShape.of(model).config
+    shape = CodeLMConfig(codec.num_quantizers, codec.codebook_size, codec.frame_rate)
     progress = not quiet and sys.stderr.isatty()
-    codes_of_shards(codec, shards, train_codes, progress=progress)
-    if dev is not None:
-        codes_of_clips(codec, dev, dev_codes, progress=progress)
     try:
-        run(config, out, device=device, resume=resume, progress=progress,
+        config = LMTrainConfig(shape, data, codec=model).with_settings(pairs)
+        places: dict[str, str] = {"codes": _codes(data, model, Path(out, "codes", "train"), device, threads, progress)}
+        if dev is not None:
+            places["dev"] = _codes(dev, model, Path(out, "codes", "dev"), device, threads, progress)
+        run(dataclasses.replace(config, **places), out, device=device, resume=resume, progress=progress,
             stop_after_s=None if stop_after is None else 60 * stop_after)  # fmt: skip
-    except FileExistsError as error:
+    except (ConfigError, FileExistsError) as error:
         raise click.UsageError(str(error)) from error
+
+
+def _codes(place: str, model: str | None, folder: Path, device: str, threads: int | None, progress: bool) -> str:
+    """A folder of codes: the place itself if it is one, else what is made of it, at the highest bandwidth."""
+    from ..codec import ModelChoice
+    from ..tokenize import open_shards, tokenize
+    from ..training.codes import CodecShape
+
+    if os.path.isdir(place):
+        try:
+            open_shards(place)
+        except FileNotFoundError:
+            pass
+        else:
+            return place
+    count = CodecShape.of(model).config.num_quantizers
+    choice = ModelChoice(model, device=device, threads=threads)
+    tokenize(place, folder, num_quantizers=count, model=choice, processes=1, show=sys.stderr if progress else None)
+    return str(folder)

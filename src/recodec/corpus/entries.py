@@ -91,7 +91,8 @@ class Entry:
     """A run of recordings that lie together: one file, or some rows of a container.
 
     Attributes:
-        kind: of the source that can read it: `"file"`, `"tar"`, `"parquet"`, `"dataset"` or `"broken"`.
+        kind: of the source that can read it: `"file"`, `"tar"`, `"parquet"`, `"dataset"`,
+            `"samples"` or `"broken"`.
         path: of the file or the container.
         id: of the recording, or what the ids of the container's recordings begin with.
         first: the first of its rows.

@@ -15,6 +15,7 @@ from .entries import Entry
 from .files import file_entries, is_audio, manifest_entries, walk
 from .manifests import MANIFEST_SUFFIXES
 from .names import Names, clean_id
+from .sample_shards import is_sample_shards, sample_entries
 from .tars import tar_entries
 
 _TAR_ENDS = (".tar", ".tar.gz", ".tgz")
@@ -42,7 +43,8 @@ def list_input(source: str, column: str | None = None) -> Listing:
     """List an input.
 
     Args:
-        source: a folder of audio files, of tars, of Parquet files or of a data set that was saved to disk; one
+        source: a folder of audio files, of tars, of Parquet files, of shards of samples (see `sample_shards`) or of a
+            data set that was saved to disk; one
             such file or a manifest; or a pattern of files with `*`, `?`, `[...]`, or `{000..099}`.
         column: of audio in a table, where it does not show itself as such.
 
@@ -87,6 +89,9 @@ def _list_folder(folder: Path, column: str | None) -> Listing:
         from .hugging_face import dataset_entries
 
         return Listing(*dataset_entries(folder, column))
+    if is_sample_shards(folder):
+        entries, names = sample_entries(folder)
+        return Listing(entries, dict.fromkeys(names, "string"))
     files = list(walk(folder))
     for fits in (is_audio, _is_tar, _is_parquet):
         chosen = [file for file in files if fits(file)]

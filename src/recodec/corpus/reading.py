@@ -61,4 +61,8 @@ def _reader(kind: str) -> Callable[[Entry], Iterator[Recording]]:
             from .hugging_face import read_dataset
 
             return read_dataset
+        case "samples":
+            from .sample_shards import read_samples
+
+            return read_samples
     return {"file": read_file, "tar": read_tar, "broken": read_broken}[kind]

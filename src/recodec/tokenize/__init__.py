@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from ..codec import ModelChoice
     from .back import detokenize
     from .dataset import CodesDataset, CodesStream
+    from .reading import CodeShards
     from .run import Report, tokenize
 
 _LAZY = {"ModelChoice": "..codec", "Report": ".run", "detokenize": ".back", "tokenize": ".run"}
 
-__all__ = ["ModelChoice", "Report", "detokenize", "open_codes", "tokenize"]
+__all__ = ["ModelChoice", "Report", "detokenize", "open_codes", "open_shards", "tokenize"]
 
 
 @overload
@@ -47,6 +48,21 @@ def open_codes(
     from .dataset import CodesDataset, CodesStream
 
     return CodesStream(path, shuffle, seed) if stream else CodesDataset(path)
+
+
+def open_shards(path: str | Path) -> CodeShards:
+    """What `tokenize` wrote, in any of its formats, as a sequence of items with NumPy arrays; without torch.
+
+    Args:
+        path: the folder, or one shard.
+
+    Raises:
+        FileNotFoundError: if there are no shards.
+        CorruptError: if one is damaged.
+    """
+    from .reading import CodeShards
+
+    return CodeShards(path)
 
 
 def __getattr__(name: str) -> Any:

@@ -1,163 +1,142 @@
-"""Codes of a corpus, as files: what a code language model is trained on.
-
-A folder of codes holds `<group>-<name>.npy`, each (K, F) int16, `codebooks.npy` with the model's codebooks
-(K, N, D), and `codes.json`, which says what the files are. The index is written last: a folder without
-it is unfinished.
-"""
+"""Codes that a code language model is trained on: what `tokenize` wrote, by group, and crops of it."""
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import torch
-from tqdm import tqdm
 
-from ..atomic import write_bytes, write_text
-from ..errors import AudioError, ConfigError
-from ..model.encodec import EncodecModel
-
-INDEX_NAME = "codes.json"
-CODEBOOKS_NAME = "codebooks.npy"
-PIECE_S = 30.0
+from ..checkpoint import codebooks_of, read_model
+from ..config import EncodecConfig
+from ..errors import ConfigError
+from ..tokenize import open_shards
+from .sources import EVERYTHING
 
 
 @dataclass(frozen=True)
-class CodesIndex:
-    """What `codes.json` holds.
+class CodecShape:
+    """What a language model has to know of its codec model.
 
     Attributes:
-        num_codebooks: K of every file.
-        codebook_size: N.
-        frame_rate: in Hz.
-        bandwidths: the model's, in kbps.
-        frames: F by file name.
+        config: of the model.
+        codebooks: (K, N, D) float32.
     """
 
-    num_codebooks: int
-    codebook_size: int
-    frame_rate: int
-    bandwidths: tuple[float, ...]
-    frames: dict[str, int]
+    config: EncodecConfig
+    codebooks: np.ndarray
 
     @classmethod
-    def read(cls, folder: str | Path) -> CodesIndex:
-        """The index of a folder.
+    def of(cls, name_or_path: str | Path | None) -> CodecShape:
+        """That of a model in a folder or on the hub; `None` for the shipped one.
 
         Raises:
-            ConfigError: if there is none, or it is not a valid index.
+            CheckpointError: if the model is not found or not valid.
         """
-        path = Path(folder) / INDEX_NAME
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-            return cls(**{**values, "bandwidths": tuple(values["bandwidths"])})
-        except FileNotFoundError as error:
-            raise ConfigError(f"{folder} is not a finished folder of codes: it has no {INDEX_NAME}") from error
-        except (ValueError, TypeError, KeyError) as error:
-            raise ConfigError(f"{path} is not an index of codes: {error}") from error
+        config, tensors = read_model(name_or_path)
+        return cls(config, codebooks_of(tensors, config))
 
-    def codebooks_for(self, bandwidth_kbps: float) -> int:
-        """Codebooks at a bandwidth."""
-        bits_per_s = self.frame_rate * np.log2(self.codebook_size)
-        return max(1, min(self.num_codebooks, int(1000 * bandwidth_kbps / bits_per_s + 1e-9)))
+    @property
+    def counts(self) -> dict[float, int]:
+        """Codebooks of each of the model's bandwidths in kbps."""
+        return {bandwidth: self.config.quantizers_for(bandwidth) for bandwidth in self.config.target_bandwidths}
 
 
-def codes_of_shards(
-    model: EncodecModel, shards: str | Path, out: str | Path, *, limit: int | None = None, progress: bool = True
-) -> CodesIndex:
-    """Encode the `<group>-<nnn>.npy` shards of a folder at the model's full bandwidth.
+@dataclass(frozen=True)
+class CodedClip:
+    """(K, F) int64 codes, and the group of the clip that they are of."""
 
-    Shards are cut into pieces of 30 s, each encoded alone; seams of clips lie within. A file that `out`
-    holds already is not made again, so an interrupted run goes on.
+    codes: np.ndarray
+    group: str
+
+
+def read_clips(folder: str | Path, shape: CodecShape, groups: Sequence[str]) -> Iterator[CodedClip]:
+    """The clips of a folder that `tokenize` wrote.
+
+    A clip's group is its column `group`, the first folder of its id, or what stands before the first hyphen of it: the
+    first of these that is one of `groups`; else it is of the group `all`.
 
     Args:
-        model: mono, at the shards' sampling rate.
-        shards: 1-D int16 audio, full scale 32767.
-        out: folder of the codes; made if it does not exist.
-        limit: at most that many samples from the start of each shard.
-        progress: show a bar in seconds of audio.
+        folder: of the shards of codes.
+        shape: of the codec model.
+        groups: names of the groups.
 
     Raises:
-        AudioError: if there is no shard.
+        ConfigError: if there are no shards, or they do not have all codebooks of the model.
+        CorruptError: for damaged shards.
     """
-    paths = sorted(p for p in Path(shards).glob("*-*.npy"))
-    arrays = {path.name: np.load(path, mmap_mode="r")[:limit] for path in paths}
-    arrays = {name: a for name, a in arrays.items() if a.ndim == 1 and a.dtype == np.int16 and a.size}
-    if not arrays:
-        raise AudioError(f"{shards} holds no int16 shards")
+    wanted = shape.config.num_quantizers
+    try:
+        clips = open_shards(folder)
+    except FileNotFoundError as error:
+        raise ConfigError(f"{folder} has no shards of codes: recodec tokenize makes them") from error
+    for item in clips:
+        codes = item["codes"]
+        if len(codes) < wanted:
+            raise ConfigError(
+                f"{folder} has codes of {len(codes)} codebooks, the model {wanted}: tokenize at its highest bandwidth"
+            )
+        if codes.size and (codes.min() < 0 or codes.max() >= shape.config.codebook_size):
+            raise ConfigError(f"{folder} has codes that the model does not have, in {item.get('id')}")
+        yield CodedClip(codes[:wanted], _group(item, groups))
 
-    def pieces(name: str) -> Iterator[np.ndarray]:
-        step = int(PIECE_S * model.config.frame_rate) * model.config.hop_length
-        for start in range(0, arrays[name].size, step):
-            yield arrays[name][start : start + step].astype(np.float32) / 32768.0
 
-    return _encode_all(model, {name: a.size for name, a in arrays.items()}, pieces, Path(out), progress)
-
-
-def codes_of_clips(model: EncodecModel, clips: str | Path, out: str | Path, *, progress: bool = True) -> CodesIndex:
-    """Encode the `<group>-<name>.flac` or `.wav` clips of a folder, each in one piece, at full bandwidth.
-
-    Raises:
-        AudioError: if there are none, or one has another sampling rate than the model.
-    """
-    paths = {f"{p.stem}.npy": p for p in sorted(Path(clips).iterdir()) if p.suffix in (".flac", ".wav")}
-    sizes = {}
-    for name, path in paths.items():
-        about = soundfile.info(path)
-        if about.samplerate != model.config.sampling_rate:
-            raise AudioError(f"{path} has {about.samplerate} Hz, the model {model.config.sampling_rate}")
-        sizes[name] = about.frames
-    if not sizes:
-        raise AudioError(f"{clips} holds no .flac or .wav clips")
-
-    def pieces(name: str) -> Iterator[np.ndarray]:
-        yield soundfile.read(paths[name], dtype="float32", always_2d=True)[0].mean(1)
-
-    return _encode_all(model, sizes, pieces, Path(out), progress)
+def _group(item: Mapping[str, object], groups: Sequence[str]) -> str:
+    id = str(item.get("id", ""))
+    for name in (item.get("group"), id.partition("/")[0], id.rpartition("/")[2].partition("-")[0]):
+        if name in groups:
+            return str(name)
+    return EVERYTHING
 
 
 class CodeCrops:
-    """Random crops from the files of a folder of codes.
+    """Random crops of codes. The clips of a group are laid end to end, in memory: 8.6 MB an hour of 16 codebooks.
 
     Args:
-        folder: of `codes_of_shards`.
+        folder: that `tokenize` wrote.
+        shape: of the codec model.
         crop_frames: F.
-        group_weights: share of the crops that each group gets; groups without files are left out.
+        group_weights: share of the crops that each group gets; groups without clips are left out, and clips of no group
+            are taken only if there are no others.
         seed: of the random choices.
 
     Raises:
-        ConfigError: if the folder is unfinished, or no file of the groups is as long as a crop.
+        ConfigError: as `read_clips`; if no group is as long as a crop.
     """
 
     def __init__(
-        self, folder: str | Path, *, crop_frames: int, group_weights: Mapping[str, float], seed: int = 0
+        self,
+        folder: str | Path,
+        shape: CodecShape,
+        *,
+        crop_frames: int,
+        group_weights: Mapping[str, float],
+        seed: int = 0,
     ) -> None:
-        self.index = CodesIndex.read(folder)
         self.crop_frames = crop_frames
         self.random = np.random.default_rng(seed)
-        self._files: list[np.ndarray] = []
-        chances: list[float] = []
-        for group, weight in group_weights.items():
-            names = [n for n, f in self.index.frames.items() if group_of(n) == group and f >= crop_frames]
-            total = sum(self.index.frames[n] for n in names)
-            self._files += [np.load(Path(folder) / n, mmap_mode="r") for n in names]
-            chances += [weight * self.index.frames[n] / total for n in names]
-        if not self._files or sum(chances) <= 0:
+        clips: dict[str, list[np.ndarray]] = {}
+        for clip in read_clips(folder, shape, list(group_weights)):
+            clips.setdefault(clip.group, []).append(clip.codes.astype(np.int16))
+        joined = {name: np.concatenate(found, axis=1) for name, found in clips.items()}
+        long = {name: codes for name, codes in joined.items() if codes.shape[1] >= crop_frames}
+        named = {name: codes for name, codes in long.items() if group_weights.get(name, 0) > 0} or {
+            name: codes for name, codes in long.items() if name == EVERYTHING
+        }
+        if not named:
             raise ConfigError(f"{folder} holds no codes of {crop_frames} frames in {', '.join(group_weights)}")
-        self._chances = np.array(chances) / sum(chances)
+        weights = np.array([group_weights.get(name, 1.0) for name in named])
+        self._groups, self._chances = list(named.values()), weights / weights.sum()
 
     def batch(self, size: int, num_codebooks: int) -> torch.Tensor:
         """(size, num_codebooks, crop_frames) int64."""
         crops = np.empty((size, num_codebooks, self.crop_frames), np.int64)
         for crop in crops:
-            file = self._files[self.random.choice(len(self._files), p=self._chances)]
-            start = self.random.integers(file.shape[1] - self.crop_frames + 1)
-            crop[:] = file[:num_codebooks, start : start + self.crop_frames]
+            codes = self._groups[self.random.choice(len(self._groups), p=self._chances)]
+            start = self.random.integers(codes.shape[1] - self.crop_frames + 1)
+            crop[:] = codes[:num_codebooks, start : start + self.crop_frames]
         return torch.from_numpy(crops)
 
     def state_dict(self) -> dict[str, object]:
@@ -167,52 +146,3 @@ class CodeCrops:
     def load_state_dict(self, state: Mapping[str, object]) -> None:
         """Go on drawing as if nothing had happened."""
         self.random.bit_generator.state = state["random"]  # type: ignore[assignment]
-
-
-def group_of(name: str) -> str:
-    """The group in a file's name: what stands before the first hyphen."""
-    return name.partition("-")[0]
-
-
-@torch.no_grad()
-def _encode_all(
-    model: EncodecModel,
-    sizes: Mapping[str, int],
-    pieces: Callable[[str], Iterator[np.ndarray]],
-    out: Path,
-    progress: bool,
-) -> CodesIndex:
-    """Write the codes of all files whose `sizes` in samples are given, and the index."""
-    config = model.config
-    out.mkdir(parents=True, exist_ok=True)
-    frames: dict[str, int] = {}
-    bar = tqdm(total=sum(sizes.values()) / config.sampling_rate, unit="s", unit_scale=True, disable=not progress)
-    with bar:
-        for name, size in sizes.items():
-            path = out / name
-            if not path.exists():
-                _save(path, np.concatenate([_encode(model, piece, bar) for piece in pieces(name)], axis=1))
-            else:
-                bar.update(size / config.sampling_rate)
-            frames[name] = np.load(path, mmap_mode="r").shape[1]
-    _save(out / CODEBOOKS_NAME, torch.stack([book.embed for book in model.quantizer.codebooks]).float().cpu().numpy())
-    index = CodesIndex(
-        config.num_quantizers, config.codebook_size, config.frame_rate, tuple(config.target_bandwidths), frames
-    )
-    write_text(out / INDEX_NAME, json.dumps(asdict(index), indent=1) + "\n")
-    return index
-
-
-def _save(path: Path, array: np.ndarray) -> None:
-    buffer = io.BytesIO()
-    np.save(buffer, array)
-    write_bytes(path, buffer.getvalue())
-
-
-def _encode(model: EncodecModel, audio: np.ndarray, bar: tqdm) -> np.ndarray:
-    """(T,) audio to (K, F) int16 codes; the segments of a chunked model follow each other."""
-    x = torch.from_numpy(audio).to(model.device).expand(1, model.config.audio_channels, -1)
-    codes, _, _ = model.encode(x, num_quantizers=model.config.num_quantizers, return_dict=False)
-    assert codes is not None
-    bar.update(audio.size / model.config.sampling_rate)
-    return codes[:, 0].transpose(0, 1).flatten(1).cpu().numpy().astype(np.int16)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -21,7 +20,7 @@ from ..lm.float_network import CodeLM
 from ..lm.meta_network import MetaCodeLM, MetaLMConfig
 from ..lm.quantize import quantize
 from ..nn.pickled import load_pickled
-from .codes import CODEBOOKS_NAME, CodeCrops, CodesIndex, group_of
+from .codes import CodeCrops, CodecShape, read_clips
 from .config import apply_settings
 from .loop import Run, begin
 from .muon import Muon
@@ -37,10 +36,11 @@ class LMTrainConfig:
 
     Attributes:
         model: our network, or the paper's (which cannot be exported to exact arithmetic).
-        codes: folder of codes (see `codes.CodeCrops`).
+        codec: the codec model whose codes they are, a folder or a hub id; the shipped one for `None`.
+        codes: folder that `recodec tokenize` wrote, at the codec's highest bandwidth.
         codebooks: start from the geometry of the codec's codebooks (our network only; see `CodeLM`).
         start: folder of another run to take the weights from, such as one on an earlier state of the codec.
-        dev: folder of codes for the figures in the log; `None` for none.
+        dev: such a folder for the figures in the log; `None` for none.
         group_weights: share of crops from each group.
         updates: number of optimizer steps in all.
         warmup_updates: steps over which the learning rate rises from 0.
@@ -57,6 +57,7 @@ class LMTrainConfig:
 
     model: CodeLMConfig | MetaLMConfig
     codes: str
+    codec: str | None = None
     codebooks: bool = True
     start: str | None = None
     dev: str | None = None
@@ -112,11 +113,11 @@ class LMTrainer:
     def __init__(self, config: LMTrainConfig, device: str | torch.device = "cpu") -> None:
         self.config = config
         self.device = torch.device(device)
-        index = CodesIndex.read(config.codes)
-        _check(config.model, index)
-        self.counts = [index.codebooks_for(b) for b in index.bandwidths]
+        self.shape = CodecShape.of(config.codec)
+        _check(config.model, self.shape)
+        self.counts = list(self.shape.counts.values())
         torch.manual_seed(config.seed)
-        self.model = _build(config).to(self.device)
+        self.model = _build(config, self.shape).to(self.device)
         if config.start is not None:
             _take_weights(self.model, Path(config.start))
         self.optimizers = _optimizers(self.model, config)
@@ -124,7 +125,8 @@ class LMTrainer:
         self.random = torch.Generator().manual_seed(config.seed)
         self.data = CodeCrops(
             config.codes,
-            crop_frames=max(1, round(config.crop_s * index.frame_rate)),
+            self.shape,
+            crop_frames=max(1, round(config.crop_s * self.shape.config.frame_rate)),
             group_weights=config.group_weights,
             seed=config.seed,
         )
@@ -243,8 +245,9 @@ class _LMRun(Run):
         return figures
 
     def dev_figures(self) -> Mapping[str, float]:
-        dev = self.trainer.config.dev
-        return {} if dev is None else bits_by_bandwidth(self.trainer.model, dev)
+        trainer, dev = self.trainer, self.trainer.config.dev
+        groups = list(trainer.config.group_weights)
+        return {} if dev is None else bits_by_bandwidth(trainer.model, trainer.shape, dev, groups)
 
 
 def export(model: CodeLM, folder: str | Path) -> None:
@@ -254,35 +257,38 @@ def export(model: CodeLM, folder: str | Path) -> None:
 
 
 @torch.no_grad()
-def bits_by_bandwidth(model: nn.Module, folder: str | Path) -> dict[str, float]:
-    """Bits per frame on the files of a folder of codes, each coded from its start as one packet.
+def bits_by_bandwidth(
+    model: nn.Module, shape: CodecShape, folder: str | Path, groups: Sequence[str] = ()
+) -> dict[str, float]:
+    """Bits per frame on the clips of a folder that `tokenize` wrote, each coded from its start as one packet.
+
+    Args:
+        model: the language model.
+        shape: of the codec model.
+        folder: of codes.
+        groups: that have figures of their own.
 
     Returns:
-        figures named `dev_<group>_<kbps>` and, over all files, `dev_<kbps>`.
+        figures named `dev_<group>_<kbps>` and, over all clips, `dev_<kbps>`.
     """
-    index = CodesIndex.read(folder)
     device = next(model.parameters()).device
-    files = {name: np.load(Path(folder) / name).astype(np.int64) for name in index.frames}
-    figures: dict[str, float] = {}
-    for bandwidth in index.bandwidths:
-        bits: dict[str, float] = {}
-        frames: dict[str, int] = {}
-        for name, codes in files.items():
-            x = torch.from_numpy(codes[None, : index.codebooks_for(bandwidth)]).to(device)
-            nats = F.cross_entropy(model(x).flatten(0, 2), x.flatten(), reduction="sum")
-            for group in (group_of(name), ""):
-                bits[group] = bits.get(group, 0.0) + float(nats) / math.log(2)
-                frames[group] = frames.get(group, 0) + x.shape[-1]
-        for group in sorted(bits):
-            figures["_".join(filter(None, ("dev", group, f"{bandwidth:g}")))] = bits[group] / frames[group]
-    return figures
+    bits: dict[str, float] = {}
+    frames: dict[str, int] = {}
+    for clip in read_clips(folder, shape, groups):
+        for bandwidth, count in shape.counts.items():
+            x = torch.from_numpy(clip.codes[None, :count]).to(device)
+            nats = float(F.cross_entropy(model(x).flatten(0, 2), x.flatten(), reduction="sum"))
+            for group in (clip.group, ""):
+                name = "_".join(filter(None, ("dev", group, f"{bandwidth:g}")))
+                bits[name] = bits.get(name, 0.0) + nats / math.log(2)
+                frames[name] = frames.get(name, 0) + x.shape[-1]
+    return {name: bits[name] / frames[name] for name in sorted(bits)}
 
 
-def _build(config: LMTrainConfig) -> nn.Module:
+def _build(config: LMTrainConfig, shape: CodecShape) -> nn.Module:
     if isinstance(config.model, MetaLMConfig):
         return MetaCodeLM(config.model)
-    books = torch.from_numpy(np.load(Path(config.codes) / CODEBOOKS_NAME)) if config.codebooks else None
-    return CodeLM(config.model, books)
+    return CodeLM(config.model, torch.from_numpy(shape.codebooks) if config.codebooks else None)
 
 
 def _optimizers(model: nn.Module, config: LMTrainConfig) -> list[torch.optim.Optimizer]:
@@ -306,9 +312,10 @@ def _take_weights(model: nn.Module, folder: Path) -> None:
         raise CheckpointError(f"cannot start from {folder}: it lacks {', '.join(sorted(missing))}")
 
 
-def _check(model: CodeLMConfig | MetaLMConfig, index: CodesIndex) -> None:
-    if model.num_codebooks < index.num_codebooks or model.codebook_size != index.codebook_size:
+def _check(model: CodeLMConfig | MetaLMConfig, shape: CodecShape) -> None:
+    config = shape.config
+    if model.num_codebooks < config.num_quantizers or model.codebook_size != config.codebook_size:
         raise ConfigError(
-            f"the codes have {index.num_codebooks} codebooks of {index.codebook_size} entries, "
+            f"the codes have {config.num_quantizers} codebooks of {config.codebook_size} entries, "
             f"the language model {model.num_codebooks} of {model.codebook_size}"
         )

@@ -1,0 +1,67 @@
+"""Shards of samples, as recipes make them: `.npy` files of clips laid end to end; `clips.tsv` says where each is."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import AudioError, ConfigError
+from .entries import Entry, Recording
+from .names import Names, clean_id, printable
+
+INDEX_NAME = "clips.tsv"
+DEFAULT_RATE_HZ = 24_000
+FULL_SCALE = 32768.0
+_PLACE = ("shard", "start", "samples", "rate")
+
+
+def is_sample_shards(folder: Path) -> bool:
+    """Whether a folder is one of shards of samples."""
+    return (folder / INDEX_NAME).is_file()
+
+
+def sample_entries(folder: Path) -> tuple[list[Entry], list[str]]:
+    """Entries of the clips of a folder, and the names of the index's other columns.
+
+    Args:
+        folder: with `clips.tsv`, whose columns `shard`, `start` and `samples` say where a clip is; its rate in Hz is
+            in the column `rate`, or 24,000.
+
+    Raises:
+        ConfigError: for an index without those columns.
+    """
+    path, names = folder / INDEX_NAME, Names()
+    with open(path, encoding="utf-8", newline="", errors="replace") as file:
+        reader = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        columns = list(reader.fieldnames or ())
+        if missing := [name for name in _PLACE[:3] if name not in columns]:
+            raise ConfigError(f"{path} has no column {', '.join(missing)}")
+        others = [name for name in columns if name not in _PLACE]
+        entries = [_entry(folder, row, others, names) for row in reader]
+    return entries, others
+
+
+def _entry(folder: Path, row: dict[str, str], others: list[str], names: Names) -> Entry:
+    parts = [row.get(name) for name in ("group", "package", "source")]
+    shard = clean_id(row["shard"] or "")
+    id = names.unique(clean_id("/".join(part for part in parts if part) or shard))
+    place = ":".join(row.get(name) or "" for name in ("start", "samples", "rate"))
+    return Entry("samples", str(folder / shard), id, meta={name: row.get(name) or "" for name in others}, detail=place)
+
+
+def read_samples(entry: Entry) -> Iterator[Recording]:
+    """The one recording of an entry."""
+    try:
+        begin, count, rate = (int(text or DEFAULT_RATE_HZ) for text in entry.detail.split(":"))
+        shard = np.load(entry.path, mmap_mode="r")
+        if shard.ndim != 1 or shard.dtype != np.int16:
+            raise AudioError(f"{entry.path} has the type {shard.dtype} and {shard.ndim} axes, and not int16 and one")
+        if begin < 0 or count < 1 or begin + count > shard.size:
+            raise AudioError(f"{entry.path} has {shard.size} samples, and not {count} from {begin} on")
+        audio = shard[None, begin : begin + count].astype(np.float32) / FULL_SCALE
+        yield Recording(entry.id, printable(entry.path), (audio, rate), entry.meta)
+    except (OSError, ValueError, EOFError, AudioError) as error:
+        yield Recording(entry.id, printable(entry.path), None, entry.meta, str(error))
