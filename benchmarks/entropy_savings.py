@@ -21,8 +21,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from recodec.checkpoint import DEFAULT_FOLDER
-from recodec.lm.lm import LanguageModel
+from recodec.hub import DEFAULT_FOLDER
+from recodec.lm.coder import LanguageModel
 from recodec.lm.meta_network import MetaCodeLM, MetaLMConfig
 from recodec.training.codes import CodesIndex, group_of
 from recodec.wire.v1.header import DEFAULT_PACKET_S, Header
@@ -96,7 +96,7 @@ def sizes(clips: list[np.ndarray], lm: PacketLM, meta: Callable[[np.ndarray], fl
     """(2, columns): bytes with the language model, and without one."""
     joined = np.concatenate(clips, axis=1)
     plain = joined.size * CODE_BITS / 8
-    coded = [sum(payload_bytes(clip, interval, lm) for clip in clips) for interval in INTERVALS_S]
+    coded: list[float] = [sum(payload_bytes(clip, interval, lm) for clip in clips) for interval in INTERVALS_S]
     coded += [sum(file_bytes(clip, lm) for clip in clips), file_bytes(joined, lm)]
     coded.append(0.0 if meta is None else sum(map(meta, clips)))
     bare = [sum(file_bytes(clip, None) for clip in clips), file_bytes(joined, None)]

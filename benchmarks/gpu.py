@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -60,7 +61,8 @@ def build(folder: str | None, released: bool, device: str) -> tuple[recodec.Enco
         else:
             model = recodec.EncodecModel.from_pretrained(folder)
         model.save_pretrained(place)
-        return model.eval().to(device), transformers.EncodecModel.from_pretrained(place).eval().to(device)
+        theirs: Any = transformers.EncodecModel.from_pretrained(place).eval()
+        return model.eval().to(device), theirs.to(device)
 
 
 def recordings(config: recodec.EncodecConfig, batch: int, seconds: float) -> torch.Tensor:
@@ -78,7 +80,8 @@ def their_encoder(model: transformers.EncodecModel, precision: str, kbps: float)
     dtype, tf32 = THEIRS[precision]
     with tempfile.TemporaryDirectory() as place:
         model.save_pretrained(place)
-        own = transformers.EncodecModel.from_pretrained(place, dtype=dtype).eval().to(model.device)
+        own: Any = transformers.EncodecModel.from_pretrained(place, dtype=dtype).eval()
+        own.to(model.device)
 
     def encode(x: torch.Tensor) -> torch.Tensor:
         torch.set_float32_matmul_precision("high" if tf32 else "highest")

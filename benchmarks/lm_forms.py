@@ -14,6 +14,7 @@ import json
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -28,7 +29,7 @@ BATCH = 4
 SPEED_FRAMES = 750
 
 
-def forms(num_codebooks: int, shape: dict[str, int]) -> dict[str, tuple[CodeLMConfig | MetaLMConfig, bool]]:
+def forms(num_codebooks: int, shape: dict[str, Any]) -> dict[str, tuple[CodeLMConfig | MetaLMConfig, bool]]:
     """Configs by name, and whether they start from the codec's codebooks."""
     ours = CodeLMConfig(num_codebooks, **shape)
     theirs = {name: value for name, value in shape.items() if name != "head_width"}

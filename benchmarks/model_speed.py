@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import transformers
@@ -25,7 +26,8 @@ def build() -> tuple[recodec.EncodecModel, transformers.EncodecModel]:
     config = presets.encodec_24khz()
     fields = {k: v for k, v in config.to_dict().items() if k != "return_dict"}
     theirs = transformers.EncodecModel(transformers.EncodecConfig(**fields)).eval()
-    for level in theirs.quantizer.layers:
+    levels: Any = theirs.quantizer.layers
+    for level in levels:
         level.codebook.embed.normal_()
     ours = recodec.EncodecModel(config)
     ours.load_state_dict(theirs.state_dict())

@@ -12,6 +12,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,12 +25,13 @@ MODELS = {"32-filters": presets.encodec_24khz, "16-filters": presets.recodec_24k
 KBPS = 6.0
 
 
-def build(config: EncodecConfig, folder: str) -> tuple[Codec, transformers.EncodecModel]:
+def build(config: EncodecConfig, folder: str) -> tuple[Codec, Any]:
     """Ours and theirs, with the same weights, by way of a checkpoint that theirs wrote."""
     torch.manual_seed(0)
     fields = {key: value for key, value in config.to_dict().items() if key != "return_dict"}
     theirs = transformers.EncodecModel(transformers.EncodecConfig(**fields)).eval()
-    for level in theirs.quantizer.layers:
+    levels: Any = theirs.quantizer.layers
+    for level in levels:
         level.codebook.embed.normal_()
     theirs.save_pretrained(folder)
     return Codec.from_pretrained(folder, engine="onnx", threads=1), theirs

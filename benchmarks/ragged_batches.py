@@ -25,12 +25,13 @@ def build(config: EncodecConfig) -> tuple[recodec.EncodecModel, Any]:
     """Ours and theirs, with the same random weights and codebooks."""
     torch.manual_seed(0)
     theirs = transformers.EncodecModel(transformers.EncodecConfig(**config.to_dict())).eval()
+    levels: Any = theirs.quantizer.layers
     with torch.no_grad():
         for name, parameter in theirs.named_parameters():
             if name.endswith("original0"):
                 parameter.uniform_(0.8, 1.6)
         scale = float(theirs.encoder(torch.randn(1, config.audio_channels, 9600)).std())
-        for level in theirs.quantizer.layers:
+        for level in levels:
             level.codebook.embed.normal_(std=scale)
             scale *= 0.8
     ours = recodec.EncodecModel(config)

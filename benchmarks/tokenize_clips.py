@@ -27,6 +27,7 @@ import transformers
 
 import recodec
 from recodec.audio.files import read_audio
+from recodec.audio.resampling import resample
 from recodec.audio.writer import write_audio
 from recodec.tokenize import ModelChoice, tokenize
 
@@ -57,7 +58,7 @@ def timed(work: Callable[[], Any]) -> tuple[Any, np.ndarray]:
     return result, np.array([time.perf_counter() - wall, used])
 
 
-def peer() -> transformers.EncodecModel:
+def peer() -> Any:
     """The default model in transformers."""
     ours = recodec.EncodecModel.from_pretrained(None)
     fields = {name: value for name, value in ours.config.to_dict().items() if name != "return_dict"}
@@ -66,14 +67,14 @@ def peer() -> transformers.EncodecModel:
     return theirs
 
 
-def peer_loop(model: transformers.EncodecModel, files: list[Path]) -> float:
+def peer_loop(model: Any, files: list[Path]) -> float:
     """What one writes first: read a clip, encode it, keep the codes. Gives seconds of audio."""
     extractor = transformers.EncodecFeatureExtractor(feature_size=1, sampling_rate=24_000)
     seconds, kept = 0.0, []
     for file in files:
         audio, rate = soundfile.read(file, dtype="float32")
         if rate != 24_000:
-            audio = recodec.audio.resampling.resample(audio[None], rate, 24_000)[0]
+            audio = resample(np.asarray(audio[None], np.float32), rate, 24_000)[0]
         inputs = extractor(raw_audio=audio, sampling_rate=24_000, return_tensors="pt")
         with torch.inference_mode():
             codes = model.encode(inputs["input_values"], inputs["padding_mask"], bandwidth=KBPS).audio_codes

@@ -25,7 +25,7 @@ def pairs() -> list[Pair]:
 
 
 def scipy_magnitude(x: np.ndarray, window: int, hop: int) -> np.ndarray:
-    stft = signal.ShortTimeFFT(signal.get_window("hann", window), hop, RATE, fft_mode="onesided")
+    stft = signal.ShortTimeFFT(np.asarray(signal.get_window("hann", window)), hop, RATE, fft_mode="onesided")
     padded = np.pad(x, window // 2, mode="reflect")
     slices = np.arange(window // 2, len(padded) - window // 2 + 1, hop)
     return np.stack([np.abs(np.fft.rfft(padded[m - window // 2 : m + window // 2] * stft.win)) for m in slices], 1)

@@ -83,7 +83,11 @@ def test_another_run_is_a_start(corpus: Path, tmp_path: Path) -> None:
     other = write_codes(tmp_path / "other" / "train", 7)
     before = torch.from_numpy(np.load(other / "codebooks.npy"))
     trainer = LMTrainer(config_of(corpus, codes=str(other), start=str(tmp_path / "first"), seed=5))
-    assert torch.equal(trainer.model.codebooks, CodeLM(SHAPE, before).codebooks)
+    codebooks = CodeLM(SHAPE, before).codebooks
+    assert isinstance(trainer.model, CodeLM)
+    assert trainer.model.codebooks is not None
+    assert codebooks is not None
+    assert torch.equal(trainer.model.codebooks, codebooks)
     learnt = torch.load(tmp_path / "first" / "state.pt", weights_only=True)["model"]
     assert all(torch.equal(p, learnt[name]) for name, p in trainer.model.named_parameters())
     assert trainer.done == 0
