@@ -7,7 +7,7 @@ TORCH ?= torch==2.13.0
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop docs format lint test test-slow fuzz bench overfit results train
+.PHONY: help install develop docs format lint test test-slow fuzz bench overfit results pictures train
 
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,7 +15,7 @@ help:  ## Show this list.
 install:  ## Install the codec and its command alone, into the current environment.
 	$(PYTHON) -m pip install .
 
-develop:  ## Install the package with all that tests and benchmarks need .
+develop:  ## Install the package with all that tests and benchmarks need.
 	$(PYTHON) -m pip install "$(TORCH)"
 	$(PYTHON) -m pip install -e '.[dev]'
 	# Peers for tests. They name torchaudio, which the tests do without.
@@ -51,7 +51,11 @@ overfit:  ## Let a tiny model learn one clip by heart, as a check of training (m
 	$(PYTHON) benchmarks/overfit.py
 
 results:  ## Make docs/results.md, the default model against Opus: make results MANIFEST=dev.tsv
-	$(PYTHON) benchmarks/results.py $(MANIFEST)
+	$(PYTHON) docs/make/results.py $(MANIFEST)
+
+pictures:  ## Draw the pictures of docs/ again: the architecture, and the delay of a live stream.
+	$(PYTHON) docs/make/architecture.py
+	$(PYTHON) docs/make/latency_picture.py
 
 train:  ## Train the default model from shards/ (see recipes/debian_24khz/README.md).
 	recodec train recipes/debian_24khz/recipe.py:starter --out runs/default

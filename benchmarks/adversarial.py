@@ -9,10 +9,10 @@ windows), and hears loud audio and learns fast, as so short a run must have it.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 
 import torch
+from common import argument_parser
 from overfit import SPEECH, decoded, small_run
 from tqdm import trange
 
@@ -26,7 +26,7 @@ LOSSES = {"waveform": (1.0, 0.0, 1.0, 3.0), "waveform and mel": (0.1, 1.0, 0.3, 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("clip", nargs="?", default=SPEECH)
     parser.add_argument("--updates", type=int, default=900)
     options = parser.parse_args()

@@ -5,19 +5,18 @@ python benchmarks/dev_split.py --model runs/a --bandwidth 6 --opus 6 9 12 PATH/d
 
 from __future__ import annotations
 
-import argparse
-
+from common import argument_parser
 from tqdm import tqdm
 
 from recodec.evaluation.clips import gather_clips
 from recodec.evaluation.codecs import parse_codecs
-from recodec.evaluation.jobs import Job
 from recodec.evaluation.runner import run
 from recodec.evaluation.summary import summarize, text_table, time_table
+from recodec.evaluation.trials import Trial
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("manifest", help="table of clips with the columns file and group, such as dev.tsv")
     parser.add_argument("--model", action="append", default=[], help="folder of a checkpoint (may be repeated)")
     parser.add_argument("--bandwidth", nargs="+", type=float, default=[6.0], help="of the checkpoint, in kbps")
@@ -34,8 +33,8 @@ def main() -> None:
     for clip in gather_clips([options.manifest]):
         if options.limit is None or sum(clip.kind == other.kind for other in clips) < options.limit:
             clips.append(clip)
-    jobs = [Job(clip, codec, tuple(options.metrics)) for codec in codecs for clip in clips]
-    outcomes = list(tqdm(run(jobs, workers=options.workers, folder=options.journal), total=len(jobs), unit="clip"))
+    trials = [Trial(clip, codec, tuple(options.metrics)) for codec in codecs for clip in clips]
+    outcomes = list(tqdm(run(trials, workers=options.workers, folder=options.journal), total=len(trials), unit="clip"))
     for outcome in outcomes:
         if outcome.error is not None:
             print(f"failed: {outcome.clip} with {outcome.label}: {outcome.error}")

@@ -9,16 +9,15 @@ are random. Times are processor time of one thread, so that other work on the ma
 
 from __future__ import annotations
 
-import argparse
 import io
 import sys
-import time
 import types
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
+from common import argument_parser, fastest
 
 from recodec.lm.coder import LanguageModel
 from recodec.lm.config import CodeLMConfig
@@ -29,16 +28,6 @@ from recodec.training.codes import CodesIndex, group_of
 
 FRAME_RATE = 75
 CODE_BITS = 10
-
-
-def seconds_of(function: Callable[[], object], repeats: int) -> float:
-    """Smallest processor time."""
-    times = []
-    for _ in range(repeats):
-        start = time.process_time()
-        function()
-        times.append(time.process_time() - start)
-    return min(times)
 
 
 def our_model(folder: str | None) -> LanguageModel:
@@ -103,13 +92,13 @@ def compare_speed(model: LanguageModel, num_codebooks: int, seconds: float, pack
     short = codes[:, : 2 * FRAME_RATE]  # it takes its time
     their_payload = meta.encode(short)
     times = {
-        "encode": seconds_of(lambda: model.encode(pieces), repeats) / seconds,
-        "decode": seconds_of(lambda: model.decode(payloads, [p.shape for p in pieces]), repeats) / seconds,
-        "decode, one packet": seconds_of(lambda: model.decode(whole, [codes.shape]), repeats) / seconds,
+        "encode": fastest(lambda: model.encode(pieces), repeats) / seconds,
+        "decode": fastest(lambda: model.decode(payloads, [p.shape for p in pieces]), repeats) / seconds,
+        "decode, one packet": fastest(lambda: model.decode(whole, [codes.shape]), repeats) / seconds,
     }
     theirs = {
-        "encode": seconds_of(lambda: meta.encode(short), 1) / 2,
-        "decode": seconds_of(lambda: meta.decode(their_payload, short.shape), 1) / 2,
+        "encode": fastest(lambda: meta.encode(short), 1) / 2,
+        "decode": fastest(lambda: meta.decode(their_payload, short.shape), 1) / 2,
     }
     print(f"{num_codebooks} codebooks, {seconds:g} s in packets of {packet_s:g} s, one thread; times real time")
     for name, time_s in times.items():
@@ -139,7 +128,7 @@ def compare_bits(model: LanguageModel, folder: str, kbps: float) -> None:
 
 def main() -> None:
     """Print both tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--lm")
     parser.add_argument("--codes")
     parser.add_argument("--kbps", type=float, default=6.0)

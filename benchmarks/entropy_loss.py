@@ -8,11 +8,11 @@ Both are ideal code lengths, each clip as one packet: the range coder's own cost
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import numpy as np
 import torch
+from common import argument_parser
 
 from recodec.lm.coder import LanguageModel
 from recodec.lm.config import CONFIG_NAME, CodeLMConfig
@@ -23,7 +23,7 @@ from recodec.training.lm import bits_by_bandwidth
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("run", type=Path)
     parser.add_argument("codes", type=Path)
     options = parser.parse_args()

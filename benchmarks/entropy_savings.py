@@ -11,7 +11,6 @@ clips of a material after one another, as a long recording would be. `--meta` is
 
 from __future__ import annotations
 
-import argparse
 import io
 import math
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from common import argument_parser
 from torch.nn import functional as F
 
 from recodec.hub import DEFAULT_FOLDER
@@ -104,7 +104,7 @@ def sizes(clips: list[np.ndarray], lm: PacketLM, meta: Callable[[np.ndarray], fl
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("codes", type=Path)
     parser.add_argument("--lm", default=str(DEFAULT_FOLDER))
     parser.add_argument("--meta", type=Path)

@@ -5,20 +5,18 @@ python benchmarks/evaluation_speed.py PATH/dev.tsv --limit 34
 
 from __future__ import annotations
 
-import argparse
-import resource
-import time
+from common import argument_parser, timed
 
 from recodec.evaluation.clips import KINDS, gather_clips
 from recodec.evaluation.codecs import parse_codecs
-from recodec.evaluation.jobs import Job
 from recodec.evaluation.metrics import PAIR_METRICS
 from recodec.evaluation.runner import run
 from recodec.evaluation.summary import step_times
+from recodec.evaluation.trials import Trial
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("manifest", help="table of clips with the columns file and group")
     parser.add_argument("--codec", nargs="+", default=["opus@6,12", "mp3@32"])
     parser.add_argument("--limit", type=int, default=34, help="clips of each kind")
@@ -29,20 +27,13 @@ def main() -> None:
     codecs = parse_codecs(options.codec)
     figures = []
     for metrics in (tuple(PAIR_METRICS), ("visqol",)):
-        start, cpu_start = time.perf_counter(), _children_cpu_s()
-        jobs = [Job(clip, codec, metrics) for clip in clips for codec in codecs]
-        outcomes = list(run(jobs, workers=options.workers))
-        figures.append((time.perf_counter() - start, _children_cpu_s() - cpu_start))
+        trials = [Trial(clip, codec, metrics) for clip in clips for codec in codecs]
+        outcomes, seconds = timed(lambda j=trials: list(run(j, workers=options.workers)))
+        figures.append((seconds.wall, seconds.children))
         steps = ", ".join(f"{step} {share:.0%}" for step, _, share in step_times(outcomes))
-        print(
-            f"{len(jobs)} jobs, {len(metrics)} metrics: {figures[-1][0]:.1f} s, {figures[-1][1]:.1f} s of CPU: {steps}"
-        )
+        clock_s, cpu_s = figures[-1]
+        print(f"{len(trials)} trials, {len(metrics)} metrics: {clock_s:.1f} s, {cpu_s:.1f} s of CPU: {steps}")
     print(f"ratio: {figures[0][0] / figures[1][0]:.3f} by the clock, {figures[0][1] / figures[1][1]:.3f} by CPU time")
-
-
-def _children_cpu_s() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
 
 
 if __name__ == "__main__":

@@ -13,17 +13,15 @@ weights tell nothing of codes that differ.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import transformers
+from common import EXAMPLES, argument_parser, peer_of, random_pair, take_turns
 
 import recodec
 from recodec import presets
@@ -50,24 +48,19 @@ class Candidate:
         return max(((speed, batch) for batch, speed in self.hours_per_s.items()), default=(0.0, 0))
 
 
-def build(folder: str | None, released: bool, device: str) -> tuple[recodec.EncodecModel, transformers.EncodecModel]:
+def build(folder: str | None, released: bool, device: str) -> tuple[recodec.EncodecModel, Any]:
     """Ours and theirs with the same weights."""
-    with tempfile.TemporaryDirectory() as place:
-        if released:
-            torch.manual_seed(0)
-            model = recodec.EncodecModel(presets.encodec_24khz())
-            for book in model.quantizer.codebooks:
-                book.embed.normal_()
-        else:
-            model = recodec.EncodecModel.from_pretrained(folder)
-        model.save_pretrained(place)
-        theirs: Any = transformers.EncodecModel.from_pretrained(place).eval()
-        return model.eval().to(device), theirs.to(device)
+    if released:
+        ours, theirs = random_pair(presets.encodec_24khz())
+    else:
+        ours = recodec.EncodecModel.from_pretrained(folder).eval()
+        theirs = peer_of(ours)
+    return ours.to(device), theirs.to(device)
 
 
 def recordings(config: recodec.EncodecConfig, batch: int, seconds: float) -> torch.Tensor:
     """(B, C, T) of the examples, each item from another place on."""
-    files = sorted((Path(__file__).parent.parent / "examples").glob("*.wav"))
+    files = sorted(EXAMPLES.glob("*.wav"))
     rate, channels = config.sampling_rate, config.audio_channels
     audio = np.concatenate([read_audio(path, rate_hz=rate, channels=channels)[0] for path in files], axis=1)
     size = round(seconds * rate)
@@ -75,7 +68,7 @@ def recordings(config: recodec.EncodecConfig, batch: int, seconds: float) -> tor
     return torch.from_numpy(audio[:, place % audio.shape[1]]).transpose(0, 1).contiguous()
 
 
-def their_encoder(model: transformers.EncodecModel, precision: str, kbps: float) -> Encode:
+def their_encoder(model: Any, precision: str, kbps: float) -> Encode:
     """transformers.EncodecModel in a precision: its weights converted, its search over the codebooks too."""
     dtype, tf32 = THEIRS[precision]
     with tempfile.TemporaryDirectory() as place:
@@ -98,35 +91,18 @@ def our_encoder(model: recodec.EncodecModel, precision: str, acceleration: str, 
     return lambda x: encoder.encode(x, count)[0]
 
 
-def timed(encode: Encode, x: torch.Tensor) -> float:
-    """Seconds that one batch takes, to the end of the device's work."""
-    wait = torch.cuda.synchronize if x.is_cuda else (lambda: None)
-    wait()
-    start = time.perf_counter()
-    encode(x)
-    wait()
-    return time.perf_counter() - start
-
-
 def measure(candidates: dict[str, Candidate], x: torch.Tensor, hours: float, repeats: int) -> None:
     """Best of `repeats` turns of every candidate, after two that warm up (compile, capture, choose algorithms)."""
-    best: dict[str, float] = {}
-    for turn in range(repeats + 2):
-        for name, candidate in candidates.items():
-            if candidate.failure:
-                continue
-            try:
-                seconds = timed(candidate.encode, x)
-            except Exception as error:  # a batch that does not fit, or a precision that the device lacks
-                candidate.failure = f"{type(error).__name__} at batch {x.shape[0]}: {str(error).splitlines()[0]}"
-                best.pop(name, None)
-                torch.cuda.empty_cache()
-                continue
-            if turn >= 2:
-                best[name] = min(best.get(name, seconds), seconds)
-    for name, seconds in best.items():
-        candidates[name].hours_per_s[x.shape[0]] = hours / seconds
-        print(f"batch {x.shape[0]:4d}  {name:34s} {hours / seconds:8.3f} hours/s", flush=True)
+
+    def failed(name: str, error: Exception) -> None:  # a batch that does not fit, or a precision that the device lacks
+        candidates[name].failure = f"{type(error).__name__} at batch {x.shape[0]}: {str(error).splitlines()[0]}"
+        torch.cuda.empty_cache()
+
+    encoders = {name: lambda e=c.encode: e(x) for name, c in candidates.items() if not c.failure}
+    turns = take_turns(encoders, repeats, warm_up=2, device=x.device, failed=failed)
+    for name in turns.seconds:
+        candidates[name].hours_per_s[x.shape[0]] = speed = hours / turns.figure(name)
+        print(f"batch {x.shape[0]:4d}  {name:34s} {speed:8.3f} hours/s", flush=True)
 
 
 def compare_codes(candidates: dict[str, Candidate], x: torch.Tensor) -> None:
@@ -156,7 +132,7 @@ def report(candidates: dict[str, Candidate]) -> None:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--seconds", type=float, default=10.0, help="of each recording")
     parser.add_argument("--kbps", type=float, default=6.0)
     parser.add_argument("--batches", nargs="+", type=int, default=[8, 32, 128], help="at most 8 sizes")

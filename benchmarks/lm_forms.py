@@ -9,14 +9,13 @@ paper's size instead of a small one, which wants a lower `--learning-rate`, say 
 
 from __future__ import annotations
 
-import argparse
 import json
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from common import argument_parser, fastest
 
 from recodec.lm.config import CodeLMConfig
 from recodec.lm.meta_network import MetaLMConfig
@@ -47,14 +46,11 @@ def seconds_per_frame(model: torch.nn.Module, num_codebooks: int) -> float:
     """Processor time of one forward pass, a frame."""
     codes = torch.zeros(1, num_codebooks, SPEED_FRAMES, dtype=torch.int64)
     with torch.no_grad():
-        model(codes)
-        start = time.process_time()
-        model(codes)
-    return (time.process_time() - start) / SPEED_FRAMES
+        return fastest(lambda: model(codes), 1, warm_up=1) / SPEED_FRAMES
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("codes", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--updates", type=int, default=400)

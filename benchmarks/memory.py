@@ -8,15 +8,13 @@ The recording is noise with a slow envelope, stereo at 44.1 kHz, so that resampl
 
 from __future__ import annotations
 
-import argparse
-import os
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 import soundfile
+from common import argument_parser, run_command
 
 RATE = 44_100
 COMMAND = [sys.executable, "-c", "from recodec.cli import main; main()"]
@@ -31,22 +29,8 @@ def write_recording(path: Path, minutes: float) -> None:
             file.write(loud * rng.standard_normal((RATE, 2)))
 
 
-def measure(arguments: list[str]) -> tuple[float, float, float]:
-    """Seconds of wall time, of computing time, and MB of peak resident memory, of one command.
-
-    Raises:
-        SystemExit: if it fails.
-    """
-    start = time.perf_counter()
-    pid = os.posix_spawn(sys.executable, [*COMMAND, *arguments], os.environ)
-    _, status, usage = os.wait4(pid, 0)
-    if status:
-        sys.exit(f"recodec {' '.join(arguments)} failed")
-    return time.perf_counter() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Peak memory and speed of compress and decompress on long files.")
+    parser = argument_parser(__doc__)
     parser.add_argument("minutes", nargs="+", type=float, help="lengths to measure")
     parser.add_argument("--model", help="a folder or a hub id; the shipped model by default")
     parser.add_argument("-b", "--bandwidth", default="6")
@@ -61,9 +45,9 @@ def main() -> None:
                 ("compress", [source, packed, "-b", options.bandwidth, *shared]),
                 ("decompress", [packed, out, *shared]),
             ):
-                wall_s, busy_s, peak_mb = measure([verb, *arguments])
-                print(f"{minutes:8g}  {verb:<10}  {peak_mb:8.0f}  {wall_s:8.1f}  {busy_s:8.1f}  "
-                      f"{60 * minutes / busy_s:18.1f}", flush=True)  # fmt: skip
+                used = run_command([*COMMAND, verb, *arguments])
+                print(f"{minutes:8g}  {verb:<10}  {used.peak_mb:8.0f}  {used.wall:8.1f}  {used.cpu:8.1f}  "
+                      f"{60 * minutes / used.cpu:18.1f}", flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Whole files: `Codec` on ONNX Runtime against transformers.EncodecModel, on one core.
 
     taskset -c 0 python benchmarks/offline.py [--seconds 30] [--repeats 3] [--models 32-filters 16-filters]
+        [--clock cpu]
 
 The same random weights in both, 6 kbps, one thread, turn by turn in one process; the smallest time of each
 counts. Audio in an array to codes in an array, and back.
@@ -8,15 +9,13 @@ counts. Audio in an array to codes in an array, and back.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-import transformers
+from common import add_clock, argument_parser, random_pair, take_turns
 
 from recodec import Codec, presets
 from recodec.config import EncodecConfig
@@ -25,43 +24,27 @@ MODELS = {"32-filters": presets.encodec_24khz, "16-filters": presets.recodec_24k
 KBPS = 6.0
 
 
-def build(config: EncodecConfig, folder: str) -> tuple[Codec, Any]:
+def build(config: EncodecConfig) -> tuple[Codec, Any]:
     """Ours and theirs, with the same weights, by way of a checkpoint that theirs wrote."""
-    torch.manual_seed(0)
-    fields = {key: value for key, value in config.to_dict().items() if key != "return_dict"}
-    theirs = transformers.EncodecModel(transformers.EncodecConfig(**fields)).eval()
-    levels: Any = theirs.quantizer.layers
-    for level in levels:
-        level.codebook.embed.normal_()
-    theirs.save_pretrained(folder)
-    return Codec.from_pretrained(folder, engine="onnx", threads=1), theirs
-
-
-def fastest(functions: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Smallest time in seconds of each function, run turn by turn; the first turn warms up."""
-    best = dict.fromkeys(functions, float("inf"))
-    for turn in range(repeats + 1):
-        for name, function in functions.items():
-            start = time.perf_counter()
-            function()
-            if turn:
-                best[name] = min(best[name], time.perf_counter() - start)
-    return best
+    theirs = random_pair(config)[1]
+    with tempfile.TemporaryDirectory() as folder:
+        theirs.save_pretrained(folder)
+        return Codec.from_pretrained(folder, engine="onnx", threads=1), theirs
 
 
 def main() -> None:
     """Print times and ratios."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    add_clock(parser)
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
     audio = 0.1 * np.random.default_rng(0).standard_normal((1, round(24_000 * args.seconds)), np.float32)
     for name in args.models:
-        with tempfile.TemporaryDirectory() as folder:
-            ours, theirs = build(MODELS[name](), folder)
+        ours, theirs = build(MODELS[name]())
         batch = torch.from_numpy(audio[None])
         codes, scales = ours.encode(audio, KBPS)
         frames = torch.from_numpy(codes[None, None])
@@ -76,9 +59,11 @@ def main() -> None:
             },
         }
         for verb, functions in runs.items():
-            best = fastest(functions, args.repeats)
+            turns = take_turns(functions, args.repeats)
+            best = {who: turns.figure(who, clock=args.clock) for who in functions}
             shown = ", ".join(f"{who} {t:.2f} s ({args.seconds / t:.1f}x real time)" for who, t in best.items())
-            print(f"{name} {verb}: {shown}; ratio {best['transformers'] / best['recodec']:.2f}", flush=True)
+            ratio = turns.ratio("transformers", "recodec", clock=args.clock)
+            print(f"{name} {verb}: {shown}; ratio {ratio:.2f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -5,15 +5,14 @@ python benchmarks/overfit.py [examples/speech.wav] [--minutes 4]
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from common import EXAMPLES, Stopwatch, argument_parser
 
 from recodec import presets
 from recodec.audio import read_audio, resample
@@ -24,7 +23,7 @@ from recodec.training.trainer import Trainer
 
 RATE_HZ = 24_000
 CLIP_S = 2.0
-SPEECH = Path(__file__).parents[1] / "examples" / "speech.wav"
+SPEECH = EXAMPLES / "speech.wav"
 WANTED_DB = 10.0
 
 
@@ -45,7 +44,7 @@ def small_run(clip: str | Path, folder: str | Path, **changes: Any) -> tuple[Tra
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("clip", nargs="?", default=SPEECH)
     parser.add_argument("--minutes", type=float, default=4.0)
     options = parser.parse_args()
@@ -53,13 +52,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         config, audio = small_run(options.clip, folder)
         trainer = Trainer(config)
-        started = time.process_time()
+        watch = Stopwatch()
         best = -99.0
-        while time.process_time() - started < 60 * options.minutes and best < WANTED_DB:
+        while watch.read().cpu < 60 * options.minutes and best < WANTED_DB:
             for _ in range(100):
                 trainer.update()
             best = max(best, si_snr(decoded(trainer, audio)))
-            print(f"{time.process_time() - started:5.0f} s, update {trainer.done}: {best:.2f} dB", flush=True)
+            print(f"{watch.read().cpu:5.0f} s, update {trainer.done}: {best:.2f} dB", flush=True)
     if best < WANTED_DB:
         raise SystemExit(f"only {best:.2f} dB")
 

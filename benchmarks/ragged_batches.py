@@ -10,33 +10,12 @@ In float64, so that what shows is not rounding.
 
 from __future__ import annotations
 
-import argparse
 from typing import Any
 
 import torch
-import transformers
+from common import argument_parser, random_pair
 
-import recodec
 from recodec import presets
-from recodec.config import EncodecConfig
-
-
-def build(config: EncodecConfig) -> tuple[recodec.EncodecModel, Any]:
-    """Ours and theirs, with the same random weights and codebooks."""
-    torch.manual_seed(0)
-    theirs = transformers.EncodecModel(transformers.EncodecConfig(**config.to_dict())).eval()
-    levels: Any = theirs.quantizer.layers
-    with torch.no_grad():
-        for name, parameter in theirs.named_parameters():
-            if name.endswith("original0"):
-                parameter.uniform_(0.8, 1.6)
-        scale = float(theirs.encoder(torch.randn(1, config.audio_channels, 9600)).std())
-        for level in levels:
-            level.codebook.embed.normal_(std=scale)
-            scale *= 0.8
-    ours = recodec.EncodecModel(config)
-    ours.load_state_dict(theirs.state_dict())
-    return ours.eval().double(), theirs.double()
 
 
 @torch.no_grad()
@@ -62,7 +41,7 @@ def errors(model: Any, x: torch.Tensor, lengths: list[int]) -> tuple[float, floa
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--seconds", type=float, nargs="+", default=[1.31, 2.72, 3.4], help="lengths of the items")
     seconds = parser.parse_args().seconds
     print(f"{'model':<8} {'':<13} {'codes that differ':>18} {'waveform error':>16}")
@@ -70,7 +49,7 @@ def main() -> None:
         lengths = [int(s * config.sampling_rate) for s in seconds]
         torch.manual_seed(1)
         x = 0.3 * torch.randn(len(lengths), config.audio_channels, max(lengths), dtype=torch.float64)
-        ours, theirs = build(config)
+        ours, theirs = (model.double() for model in random_pair(config))
         for label, model in (("transformers", theirs), ("recodec", ours)):
             codes, audio = errors(model, x, lengths)
             print(f"{name:<8} {label:<13} {codes:>17.2%} {audio:>15.2e}")

@@ -4,24 +4,22 @@
 
 Random weights, 8 codebooks (6 kbps at 24 kHz). With `--clock cpu` medians are of the process's own time, for a
 machine that others use too; 95th percentiles, which waiting belongs to, are always by the clock on the
-wall. Peak memory (Linux only) is that of a fresh process that pushes a stream through both.
+wall. Peak memory (not on Windows) is that of a fresh process that pushes a stream through both.
 """
 
 from __future__ import annotations
 
-import argparse
-import subprocess
+import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 
 import numpy as np
 import torch
+from common import Clock, add_clock, argument_parser, random_pair, run_command, take_turns
 
 import recodec
 from recodec import presets
-from recodec.config import EncodecConfig
 from recodec.onnx_engine import OnnxEngine
 
 MODELS = {"32-filters": presets.encodec_24khz, "16-filters": presets.recodec_24khz}
@@ -32,7 +30,6 @@ Coder = Callable[[np.ndarray], np.ndarray]
 
 MEMORY = """
 import sys
-from pathlib import Path
 import numpy as np
 from recodec.onnx_engine import OnnxEngine
 folder, frames, pushes = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
@@ -42,17 +39,11 @@ audio = np.zeros((1, 1, frames * engine.config.hop_length), np.float32)
 for _ in range(pushes):
     codes, encoder = engine.encode_step(audio, encoder, last=False, num_quantizers=8)
     _, decoder = engine.decode_step(codes, decoder, last=False)
-status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-print(int(status["VmHWM"].split()[0]) / 1024)
 """
 
 
-def random_model(config: EncodecConfig) -> recodec.EncodecModel:
-    torch.manual_seed(0)
-    model = recodec.EncodecModel(config)
-    for book in model.quantizer.codebooks:
-        book.embed.normal_()
-    return model.eval().fold_weight_norm()
+def percentile_95(seconds: list[float]) -> float:
+    return float(np.percentile(seconds, 95))
 
 
 def onnx_coders(engine: OnnxEngine) -> tuple[Coder, Coder]:
@@ -89,22 +80,15 @@ def torch_coders(model: recodec.EncodecModel) -> tuple[Coder, Coder]:
     return encode, decode
 
 
-def measure(coders: dict[str, Coder], x: np.ndarray, unit: int, pushes: int, clock: Callable[[], float]) -> None:
+def measure(coders: dict[str, Coder], x: np.ndarray, unit: int, pushes: int, clock: Clock) -> None:
     """Print one line: pushes of x into each coder, turn by turn."""
     for coder in coders.values():
         coder(np.repeat(x[..., :unit], START, axis=-1))
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in coders}
-    for _ in range(pushes):
-        for name, coder in coders.items():
-            wall, own = time.perf_counter(), clock()
-            coder(x)
-            times[name].append((clock() - own, time.perf_counter() - wall))
-    medians, seconds = {}, x.shape[-1] / unit / 75
-    for name, pairs in times.items():
-        medians[name] = float(np.median([own for own, _ in pairs]))
-        late = float(np.percentile([wall for _, wall in pairs], 95))
-        print(f" {1000 * medians[name]:8.2f} {1000 * late:8.2f} {seconds / medians[name]:6.1f}x |", end="")
-    print(f" {medians['torch'] / medians['onnx']:5.2f}")
+    turns = take_turns({name: lambda c=coder: c(x) for name, coder in coders.items()}, pushes, warm_up=0)
+    for name in coders:
+        median, late = turns.median(name, clock), turns.figure(name, percentile_95)
+        print(f" {1000 * median:8.2f} {1000 * late:8.2f} {x.shape[-1] / unit / 75 / median:6.1f}x |", end="")
+    print(f" {turns.ratio('torch', 'onnx', statistics.median, clock):5.2f}")
 
 
 def round_trip(engine: OnnxEngine, frames: int = 1500) -> None:
@@ -113,18 +97,14 @@ def round_trip(engine: OnnxEngine, frames: int = 1500) -> None:
     hop = engine.config.hop_length
     audio = 0.1 * np.random.default_rng(0).standard_normal((1, 1, START * hop), np.float32)
     decode(encode(audio))
-    times = []
-    for _ in range(frames):
-        start = time.perf_counter()
-        decode(encode(audio[..., :hop]))
-        times.append(1000 * (time.perf_counter() - start))
-    print(f"a frame (13.3 ms) there and back: median {np.median(times):.2f} ms, "
-          f"95th percentile {np.percentile(times, 95):.2f} ms")  # fmt: skip
+    turns = take_turns({"both": lambda: decode(encode(audio[..., :hop]))}, frames, warm_up=0)
+    print(f"a frame (13.3 ms) there and back: median {1000 * turns.median('both'):.2f} ms, "
+          f"95th percentile {1000 * turns.figure('both', percentile_95):.2f} ms")  # fmt: skip
 
 
-def compare(name: str, pushes: int, clock: Callable[[], float]) -> None:
+def compare(name: str, pushes: int, clock: Clock) -> None:
     """Print the table of one model."""
-    model = random_model(MODELS[name]())
+    model = random_pair(MODELS[name]())[0].fold_weight_norm()
     config = model.config
     engine = OnnxEngine(config, {key: value.numpy() for key, value in model.state_dict().items()}, threads=1)
     rng = np.random.default_rng(0)
@@ -144,21 +124,21 @@ def compare(name: str, pushes: int, clock: Callable[[], float]) -> None:
         for frames in (1, 75):
             for seconds in (10, 60):
                 arguments = [folder, str(frames), str(75 * seconds // frames)]
-                run = subprocess.run([sys.executable, "-c", MEMORY, *arguments], capture_output=True, check=True)
-                print(f"peak memory, {seconds} s in pushes of {frames}: {float(run.stdout):.0f} MB")
+                peak_mb = run_command([sys.executable, "-c", MEMORY, *arguments]).peak_mb
+                print(f"peak memory, {seconds} s in pushes of {frames}: {peak_mb:.0f} MB")
 
 
 def main() -> None:
     """Print a table for each model."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
-    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
+    add_clock(parser)
     parser.add_argument("--pushes", type=int, default=300, help="single-frame pushes; fewer of the larger ones")
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
     for name in args.models:
-        compare(name, args.pushes, time.process_time if args.clock == "cpu" else time.perf_counter)
+        compare(name, args.pushes, args.clock)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,10 @@ Default model, 6 kbps. The number of threads changes from turn to turn; speeds a
 
 from __future__ import annotations
 
-import argparse
 import os
-import time
 
 import numpy as np
+from common import argument_parser, timed
 
 from recodec import Codec
 
@@ -22,21 +21,16 @@ FIRST = 30  # frames that are not counted
 
 def turn(codec: Codec, audio: np.ndarray) -> tuple[float, float, list[float]]:
     """Seconds to encode and to decode the recording, and of each frame of a stream."""
-    started = time.perf_counter()
-    codes, scales = codec.encode(audio, KBPS)
-    encoded = time.perf_counter()
-    codec.decode(codes, scales)
-    decoded = time.perf_counter()
-    stream, hop, frames = codec.stream_encoder(KBPS), codec.config.hop_length, []
-    for start in range(0, FRAMES * hop, hop):
-        begin = time.perf_counter()
-        stream.push(audio[:, start : start + hop])
-        frames.append(time.perf_counter() - begin)
-    return encoded - started, decoded - encoded, frames[FIRST:]
+    (codes, scales), encoding = timed(lambda: codec.encode(audio, KBPS))
+    _, decoding = timed(lambda: codec.decode(codes, scales))
+    stream, hop = codec.stream_encoder(KBPS), codec.config.hop_length
+    pieces = [audio[:, start : start + hop] for start in range(0, FRAMES * hop, hop)]
+    frames = [timed(lambda p=piece: stream.push(p))[1].wall for piece in pieces]
+    return encoding.wall, decoding.wall, frames[FIRST:]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--repeats", type=int, default=4)
     args = parser.parse_args()

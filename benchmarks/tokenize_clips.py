@@ -12,11 +12,8 @@ are told: the latter does not see what else the machine does. Needs soundfile, t
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +21,13 @@ import numpy as np
 import soundfile
 import torch
 import transformers
+from common import EXAMPLES, Seconds, argument_parser, peer_of, timed
 
 import recodec
 from recodec.audio.files import read_audio
 from recodec.audio.resampling import resample
 from recodec.audio.writer import write_audio
-from recodec.tokenize import ModelChoice, tokenize
+from recodec.tokenize import ModelChoice, Report, tokenize
 
 LONG_S = 180.0
 KBPS = 6.0
@@ -37,7 +35,7 @@ KBPS = 6.0
 
 def make_clips(folder: Path, count: int, rate: int) -> list[Path]:
     """Clips cut from a recording."""
-    source, _ = read_audio(Path(__file__).parents[1] / "examples" / "speech.wav", rate_hz=rate, channels=1)
+    source, _ = read_audio(EXAMPLES / "speech.wav", rate_hz=rate, channels=1)
     source = np.tile(source, (1, 1 + 20 * rate // source.shape[1]))
     rng = np.random.default_rng(0)
     files = []
@@ -49,22 +47,9 @@ def make_clips(folder: Path, count: int, rate: int) -> list[Path]:
     return files
 
 
-def timed(work: Callable[[], Any]) -> tuple[Any, np.ndarray]:
-    """What it gives, and its seconds: of the clock, and of CPUs in this process and the ones it started."""
-    wall, cpu = time.perf_counter(), os.times()
-    result = work()
-    now = os.times()
-    used = sum(now[:4]) - sum(cpu[:4])
-    return result, np.array([time.perf_counter() - wall, used])
-
-
-def peer() -> Any:
-    """The default model in transformers."""
-    ours = recodec.EncodecModel.from_pretrained(None)
-    fields = {name: value for name, value in ours.config.to_dict().items() if name != "return_dict"}
-    theirs = transformers.EncodecModel(transformers.EncodecConfig(**fields)).eval()
-    theirs.load_state_dict(ours.state_dict())
-    return theirs
+def times_real_time(seconds_of_audio: float, used: Seconds) -> np.ndarray:
+    """By the clock, and by the CPU time of this process and the ones that it started."""
+    return np.array([seconds_of_audio / used.wall, seconds_of_audio / used.cpu])
 
 
 def peer_loop(model: Any, files: list[Path]) -> float:
@@ -83,9 +68,36 @@ def peer_loop(model: Any, files: list[Path]) -> float:
     return seconds
 
 
+def measure(folder: Path, args: argparse.Namespace) -> tuple[Report, dict[str, np.ndarray]]:
+    """What `tokenize` reports, and times real time, by the clock and by CPU time, of it and of the two others."""
+    (folder / "clips").mkdir()
+    files = make_clips(folder / "clips", args.clips, args.rate)
+    codec = recodec.Codec.from_pretrained(threads=args.threads)
+    theirs = peer_of(recodec.EncodecModel.from_pretrained())
+    source, _ = read_audio(files[0], rate_hz=24_000)
+    long = np.tile(source, (1, 1 + round(LONG_S * 24_000) // source.shape[1]))[:, : round(LONG_S * 24_000)]
+    codec.encode(long[:, :48_000], KBPS)
+    peer_loop(theirs, files[:2])
+    others: dict[str, list[np.ndarray]] = {"encoder alone": [], "transformers": []}
+
+    def run_others(part: list[Path]) -> None:
+        others["encoder alone"].append(times_real_time(LONG_S, timed(lambda: codec.encode(long, KBPS))[1]))
+        seconds, used = timed(lambda: peer_loop(theirs, part))
+        others["transformers"].append(times_real_time(seconds, used))
+
+    half = args.peer_clips // 2
+    run_others(files[:half])
+    model = ModelChoice(threads=max(1, args.threads // args.processes))
+    shared = {"model": model, "processes": args.processes, "workers": args.workers}
+    report, used = timed(lambda: tokenize(folder / "clips", folder / "out", bandwidth=KBPS, **shared))
+    run_others(files[half : 2 * half])
+    means = {name: np.mean(values, axis=0) for name, values in others.items()}
+    return report, {"tokenize": times_real_time(report.seconds, used), **means}
+
+
 def main() -> None:
     """Print speeds, times real time, and ratios."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--clips", type=int, default=2000)
     parser.add_argument("--peer-clips", type=int, default=200)
     parser.add_argument("--rate", type=int, default=24_000)
@@ -95,51 +107,20 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     folder = Path(tempfile.mkdtemp())
-    (folder / "clips").mkdir()
     try:
-        files = make_clips(folder / "clips", args.clips, args.rate)
-        codec, theirs = recodec.Codec.from_pretrained(threads=args.threads), peer()
-        source, _ = read_audio(files[0], rate_hz=24_000)
-        long = np.tile(source, (1, 1 + round(LONG_S * 24_000) // source.shape[1]))[:, : round(LONG_S * 24_000)]
-        codec.encode(long[:, :48_000], KBPS)
-        peer_loop(theirs, files[:2])
-        speeds: dict[str, list[np.ndarray]] = {"encoder alone": [], "transformers": []}
-
-        def others(part: list[Path]) -> None:
-            speeds["encoder alone"].append(LONG_S / timed(lambda: codec.encode(long, KBPS))[1])
-            seconds, used = timed(lambda: peer_loop(theirs, part))
-            speeds["transformers"].append(seconds / used)
-
-        half = args.peer_clips // 2
-        others(files[:half])
-        model = ModelChoice(threads=max(1, args.threads // args.processes))
-        report, used = timed(
-            lambda: tokenize(
-                folder / "clips",
-                folder / "out",
-                bandwidth=KBPS,
-                model=model,
-                processes=args.processes,
-                workers=args.workers,
-            )
-        )
-        others(files[half : 2 * half])
-        ours = report.seconds / used
-        print(
-            f"{report.clips} clips, {report.seconds / 3600:.2f} h at {args.rate} Hz, {args.threads} thread(s), "
-            f"{args.processes} process(es)"
-        )
-        print(f"{'':16}{'wall':>10}{'CPU':>10}   times real time")
-        print(f"{'tokenize':16}{ours[0]:10.2f}{ours[1]:10.2f}")
-        for name, values in speeds.items():
-            mean = np.mean(values, axis=0)
-            ratio = ours / mean
-            print(
-                f"{name:16}{mean[0]:10.2f}{mean[1]:10.2f}   tokenize / {name}: {ratio[0]:.3f} wall, {ratio[1]:.3f} CPU"
-            )
-        print(f"output: {report.bytes / report.seconds * 3600 / 1e6:.2f} MB an hour of audio in {report.shards} shards")
+        report, speeds = measure(folder, args)
     finally:
         shutil.rmtree(folder)
+    hours, ours = report.seconds / 3600, speeds.pop("tokenize")
+    print(
+        f"{report.clips} clips, {hours:.2f} h at {args.rate} Hz, {args.threads} thread(s), {args.processes} process(es)"
+    )
+    print(f"{'':16}{'wall':>10}{'CPU':>10}   times real time")
+    print(f"{'tokenize':16}{ours[0]:10.2f}{ours[1]:10.2f}")
+    for name, speed in speeds.items():
+        ratio = ours / speed
+        print(f"{name:16}{speed[0]:10.2f}{speed[1]:10.2f}   tokenize / {name}: {ratio[0]:.3f} wall, {ratio[1]:.3f} CPU")
+    print(f"output: {report.bytes / hours / 1e6:.2f} MB an hour of audio in {report.shards} shards")
 
 
 if __name__ == "__main__":

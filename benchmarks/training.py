@@ -7,11 +7,10 @@ Prints the rate of the whole update, of generator and discriminator alone, of th
 
 from __future__ import annotations
 
-import argparse
-import time
 from collections.abc import Callable
 
 import torch
+from common import argument_parser, timed
 
 from recodec import presets
 from recodec.training.adversarial import AdversarialTraining
@@ -24,17 +23,8 @@ def crops_per_s(function: Callable[[], object], batch: int, repeats: int, device
     """Crops a second of calls that take a batch each, after two that warm up."""
     for _ in range(2):
         function()
-    _wait(device)
-    start = time.perf_counter()
-    for _ in range(repeats):
-        function()
-    _wait(device)
-    return batch * repeats / (time.perf_counter() - start)
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    used = timed(lambda: [function() for _ in range(repeats)], device)[1]
+    return batch * repeats / used.wall
 
 
 def networks(trainer: Trainer) -> Callable[[], None]:
@@ -58,7 +48,7 @@ def networks(trainer: Trainer) -> Callable[[], None]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("shards")
     parser.add_argument("settings", nargs="*", metavar="KEY=VALUE")
     parser.add_argument("--device", default="cpu")

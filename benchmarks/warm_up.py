@@ -8,21 +8,18 @@ second that is wanted, against the whole decoded from its start.
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 import numpy as np
+from common import EXAMPLES, argument_parser
 
 from recodec import Codec
 from recodec.audio import convert_channels, read_audio, resample
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
 WARM_UPS_S = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
 PLACES_S = range(6, 18)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("audio", nargs="*", default=sorted(map(str, EXAMPLES.glob("*.wav"))))
     options = parser.parse_args()
     codec = Codec.from_pretrained(threads=1)

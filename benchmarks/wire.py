@@ -1,6 +1,6 @@
 """Speed of the container and of the range coder on one core, in multiples of real time.
 
-    PYTHONPATH=src python benchmarks/wire.py [--seconds 600] [--bandwidth 6] [--repeats 3]
+    python benchmarks/wire.py [--seconds 600] [--bandwidth 6] [--repeats 3]
 
 The smallest CPU time of a few runs counts. Tables for the range coder are made beforehand: what a language
 model takes to make them is measured in `benchmarks/entropy.py`.
@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import argparse
 import io
-import time
-from collections.abc import Callable
 
 import numpy as np
+from common import argument_parser, fastest
 
 from recodec.wire.v1.header import Header, default_packet_frames
 from recodec.wire.v1.packets import Packet
@@ -24,16 +23,6 @@ from recodec.wire.v1.writer import StreamWriter
 
 FRAME_RATE = 75
 NUM_ENTRIES = 1024
-
-
-def fastest(function: Callable[[], object], repeats: int) -> float:
-    """Smallest CPU time in seconds."""
-    times = []
-    for _ in range(repeats):
-        start = time.process_time()
-        function()
-        times.append(time.process_time() - start)
-    return min(times)
 
 
 def write(header: Header, codes: list[np.ndarray]) -> bytes:
@@ -109,7 +98,7 @@ def measure_range_coder(args: argparse.Namespace) -> None:
 
 def main() -> None:
     """Print both tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--seconds", type=int, default=600)
     parser.add_argument("--bandwidth", type=float, default=6.0, help="in kbps")
     parser.add_argument("--repeats", type=int, default=3)

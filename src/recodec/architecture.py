@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .config import EncodecConfig
-from .spectral import SpectralConfig
 
 
 @dataclass(frozen=True)
@@ -91,113 +90,6 @@ class Residual:
 
 
 Layer = Elu | Conv | TransposedConv | Lstm | Residual
-
-
-# ---- of a spectral decoder ----------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class FrameConv:
-    """Convolution over frames, padded with zeros; it sees `look_ahead` later frames. As many frames as went in."""
-
-    name: str
-    in_channels: int
-    out_channels: int
-    kernel_size: int
-    look_ahead: int
-
-    @property
-    def past(self) -> int:
-        """Earlier frames that an output sees."""
-        return self.kernel_size - 1 - self.look_ahead
-
-
-@dataclass(frozen=True)
-class FrameNorm:
-    """Layer norm over the channels of a frame; with `conditions`, one of that many scales and shifts."""
-
-    name: str
-    size: int
-    eps: float
-    conditions: int
-
-
-@dataclass(frozen=True)
-class ConvNext:
-    """x + gamma * W2 gelu(W1 norm(depthwise convolution of x)) (arXiv 2306.00814, section 3.2)."""
-
-    name: str
-    depthwise: FrameConv
-    norm: FrameNorm
-    hidden_size: int
-
-
-@dataclass(frozen=True)
-class InverseStft:
-    """A frame to log magnitude and phase of a spectrum, then to windowed samples, which are added up."""
-
-    name: str
-    in_channels: int
-    n_fft: int
-    hop_length: int
-    max_magnitude: float
-
-
-SpectralLayer = FrameConv | FrameNorm | ConvNext | InverseStft
-
-
-def spectral_layers(config: SpectralConfig) -> tuple[SpectralLayer, ...]:
-    """Records of a spectral decoder: (B, D, F) latents to (B, 1, F * hop_length) samples.
-
-    Names are those of Vocos's checkpoints.
-    """
-    size, kernel, adapted = config.dim, config.kernel_size, len(config.condition_codebooks)
-
-    def block(name: str) -> ConvNext:
-        depthwise = FrameConv(f"{name}.dwconv", size, size, kernel, config.block_look_ahead)
-        norm = FrameNorm(f"{name}.norm", size, config.norm_eps, adapted)
-        return ConvNext(name, depthwise, norm, config.intermediate_dim)
-
-    return (
-        FrameConv("backbone.embed", config.input_channels, size, kernel, config.look_ahead),
-        FrameNorm("backbone.norm", size, config.norm_eps, adapted),
-        *(block(f"backbone.convnext.{i}") for i in range(config.num_layers)),
-        FrameNorm("backbone.final_layer_norm", size, config.norm_eps, 0),
-        InverseStft("head.out", size, config.n_fft, config.hop_length, config.max_magnitude),
-    )
-
-
-def spectral_tensors(config: SpectralConfig) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of a spectral decoder's tensors."""
-    shapes: dict[str, tuple[int, ...]] = {}
-
-    def norm(layer: FrameNorm) -> None:
-        kinds = ("scale.weight", "shift.weight") if layer.conditions else ("weight", "bias")
-        shape = (layer.conditions, layer.size) if layer.conditions else (layer.size,)
-        shapes.update({f"{layer.name}.{kind}": shape for kind in kinds})
-
-    def weight(name: str, *shape: int) -> None:
-        shapes.update({f"{name}.weight": shape, f"{name}.bias": shape[:1]})
-
-    for layer in spectral_layers(config):
-        match layer:
-            case FrameConv():
-                weight(layer.name, layer.out_channels, layer.in_channels, layer.kernel_size)
-            case FrameNorm():
-                norm(layer)
-            case ConvNext():
-                size = layer.norm.size
-                weight(layer.depthwise.name, size, 1, layer.depthwise.kernel_size)
-                norm(layer.norm)
-                weight(f"{layer.name}.pwconv1", layer.hidden_size, size)
-                weight(f"{layer.name}.pwconv2", size, layer.hidden_size)
-                shapes[f"{layer.name}.gamma"] = (size,)
-            case InverseStft():
-                weight(layer.name, layer.n_fft + 2, layer.in_channels)
-    return shapes
-
-
-# ---- of EnCodec's encoder and decoder -----------------------------------------------------------
 
 
 def encoder_layers(config: EncodecConfig) -> tuple[Layer, ...]:

@@ -6,6 +6,7 @@ import loads.
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
@@ -85,3 +86,31 @@ def test_without_torch_its_names_say_what_to_install() -> None:
     code += "try: recodec.EncodecModel\nexcept ModuleNotFoundError as error: print(error)\n"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "EncodecModel needs torch: pip install 'recodec[torch]'"
+
+
+def test_each_public_name_of_a_class_names_one_thing() -> None:
+    """But for layer records, whose layers are called like them, and what stands in for classes of `transformers`."""
+    places: dict[str, set[str]] = {}
+    for path in PACKAGE.rglob("*.py"):
+        place = path.relative_to(PACKAGE).as_posix()
+        if place not in ("architecture.py", "spectral.py") and not place.startswith("bridges/"):
+            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    places.setdefault(node.name, set()).add(place)
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def test_files_and_functions_stay_small() -> None:
+    """Files up to 350 lines, functions up to 50 without their docstring."""
+    long = []
+    for path in PACKAGE.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        if (lines := text.count("\n")) > 350:
+            long.append(f"{path.name}: {lines} lines")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                body = node.body[1:] if ast.get_docstring(node) else node.body
+                size = (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+                if size > 50:
+                    long.append(f"{path.name}, {node.name}: {size} lines")
+    assert long == []

@@ -12,11 +12,11 @@ import soundfile
 from recodec.atomic import write_text
 from recodec.evaluation.clips import Clip
 from recodec.evaluation.codecs import parse_codecs
-from recodec.evaluation.jobs import Job, Outcome, failed, run_job
 from recodec.evaluation.report import report_page
 from recodec.evaluation.report.curves import curve_svg
 from recodec.evaluation.report.pictures import spectrogram_db, waveform_path
 from recodec.evaluation.summary import summarize
+from recodec.evaluation.trials import Outcome, Trial, failed, run_trial
 from support.browser import open_page
 from support.signals import noise, sine, voice
 
@@ -33,8 +33,8 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> list[Outcome]:
         clip = Clip(str(folder / name), kind, NAME if kind == "speech" else name)
         keep = str(folder / "audio") if kind == "speech" else None
         codecs = parse_codecs(["opus@6,12", "lowpass", "reference"])
-        found += [run_job(Job(clip, codec, ("si_snr", "mel_distance"), keep)) for codec in codecs]
-    broken = Job(Clip(str(folder / "absent.wav")), parse_codecs(["lowpass"])[0], ())
+        found += [run_trial(Trial(clip, codec, ("si_snr", "mel_distance"), keep)) for codec in codecs]
+    broken = Trial(Clip(str(folder / "absent.wav")), parse_codecs(["lowpass"])[0], ())
     return [*found, failed(broken, "is <gone>")]
 
 

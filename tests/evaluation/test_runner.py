@@ -15,16 +15,16 @@ from click.testing import CliRunner
 
 from recodec.cli.evaluate import evaluate as verb
 from recodec.errors import AudioError, ConfigError
-from recodec.evaluation import jobs, runner
+from recodec.evaluation import runner, trials
 from recodec.evaluation.campaign import Campaign, evaluate
 from recodec.evaluation.clips import Clip, gather_clips
 from recodec.evaluation.codebooks import codebook_use, entropy_bits
 from recodec.evaluation.codecs import parse_codecs
-from recodec.evaluation.jobs import Job, Outcome, run_job
 from recodec.evaluation.metrics import PAIR_METRICS
 from recodec.evaluation.results import COLUMNS, tidy_rows, write_results
 from recodec.evaluation.runner import JOURNAL_NAME, read_journal, run
 from recodec.evaluation.summary import summarize, text_table, time_table
+from recodec.evaluation.trials import Outcome, Trial, run_trial
 from recodec.processes import WorkerPool
 from support.signals import noise, voice
 
@@ -41,31 +41,31 @@ def clips(tmp_path: Path) -> list[Clip]:
     return [Clip(str(tmp_path / name), kind) for name, kind in kinds.items()]
 
 
-def in_process(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
-    """Do jobs here rather than in processes, which take seconds to start; returns the jobs done."""
-    done: list[Job] = []
+def in_process(monkeypatch: pytest.MonkeyPatch) -> list[Trial]:
+    """Do trials here rather than in processes, which take seconds to start; returns the trials done."""
+    done: list[Trial] = []
 
-    def do(job: Job) -> Outcome:
-        done.append(job)
-        return run_job(job)
+    def do(trial: Trial) -> Outcome:
+        done.append(trial)
+        return run_trial(trial)
 
-    monkeypatch.setattr(runner, "run_job", do)
+    monkeypatch.setattr(runner, "run_trial", do)
     monkeypatch.setattr(runner, "WorkerPool", lambda workers, one_thread: WorkerPool(0))
     return done
 
 
 def test_two_processes_and_one_that_dies(clips: list[Clip], tmp_path: Path) -> None:
     codecs = parse_codecs(["lowpass"])
-    good = [Job(clip, codecs[0], CHEAP) for clip in clips]
+    good = [Trial(clip, codecs[0], CHEAP) for clip in clips]
     environment = dict(os.environ)
-    killer = Job(_Killer(clips[0].path), codecs[0], CHEAP)
+    killer = Trial(_Killer(clips[0].path), codecs[0], CHEAP)
     outcomes = {o.key: o for o in run([good[0], killer, *good[1:]], workers=2, folder=tmp_path / "out")}
     assert len(outcomes) == 4
     assert "process died" in (outcomes[killer.key].error or "")
     assert "broken.wav" in (outcomes[good[2].key].error or "")
-    for job in good[:2]:
-        here = run_job(job)
-        assert outcomes[job.key].values["si_snr"] == here.values["si_snr"]
+    for trial in good[:2]:
+        here = run_trial(trial)
+        assert outcomes[trial.key].values["si_snr"] == here.values["si_snr"]
     assert dict(os.environ) == environment
     assert len(read_journal(tmp_path / "out")) == 4
 
@@ -80,7 +80,7 @@ class _Killer(Clip):
 def test_an_interrupted_run_goes_on(clips: list[Clip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = in_process(monkeypatch)
     campaign = Campaign(clips[:2], parse_codecs(["opus@6,12"]), CHEAP, players=1)
-    todo = campaign.jobs(tmp_path / "out")
+    todo = campaign.trials(tmp_path / "out")
     stream = run(todo, folder=tmp_path / "out")
     first = [next(stream), next(stream)]
     stream.close()
@@ -88,9 +88,9 @@ def test_an_interrupted_run_goes_on(clips: list[Clip], tmp_path: Path, monkeypat
     whole = journal.read_text()
     journal.write_text(whole[:-40])  # the second line torn, as by a power cut
     again = {o.key: o for o in run(todo, folder=tmp_path / "out")}
-    assert set(again) == {job.key for job in todo}
-    assert [job.key for job in done].count(first[0].key) == 1
-    assert [job.key for job in done].count(first[1].key) == 2
+    assert set(again) == {trial.key for trial in todo}
+    assert [trial.key for trial in done].count(first[0].key) == 1
+    assert [trial.key for trial in done].count(first[1].key) == 2
     assert again[first[0].key] == first[0]
     count = len(done)
     assert len(list(run(todo, folder=tmp_path / "out"))) == 4
@@ -98,7 +98,7 @@ def test_an_interrupted_run_goes_on(clips: list[Clip], tmp_path: Path, monkeypat
     # A file that changed is measured anew, and so is one whose kept audio was removed.
     soundfile.write(clips[1].path, noise(0.6, RATE).T, RATE)
     Path(todo[0].audio_path or "").unlink()
-    assert len(list(run(campaign.jobs(tmp_path / "out"), folder=tmp_path / "out"))) == 4
+    assert len(list(run(campaign.trials(tmp_path / "out"), folder=tmp_path / "out"))) == 4
     assert len(done) == count + 3
 
 
@@ -128,7 +128,7 @@ def test_a_campaign_writes_everything(clips: list[Clip], tmp_path: Path, monkeyp
 
 def test_parquet_holds_the_same(clips: list[Clip], tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
-    outcomes = [run_job(Job(clip, codec, CHEAP)) for clip in clips for codec in parse_codecs(["opus@12"])]
+    outcomes = [run_trial(Trial(clip, codec, CHEAP)) for clip in clips for codec in parse_codecs(["opus@12"])]
     write_results(tmp_path / "r.parquet", outcomes)
     table = parquet.read_table(tmp_path / "r.parquet").to_pylist()
     expected = tidy_rows(outcomes)
@@ -142,21 +142,21 @@ def test_parquet_holds_the_same(clips: list[Clip], tmp_path: Path) -> None:
 def test_metrics_keep_to_their_kinds_and_faults_cost_one_value(
     clips: list[Clip], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    music = run_job(Job(clips[1], parse_codecs(["reference"])[0], ("stoi", "si_snr")))
+    music = run_trial(Trial(clips[1], parse_codecs(["reference"])[0], ("stoi", "si_snr")))
     assert set(music.values) == {"si_snr"}
     assert music.values["si_snr"] == 100.0
     broken = PAIR_METRICS["mel_distance"].__class__(
         "mel_distance", "", "", 0, 1, "lower", "", "", lambda pair: 1 // 0
     )  # fmt: skip
-    monkeypatch.setitem(jobs.PAIR_METRICS, "mel_distance", broken)
-    outcome = run_job(Job(clips[0], parse_codecs(["reference"])[0], CHEAP))
+    monkeypatch.setitem(trials.PAIR_METRICS, "mel_distance", broken)
+    outcome = run_trial(Trial(clips[0], parse_codecs(["reference"])[0], CHEAP))
     assert outcome.error is None
     assert "ZeroDivisionError" in outcome.undefined["mel_distance"]
     assert set(outcome.values) == {"si_snr"}
 
 
 def test_a_codec_that_cannot_be_built_is_reported(clips: list[Clip], tmp_path: Path) -> None:
-    outcome = run_job(Job(clips[0], parse_codecs([f"recodec:{tmp_path / 'none'}@6"])[0], CHEAP))
+    outcome = run_trial(Trial(clips[0], parse_codecs([f"recodec:{tmp_path / 'none'}@6"])[0], CHEAP))
     assert outcome.error
     assert json.loads(json.dumps(outcome.to_dict()))["error"] == outcome.error
 

@@ -30,7 +30,7 @@ _UNKNOWN_FRAMES = 2**62  # what libsndfile says, or more, where it does not know
 _NOT_COUNTED = ("MP3",)  # formats whose headers promise an estimate
 
 
-class Decoder(Protocol):
+class FileDecoder(Protocol):
     """One recording, as its format stores it."""
 
     rate_hz: int
@@ -220,7 +220,7 @@ class ChainedDecoder:
             yield from decoder.pieces()
 
 
-def open_decoder(file: IO[bytes], name: str, *, partial: bool = False) -> Decoder:
+def open_decoder(file: IO[bytes], name: str, *, partial: bool = False) -> FileDecoder:
     """Find out what a file is, and open it.
 
     Args:
@@ -286,7 +286,7 @@ def raw_decoder(file: IO[bytes], pcm: Pcm, name: str) -> PcmDecoder:
     return PcmDecoder(file, WavHeader(pcm, None), name)
 
 
-def _open_by_ffmpeg(file: IO[bytes], name: str, reason: str) -> Decoder:
+def _open_by_ffmpeg(file: IO[bytes], name: str, reason: str) -> FileDecoder:
     if _looks_like_text(file):
         raise AudioError(f"{name} is not an audio file ({reason})")
     if find_spec("av") is None:
@@ -305,7 +305,7 @@ def _looks_like_text(file: IO[bytes]) -> bool:
     return all(32 <= byte < 127 or byte in b"\t\r\n" for byte in front)
 
 
-def checked(decoder: Decoder, name: str) -> Decoder:
+def checked(decoder: FileDecoder, name: str) -> FileDecoder:
     """The same decoder, after a look at its rate.
 
     Raises:

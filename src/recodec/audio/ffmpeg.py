@@ -22,7 +22,7 @@ _WAV_ORDER = ("FL", "FR", "FC", "LFE", "BL", "BR", "FLC", "FRC", "BC", "SL", "SR
 
 
 class AvDecoder:
-    """The first sound of a file by FFmpeg. See `decoders.Decoder`.
+    """The first sound of a file by FFmpeg. See `decoders.FileDecoder`.
 
     Args:
         file: that can seek.

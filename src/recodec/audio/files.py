@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import AudioError, ConfigError
 from ..pipes import Unread, read_up_to
-from .decoders import FRONT_BYTES, READ_SAMPLES, Decoder, checked, nothing, open_decoder, open_wav, raw_decoder
+from .decoders import FRONT_BYTES, READ_SAMPLES, FileDecoder, checked, nothing, open_decoder, open_wav, raw_decoder
 from .mixing import Mixer
 from .pcm import Pcm
 from .resampling import Resampler, check_rate, resampled_length
@@ -79,7 +79,7 @@ class AudioReader:
             self._mixer = Mixer(self.source_channels, self.channels, mask=decoder.places, select=select, name=self.name)
             self.note = self._mixer.note
             self._promised = decoder.num_samples
-            self._decoder: Decoder | None = decoder
+            self._decoder: FileDecoder | None = decoder
             if self.num_samples == 0:
                 raise AudioError(f"{self.name} has no samples, or too few to make one at {self.rate_hz} Hz")
             self._stack = stack.pop_all()
@@ -133,13 +133,13 @@ class _Opening:
     def __init__(self, source: Source, name: str, raw: Pcm | None, partial: bool, stack: ExitStack) -> None:
         self._name, self._raw, self._partial = name, raw, partial
         self._file = _open_binary(source, name, stack)
-        self._piped: Decoder | None = None
+        self._piped: FileDecoder | None = None
         if not self._file.seekable():
             self._piped = self._from_pipe(stack)
         elif self._file.seek(0, os.SEEK_END) == 0:
             raise AudioError(f"{name} is empty")
 
-    def decoder(self) -> Decoder:
+    def decoder(self) -> FileDecoder:
         """A decoder that stands at the start.
 
         Raises:
@@ -155,7 +155,7 @@ class _Opening:
             return raw_decoder(self._file, self._raw, self._name)
         return open_decoder(self._file, self._name, partial=self._partial)
 
-    def _from_pipe(self, stack: ExitStack) -> Decoder | None:
+    def _from_pipe(self, stack: ExitStack) -> FileDecoder | None:
         """A decoder of what can be read as it comes; else nothing, and a copy of the pipe is the file."""
         if self._raw is not None:
             return raw_decoder(self._file, self._raw, self._name)

@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 
 from ..errors import AudioError
-from .decoders import Decoder, Guarded, PcmDecoder, SndfileDecoder, checked, open_decoder
+from .decoders import FileDecoder, Guarded, PcmDecoder, SndfileDecoder, checked, open_decoder
 from .samples import Samples, check_samples
 
 # Decoders with a memory begin this many samples early, so that what is wanted does not depend on where they begin.
@@ -91,7 +91,7 @@ def _sought(file: IO[bytes], name: str, start: int, count: int, run_up: int) -> 
     return audio[:, start - early :]
 
 
-def _from_the_start(decoder: Decoder, start: int, count: int) -> Samples:
+def _from_the_start(decoder: FileDecoder, start: int, count: int) -> Samples:
     parts, position = [np.zeros((decoder.channels, 0), np.float32)], 0
     for piece in decoder.pieces():
         begin, end = max(0, start - position), start + count - position

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ..architecture import spectral_tensors
 from ..atomic import write_text
 from ..config import EncodecConfig
 from ..errors import CheckpointError, ConfigError
-from ..spectral import SPECTRAL_CONFIG_NAME, SPECTRAL_WEIGHTS_NAME, SpectralConfig
+from ..spectral import SPECTRAL_CONFIG_NAME, SPECTRAL_WEIGHTS_NAME, SpectralConfig, spectral_tensors
 from .files import write_safetensors
 
 _VOCOS_CODEBOOKS = "feature_extractor.codebook_weights"

@@ -7,7 +7,7 @@ from .codec import Codec
 from .container import AnyLM, open_reader
 from .ecdc_file import EcdcReader, EcdcWriter
 from .engine import Decoder, Engine
-from .files import Coded
+from .files import CodedFile
 from .latency import Latency
 from .loading import DECODERS, DTYPES, ENGINES, ModelChoice, load_language_model, read_spectral
 from .streams import StreamDecoder, StreamEncoder
@@ -18,7 +18,7 @@ __all__ = [
     "ENGINES",
     "AnyLM",
     "Codec",
-    "Coded",
+    "CodedFile",
     "Decoder",
     "EcdcReader",
     "EcdcWriter",

@@ -261,7 +261,7 @@ class Codec(ArrayCodec):
 
     def compress_file(
         self, source: str | Path, target: str | Path, bandwidth: float | None = None, **options: Any
-    ) -> files.Coded:
+    ) -> files.CodedFile:
         """Compress an audio file to an `.ecdc` file, in constant memory, resampled and mixed to what the model takes.
 
         Args:
@@ -282,7 +282,7 @@ class Codec(ArrayCodec):
     def decompress_file(
         self, source: str | Path, target: str | Path, *, tolerant: bool = False, lm: AnyLM | None = None,
         overwrite: bool = False, decoder: str = "auto",
-    ) -> files.Coded:  # fmt: skip
+    ) -> files.CodedFile:  # fmt: skip
         """Decompress an `.ecdc` file to an audio file (by its suffix: .wav, .flac, .ogg), in constant memory.
 
         Arguments and errors as in `decompress` and `writer`. Returns the sizes, for a message.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Coded:
+class CodedFile:
     """Sizes of a recording and of its `.ecdc` file.
 
     Attributes:
@@ -109,7 +109,7 @@ def unpack(
 
 def compress_file(
     codec: Codec, source: str | Path, target: str | Path, bandwidth: float | None, **options: Any
-) -> Coded:
+) -> CodedFile:
     """See `Codec.compress_file`."""
     from ..audio.files import AudioReader
 
@@ -120,12 +120,12 @@ def compress_file(
     ):
         for piece in reader.pieces():
             writer.push(piece)
-    return Coded(writer.num_samples, rate, os.path.getsize(target))
+    return CodedFile(writer.num_samples, rate, os.path.getsize(target))
 
 
 def decompress_file(
     codec: Codec, source: str | Path, target: str | Path, *, tolerant: bool, overwrite: bool, **options: Any
-) -> Coded:
+) -> CodedFile:
     """See `Codec.decompress_file`."""
     from ..audio.writer import AudioWriter
 
@@ -138,4 +138,4 @@ def decompress_file(
             for piece in codec.play(reader, **options):
                 writer.write(piece)
                 count += piece.shape[1]
-    return Coded(count, rate, os.path.getsize(source), reader.lost_samples)
+    return CodedFile(count, rate, os.path.getsize(source), reader.lost_samples)

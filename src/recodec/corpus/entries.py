@@ -37,7 +37,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """The audio of one row of a table, which `read` finds when it is wanted."""
 
     read: Callable[[str, str, int], Sound | None]
@@ -46,7 +46,7 @@ class Row:
     number: int
 
 
-Sound = str | bytes | tuple[np.ndarray, int] | Part | Row
+Sound = str | bytes | tuple[np.ndarray, int] | Part | TableRow
 """Where the audio of a recording is: the path of a file, the bytes of one, samples (C, T) or (T,) and their rate in
 Hz, or a place in a larger file."""
 

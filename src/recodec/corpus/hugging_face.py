@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from ..errors import ConfigError
-from .entries import Entry, Recording, Row, Sound
+from .entries import Entry, Recording, Sound, TableRow
 from .parquet import audio_column, recording_of, sound_of, without
 
 _BATCH_ROWS = 32
@@ -64,7 +64,9 @@ def _load(folder: Path) -> Any:
 def dataset_rows(entry: Entry) -> Iterator[Recording]:
     """The recordings of an entry, whose audio is read when it is wanted."""
     for row in range(entry.first, entry.first + entry.count):
-        yield Recording(f"{entry.id}/{row}", f"{entry.path}, row {row}", Row(_read_row, entry.path, entry.detail, row))
+        yield Recording(
+            f"{entry.id}/{row}", f"{entry.path}, row {row}", TableRow(_read_row, entry.path, entry.detail, row)
+        )
 
 
 _kept = lru_cache(maxsize=16)(_load)

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import ConfigError
-from .entries import Entry, Recording, Row, Sound
+from .entries import Entry, Recording, Sound, TableRow
 from .manifests import FILE_COLUMNS
 from .names import printable
 
@@ -155,7 +155,7 @@ def sound_of(value: Any, folder: Path) -> Sound | None:
 def parquet_rows(entry: Entry) -> Iterator[Recording]:
     """The recordings of an entry, whose audio is read when it is wanted."""
     for row in range(entry.first, entry.first + entry.count):
-        sound = Row(_read_row, entry.path, entry.detail, row)
+        sound = TableRow(_read_row, entry.path, entry.detail, row)
         yield Recording(f"{entry.id}/{row}", f"{entry.path}/{row}", sound)
 
 

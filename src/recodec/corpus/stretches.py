@@ -15,7 +15,7 @@ from ..audio.resampling import check_rate
 from ..audio.samples import Samples, check_samples
 from ..audio.stretches import Shape, read_stretch, shape_of
 from ..errors import AudioError, RecodecError
-from .entries import Entry, Part, Recording, Row, Sound, open_bytes
+from .entries import Entry, Part, Recording, Sound, TableRow, open_bytes
 from .reading import read_entry, reason
 from .tars import tar_parts
 
@@ -112,9 +112,9 @@ def _shape(recording: Recording) -> Shape:
 
 def _found(sound: Sound | None) -> str | bytes | Part | tuple[np.ndarray, int]:
     """The audio itself, for a row of a table."""
-    if isinstance(sound, Row):
+    if isinstance(sound, TableRow):
         sound = sound.read(sound.path, sound.column, sound.number)
-    if sound is None or isinstance(sound, Row):
+    if sound is None or isinstance(sound, TableRow):
         raise AudioError("the row has no audio")
     return sound
 

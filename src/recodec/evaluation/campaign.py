@@ -11,10 +11,10 @@ from ..errors import AudioError, ConfigError
 from .clips import Clip
 from .codebooks import codebook_use
 from .codecs import CodecSpec
-from .jobs import Job, Outcome
 from .metrics import PAIR_METRICS
 from .results import write_codebooks, write_results
 from .runner import run
+from .trials import Outcome, Trial
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,15 @@ class Campaign:
         if unknown:
             raise ConfigError(f"unknown metric {unknown[0]!r}; known are {', '.join(PAIR_METRICS)}")
 
-    def jobs(self, folder: str | Path) -> list[Job]:
-        """Jobs clip by clip, the same clip's codecs next to each other."""
+    def trials(self, folder: str | Path) -> list[Trial]:
+        """Trials clip by clip, the same clip's codecs next to each other."""
         audible: dict[str, int] = {}
-        jobs = []
+        trials = []
         for clip in self.clips:
             audible[clip.kind] = audible.get(clip.kind, 0) + 1
             keep = str(Path(folder) / "audio") if audible[clip.kind] <= self.players else None
-            jobs += [Job(clip, codec, tuple(self.metrics), keep) for codec in self.codecs]
-        return jobs
+            trials += [Trial(clip, codec, tuple(self.metrics), keep) for codec in self.codecs]
+        return trials
 
 
 def evaluate(
@@ -64,7 +64,7 @@ def evaluate(
     report: bool = True,
     watch: Callable[[Iterable[Outcome], int], Iterable[Outcome]] | None = None,
 ) -> list[Outcome]:
-    """Do all jobs of a campaign and write what came of them into a folder.
+    """Do all trials of a campaign and write what came of them into a folder.
 
     Written are `journal.jsonl` (as work goes on; a run that was interrupted is resumed from it), the
     tidy table, `codebooks.csv` if a codec has codebooks, and `report.html`.
@@ -78,7 +78,7 @@ def evaluate(
         watch: wraps the stream of outcomes, which is `watch(outcomes, total)`, for a progress bar.
 
     Returns:
-        the outcomes in the order of the jobs.
+        the outcomes in the order of the trials.
 
     Raises:
         ConfigError: for a table of another ending.
@@ -87,10 +87,10 @@ def evaluate(
         raise ConfigError(f"results are written as .csv or .parquet, not as {table!r}")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    jobs = campaign.jobs(folder)
-    stream: Iterable[Outcome] = run(jobs, workers=workers, folder=folder)
-    found = {outcome.key: outcome for outcome in (watch(stream, len(jobs)) if watch else stream)}
-    outcomes = [found[job.key] for job in jobs]
+    trials = campaign.trials(folder)
+    stream: Iterable[Outcome] = run(trials, workers=workers, folder=folder)
+    found = {outcome.key: outcome for outcome in (watch(stream, len(trials)) if watch else stream)}
+    outcomes = [found[trial.key] for trial in trials]
     write_results(folder / table, outcomes)
     levels = codebook_use(outcomes)
     if levels:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .jobs import Outcome
+from .trials import Outcome
 
 
 @dataclass(frozen=True)

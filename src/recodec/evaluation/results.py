@@ -12,8 +12,8 @@ from typing import Any
 from ..atomic import atomic_write, write_text
 from ..errors import ConfigError
 from .codebooks import LevelUse
-from .jobs import Outcome
 from .metrics import ALL_METRICS
+from .trials import Outcome
 
 COLUMNS = ("clip", "kind", "codec", "family", "bandwidth_kbps", "metric", "value", "unit", "note", "seconds", "path")
 ERROR = "error"
@@ -24,7 +24,7 @@ def tidy_rows(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
     """Rows with the keys of `COLUMNS`.
 
     `value` is NaN where a metric is undefined, and `note` says why; `seconds` is the time it took.
-    A job that failed is one row with the metric `error`.
+    A trial that failed is one row with the metric `error`.
     """
     rows = []
     for outcome in outcomes:

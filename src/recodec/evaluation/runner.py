@@ -1,4 +1,4 @@
-"""Many jobs in parallel processes, with a journal so that an interrupted run goes on where it was."""
+"""Many trials in parallel processes, with a journal so that an interrupted run goes on where it was."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from pathlib import Path
 from typing import IO
 
 from ..processes import Died, WorkerPool, usable_cores
-from .jobs import Job, Outcome, failed, run_job
+from .trials import Outcome, Trial, failed, run_trial
 
 JOURNAL_NAME = "journal.jsonl"
 
 
 def run(
-    jobs: Sequence[Job], *, workers: int | None = None, folder: str | Path | None = None
+    trials: Sequence[Trial], *, workers: int | None = None, folder: str | Path | None = None
 ) -> Generator[Outcome, None, None]:
-    """Do the jobs, and yield each outcome as it comes: first those that the journal has, then new ones.
+    """Do the trials, and yield each outcome as it comes: first those that the journal has, then new ones.
 
     Every worker is a process of one thread, so that all cores are busy and speeds are comparable.
-    A job that kills its process is reported like any that fails.
+    A trial that kills its process is reported like any that fails.
 
     Args:
-        jobs: what to do.
+        trials: what to do.
         workers: processes; by default one for each core that this process may use.
-        folder: where the journal is kept. Without it nothing is remembered. Failed jobs are not
+        folder: where the journal is kept. Without it nothing is remembered. Failed trials are not
             taken from a journal, but tried again.
     """
     known = read_journal(folder) if folder is not None else {}
     todo = []
-    for job in jobs:
-        old = known.get(job.key)
+    for trial in trials:
+        old = known.get(trial.key)
         if old is not None and old.error is None and (old.audio is None or Path(old.audio).exists()):
             yield old
         else:
-            todo.append(job)
+            todo.append(trial)
     if not todo:
         return
     workers = min(workers or usable_cores(), len(todo))
     with _journal(folder) as journal, WorkerPool(workers, one_thread=True) as pool:
-        for job, found in pool.map(run_job, todo, ordered=False):
-            outcome = _outcome(job, found)
+        for trial, found in pool.map(run_trial, todo, ordered=False):
+            outcome = _outcome(trial, found)
             if journal is not None:
                 journal.write(json.dumps(outcome.to_dict()) + "\n")
                 journal.flush()
@@ -63,9 +63,9 @@ def read_journal(folder: str | Path) -> dict[str, Outcome]:
     return known
 
 
-def _outcome(job: Job, found: Outcome | Died) -> Outcome:
+def _outcome(trial: Trial, found: Outcome | Died) -> Outcome:
     if isinstance(found, Died):
-        return failed(job, "the process died (a crash in a codec or a metric, or too little memory)")
+        return failed(trial, "the process died (a crash in a codec or a metric, or too little memory)")
     return found
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from .bootstrap import Interval, bootstrap_mean
 from .clips import KINDS
-from .jobs import Outcome
 from .metrics import ALL_METRICS
+from .trials import Outcome
 
 
 @dataclass(frozen=True)

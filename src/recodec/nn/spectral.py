@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .. import architecture as arch
+from .. import spectral as arch
 from ..spectral import SpectralConfig
 from .layers import Layer, NetworkState
 from .streamable import select_streams, stack_streams

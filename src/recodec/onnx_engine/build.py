@@ -16,7 +16,7 @@ from .. import architecture as arch
 from ..config import EncodecConfig
 from .graph import Graph
 from .layers import LayerBuilder
-from .plan import Phase, Plan, decoder_plan, encoder_plan
+from .plan import Phase, StreamPlan, decoder_plan, encoder_plan
 
 _SCALE_FLOOR = 1e-8  # keeps silence from being divided by zero (paper section 3.4, as released)
 
@@ -81,7 +81,7 @@ def decoder_graph(config: EncodecConfig, phase: Phase) -> ModelProto:
     return graph.model()
 
 
-def _keeps(plan: Plan, phase: Phase, config: EncodecConfig) -> bool:
+def _keeps(plan: StreamPlan, phase: Phase, config: EncodecConfig) -> bool:
     """Whether a stream can go on after the graph of this phase."""
     return config.is_streamable and phase in (Phase.STEP, plan.start)
 

@@ -38,7 +38,7 @@ class Phase(Enum):
 
 
 @dataclass(frozen=True)
-class Plan:
+class StreamPlan:
     """What the pushes of one network's stream must look like.
 
     Attributes:
@@ -58,24 +58,26 @@ class Plan:
     flush: bool = False
 
 
-def encoder_plan(config: EncodecConfig) -> Plan:
-    """Plan of the encoder, whose unit is a hop of samples."""
+def encoder_plan(config: EncodecConfig) -> StreamPlan:
+    """StreamPlan of the encoder, whose unit is a hop of samples."""
     return _plan(arch.encoder_layers(config), config.hop_length, config.pad_mode)
 
 
-def decoder_plan(config: EncodecConfig) -> Plan:
-    """Plan of the decoder, whose unit is a frame."""
+def decoder_plan(config: EncodecConfig) -> StreamPlan:
+    """StreamPlan of the decoder, whose unit is a frame."""
     return _plan(arch.decoder_layers(config), 1, config.pad_mode)
 
 
-def spectral_plan(config: SpectralConfig) -> Plan:
-    """Plan of a spectral decoder, whose unit is a frame. The first push reaches beyond the first windows, which
+def spectral_plan(config: SpectralConfig) -> StreamPlan:
+    """StreamPlan of a spectral decoder, whose unit is a frame. The first push reaches beyond the first windows, which
     are not overlapped from the left: within a stream, windows overlap alike everywhere."""
     first, ahead = config.look_ahead_frames + config.parts - 1, config.look_ahead > 0
-    return Plan(1, first, Phase.START, tail=not ahead, flush=ahead)  # only what looks ahead has frames left at the end
+    return StreamPlan(
+        1, first, Phase.START, tail=not ahead, flush=ahead
+    )  # only what looks ahead has frames left at the end
 
 
-def _plan(layers: tuple[arch.Layer, ...], unit: int, pad_mode: str) -> Plan:
+def _plan(layers: tuple[arch.Layer, ...], unit: int, pad_mode: str) -> StreamPlan:
     first, rate, cut = 1, unit, 0  # n units are n * rate - cut steps at the current layer
     for layer in arch.weighted_layers(layers):
         if isinstance(layer, arch.Conv):
@@ -87,5 +89,5 @@ def _plan(layers: tuple[arch.Layer, ...], unit: int, pad_mode: str) -> Plan:
             rate *= layer.stride
             cut = cut * layer.stride + layer.trim[0]
     if cut:
-        return Plan(unit, first, Phase.START, tail=True)
-    return Plan(unit, first, Phase.WHOLE if pad_mode == "reflect" else Phase.STEP, tail=False)
+        return StreamPlan(unit, first, Phase.START, tail=True)
+    return StreamPlan(unit, first, Phase.WHOLE if pad_mode == "reflect" else Phase.STEP, tail=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from onnx import ModelProto, TensorProto
 
-from .. import architecture as arch
+from .. import spectral as arch
 from ..config import EncodecConfig
 from ..spectral import SpectralConfig
 from .build import look_up

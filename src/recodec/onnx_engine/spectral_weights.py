@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import architecture as arch
+from .. import spectral as arch
 from ..spectral import SpectralConfig
 from .weights import Tensors
 

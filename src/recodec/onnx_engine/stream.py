@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import ConfigError
-from .plan import Phase, Plan
+from .plan import Phase, StreamPlan
 from .sessions import Session, Sessions
 
 
@@ -41,7 +41,7 @@ class StreamedNetwork:
         self,
         sessions: Sessions,
         part: str,
-        plan: Plan,
+        plan: StreamPlan,
         ends: tuple[str, str],
         empty: np.ndarray,
         *,

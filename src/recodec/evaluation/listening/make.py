@@ -13,8 +13,8 @@ from ...atomic import write_text
 from ...errors import ConfigError
 from ..clips import Clip
 from ..codecs import AudioCodec, CodecSpec, transcode
-from ..jobs import flac_bytes
 from ..report.pictures import data_uri, waveform_path
+from ..trials import flac_bytes
 from ..web import render, script_json
 
 FORMAT, VERSION = "recodec-listening-test", 1

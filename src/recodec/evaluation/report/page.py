@@ -11,9 +11,9 @@ from ...audio import read_audio
 from ..bootstrap import Interval
 from ..clips import KINDS
 from ..codebooks import codebook_use
-from ..jobs import Outcome
 from ..metrics import ALL_METRICS, PAIR_METRICS, Metric
 from ..summary import Cell, format_number, step_times, summarize
+from ..trials import Outcome
 from ..web import render, script_json
 from .curves import FAINT, INK, curve_svg, family_styles
 from .pictures import data_uri, spectrogram_image, waveform_path
@@ -129,7 +129,7 @@ def _note(outcome: Outcome) -> str:
 
 
 def _flac(audio: Any, rate_hz: int) -> str:
-    from ..jobs import flac_bytes
+    from ..trials import flac_bytes
 
     return data_uri("audio/flac", flac_bytes(audio, rate_hz))
 

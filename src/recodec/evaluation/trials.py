@@ -1,4 +1,4 @@
-"""One job: a clip through a codec, and every metric of the result. Runs in a worker process."""
+"""One trial: a clip through a codec, and every metric of the result. Runs in a worker process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .metrics import PAIR_METRICS, STREAM_METRICS, Pair, UndefinedMetricError
 
 
 @dataclass(frozen=True)
-class Job:
+class Trial:
     """A clip, a codec, the pair metrics to take, and where to keep the decoded audio, if at all."""
 
     clip: Clip
@@ -31,7 +31,7 @@ class Job:
 
     @property
     def key(self) -> str:
-        """Identifies the job and the state of the files it reads, so that finished work is known again."""
+        """Identifies the trial and the state of the files it reads, so that finished work is known again."""
         parts = [repr(self), _stamp(self.clip.path)]
         if self.codec.model:
             parts += [_stamp(path) for path in _weight_files(self.codec.model)]
@@ -48,15 +48,15 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a job.
+    """What came of a trial.
 
     Attributes:
-        key: of the job.
+        key: of the trial.
         clip, kind, codec, family, bandwidth_kbps: whose it is.
         values: metric to value.
         undefined: metric to the reason why it has none.
         seconds: step (`load`, which includes checkpoints, `encode`, `decode`, a metric) to the time it took.
-        error: why the job failed as a whole, or `None`.
+        error: why the trial failed as a whole, or `None`.
         code_counts: for each level a map from code to how often it came; empty without codebooks.
         codebook_size: entries of a codebook, or `None`.
         duration_s: of the clip.
@@ -85,30 +85,30 @@ class Outcome:
         return asdict(self)
 
 
-def failed(job: Job, reason: str) -> Outcome:
-    """The outcome of a job that could not be done."""
-    return Outcome(error=reason, **_whose(job))
+def failed(trial: Trial, reason: str) -> Outcome:
+    """The outcome of a trial that could not be done."""
+    return Outcome(error=reason, **_whose(trial))
 
 
-def run_job(job: Job) -> Outcome:
-    """Do a job. A file or a codec that fails gives an outcome with `error`; nothing is raised for them."""
+def run_trial(trial: Trial) -> Outcome:
+    """Do a trial. A file or a codec that fails gives an outcome with `error`; nothing is raised for them."""
     start = time.perf_counter()
     try:
-        audio, rate_hz, features = _recording(job.clip, _stamp(job.clip.path))
-        codec = _codec(job.codec)
+        audio, rate_hz, features = _recording(trial.clip, _stamp(trial.clip.path))
+        codec = _codec(trial.codec)
         load_s = time.perf_counter() - start
         coded = transcode(codec, audio, rate_hz)
-        pair = Pair(audio, coded.audio, rate_hz, job.clip.kind, features)
+        pair = Pair(audio, coded.audio, rate_hz, trial.clip.kind, features)
     except (RecodecError, OSError, ImportError) as error:
-        return failed(job, str(error) or type(error).__name__)
+        return failed(trial, str(error) or type(error).__name__)
     except Exception as error:  # a peer's or a library's own error must not end a long run
-        return failed(job, f"{type(error).__name__}: {error}")
-    if job.audio_path is not None:
-        _keep(job.audio_path, coded.audio, rate_hz)
-    return _measure(job, coded, pair, load_s)
+        return failed(trial, f"{type(error).__name__}: {error}")
+    if trial.audio_path is not None:
+        _keep(trial.audio_path, coded.audio, rate_hz)
+    return _measure(trial, coded, pair, load_s)
 
 
-def _measure(job: Job, coded: Coded, pair: Pair, load_s: float) -> Outcome:
+def _measure(trial: Trial, coded: Coded, pair: Pair, load_s: float) -> Outcome:
     values: dict[str, float] = {}
     undefined: dict[str, str] = {}
     seconds = {"load": load_s, "encode": coded.encode_s, "decode": coded.decode_s}
@@ -117,7 +117,7 @@ def _measure(job: Job, coded: Coded, pair: Pair, load_s: float) -> Outcome:
             values[key] = metric.measure(coded)
         except UndefinedMetricError as error:
             undefined[key] = str(error)
-    for key in job.metrics:
+    for key in trial.metrics:
         metric = PAIR_METRICS[key]
         if pair.kind not in metric.kinds:
             continue
@@ -133,21 +133,21 @@ def _measure(job: Job, coded: Coded, pair: Pair, load_s: float) -> Outcome:
     counts = [] if encoded.codes is None else [_counts(level) for level in encoded.codes]
     return Outcome(
         values=values, undefined=undefined, seconds=seconds, code_counts=counts,
-        codebook_size=encoded.codebook_size, duration_s=pair.seconds, audio=job.audio_path, **_whose(job),
+        codebook_size=encoded.codebook_size, duration_s=pair.seconds, audio=trial.audio_path, **_whose(trial),
     )  # fmt: skip
 
 
-def _whose(job: Job) -> dict[str, Any]:
-    clip, codec = job.clip, job.codec
+def _whose(trial: Trial) -> dict[str, Any]:
+    clip, codec = trial.clip, trial.codec
     return {
-        "key": job.key, "clip": clip.name, "path": clip.path, "kind": clip.kind, "codec": str(codec),
+        "key": trial.key, "clip": clip.name, "path": clip.path, "kind": clip.kind, "codec": str(codec),
         "family": codec.family, "label": codec.label, "bandwidth_kbps": codec.bandwidth_kbps,
     }  # fmt: skip
 
 
 @lru_cache(maxsize=2)
 def _recording(clip: Clip, stamp: str) -> tuple[np.ndarray, int, dict[Hashable, Any]]:
-    """A clip, its rate, and room for what metrics know of it: jobs of one clip come one after the other."""
+    """A clip, its rate, and room for what metrics know of it: trials of one clip come one after the other."""
     audio, rate_hz = clip.read()
     return audio, rate_hz, {}
 

@@ -1,6 +1,6 @@
 """Make `docs/results.md`: a model against Opus on the dev split, with pictures. `make results` runs it.
 
-    python benchmarks/results.py PATH/dev.tsv --model FOLDER
+    python docs/make/results.py PATH/dev.tsv --model FOLDER
 
 The full report, with players, is written beside the journal (`--work`); the page in `docs/` keeps
 the tables and the curves.
@@ -20,10 +20,10 @@ from recodec.evaluation.campaign import Campaign, evaluate
 from recodec.evaluation.clips import KINDS, gather_clips
 from recodec.evaluation.codebooks import codebook_use
 from recodec.evaluation.codecs import parse_codecs
-from recodec.evaluation.jobs import Outcome
 from recodec.evaluation.metrics import ALL_METRICS
 from recodec.evaluation.report.curves import curve_svg
 from recodec.evaluation.summary import Cell, format_interval, summarize
+from recodec.evaluation.trials import Outcome
 
 PICTURES = ("visqol", "si_snr", "mel_distance")
 SPEEDS = ("encode_speed", "decode_speed")
