@@ -28,11 +28,11 @@ def main() -> None:
     figures = []
     for metrics in (tuple(PAIR_METRICS), ("visqol",)):
         trials = [Trial(clip, codec, metrics) for clip in clips for codec in codecs]
-        outcomes, seconds = timed(lambda j=trials: list(run(j, workers=options.workers)))
+        outcomes, seconds = timed(lambda t=trials: list(run(t, workers=options.workers)))
         figures.append((seconds.wall, seconds.children))
         steps = ", ".join(f"{step} {share:.0%}" for step, _, share in step_times(outcomes))
-        clock_s, cpu_s = figures[-1]
-        print(f"{len(trials)} trials, {len(metrics)} metrics: {clock_s:.1f} s, {cpu_s:.1f} s of CPU: {steps}")
+        used = f"{seconds.wall:.1f} s, {seconds.children:.1f} s of CPU"
+        print(f"{len(trials)} trials, {len(metrics)} metrics: {used}: {steps}")
     print(f"ratio: {figures[0][0] / figures[1][0]:.3f} by the clock, {figures[0][1] / figures[1][1]:.3f} by CPU time")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from support.scripts import ROOT, load_script
@@ -9,11 +11,20 @@ from support.scripts import ROOT, load_script
 BENCHMARKS = ROOT / "benchmarks"
 NAMES = sorted(path.name for path in BENCHMARKS.glob("*.py") if path.name != "common.py")
 MAKERS = sorted(path.name for path in (ROOT / "docs" / "make").glob("*.py") if path.name != "site.py")  # mkdocs has it
+ROW = re.compile(r"^\| \[(\w+\.py)\]\((\w+\.py)\) \| ([^|]+\?) \| `([^|`]+)` \| ([^|]+) \|$", re.MULTILINE)
 
 
 @pytest.mark.parametrize("path", [*(f"benchmarks/{name}" for name in NAMES), *(f"docs/make/{name}" for name in MAKERS)])
 def test_a_script_can_be_imported(path: str) -> None:
     assert callable(load_script(path).main)
+
+
+def test_the_readme_has_a_question_a_command_and_an_answer_for_each_script() -> None:
+    rows = ROW.findall((BENCHMARKS / "README.md").read_text(encoding="utf-8"))
+    assert sorted(row[0] for row in rows) == NAMES
+    for shown, link, _, command, _ in rows:
+        assert link == shown
+        assert f"benchmarks/{shown}" in command
 
 
 @pytest.mark.parametrize("name", NAMES)

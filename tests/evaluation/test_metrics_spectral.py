@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from recodec.evaluation.metrics import Pair
+from recodec.evaluation.metrics import PAIR_METRICS, Pair, UndefinedMetricError
 from recodec.evaluation.metrics.spectral import (
     MEL_SCALES,
+    band_level,
     log_spectral_distance,
     mel_distance,
     mel_filters,
@@ -85,3 +86,24 @@ def test_stereo_is_mixed_down() -> None:
 
 def test_stft_frames_cover_the_signal() -> None:
     assert stft_magnitude(np.ones(2048), 512, 128).shape == (257, 17)
+
+
+def test_the_level_of_a_band_is_that_of_the_filtered_signal() -> None:
+    x = noise(1.0, RATE)
+    quieter = np.asarray(signal.sosfilt(signal.butter(8, 2000, "lowpass", fs=RATE, output="sos"), x, axis=-1))
+    found = {key: PAIR_METRICS[key].measure(Pair(x, quieter, RATE)) for key in PAIR_METRICS if key.startswith("level_")}
+    assert list(found) == ["level_1000", "level_2000", "level_4000", "level_8000"]
+    assert abs(found["level_1000"]) < 0.2
+    assert found["level_8000"] < found["level_4000"] < -10
+
+
+@pytest.mark.parametrize("gain_db", [-9.0, 3.5])
+def test_a_gain_moves_every_band_by_itself(gain_db: float) -> None:
+    x = noise(1.0, RATE)
+    assert band_level(Pair(x, x * 10 ** (gain_db / 20), RATE), 1000, 2000) == pytest.approx(gain_db, abs=1e-6)
+
+
+def test_a_band_above_half_the_rate_has_no_level() -> None:
+    x = noise(1.0, 8000)
+    with pytest.raises(UndefinedMetricError, match="16000 Hz"):
+        PAIR_METRICS["level_8000"].measure(Pair(x, x, 8000))

@@ -40,8 +40,9 @@ def evaluate(paths: tuple[str, ...], manifests: tuple[str, ...], codecs: tuple[s
              jobs: int | None, players: int, report: bool, title: str, quiet: bool) -> None:  # fmt: skip
     """Send recordings through codecs and measure what comes back.
 
-    Codecs are recodec and recodec-torch (the engines), opus, mp3, encodec, transformers, dac, snac,
-    reference and lowpass, as in `-c recodec@6,12 -c opus@6,9,12 -c recodec:runs/a@6 -c lowpass`.
+    Codecs are recodec, recodec-encodec (with EnCodec's own decoder), recodec-torch, opus, mp3, encodec,
+    transformers, dac, snac, reference and lowpass, as in
+    `-c recodec@6,12 -c opus@6,9,12 -c recodec:runs/a@6 -c lowpass`.
 
     OUT gets results.csv (or .parquet), codebooks.csv, report.html and a journal. The exit code is 1
     if any file could not be evaluated.

@@ -20,16 +20,18 @@ class RecodecCodec:
         model: a folder or hub id; `None` for the default model.
         bandwidth_kbps: one of the model's.
         engine: `"onnx"` or `"torch"`.
+        decoder: as of `Codec.from_pretrained`.
 
     Raises:
         CheckpointError: if there is no such model.
         ConfigError: if it does not have the bandwidth, or the engine is not installed.
     """
 
-    def __init__(self, model: str | None, bandwidth_kbps: float, engine: str) -> None:
-        self.name = ("recodec" if engine == "onnx" else "recodec-torch") + (f":{model}" if model else "")
+    def __init__(self, model: str | None, bandwidth_kbps: float, engine: str, decoder: str = "auto") -> None:
+        kind = "-torch" if engine == "torch" else "" if decoder == "auto" else f"-{decoder}"
+        self.name = f"recodec{kind}" + (f":{model}" if model else "")
         self.bandwidth_kbps = bandwidth_kbps
-        self._codec = Codec.from_pretrained(model, engine, threads=1)
+        self._codec = Codec.from_pretrained(model, engine, threads=1, decoder=decoder)
         config = self._codec.config
         if bandwidth_kbps not in config.target_bandwidths:
             raise ConfigError(

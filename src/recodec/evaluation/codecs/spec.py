@@ -67,6 +67,7 @@ class Family:
 
 _TITLES = {
     "recodec": "Recodec",
+    "recodec-encodec": "Recodec, EnCodec's decoder",
     "recodec-torch": "Recodec (torch)",
     "opus": "Opus",
     "mp3": "MP3",
@@ -86,6 +87,7 @@ FAMILIES: dict[str, Family] = {
     "opus": Family(lambda spec: opus(_rate(spec))),
     "mp3": Family(lambda spec: mp3(_rate(spec))),
     "recodec": Family(lambda spec: RecodecCodec(spec.model, _rate(spec), "onnx"), has_model=True),
+    "recodec-encodec": Family(lambda spec: RecodecCodec(spec.model, _rate(spec), "onnx", "encodec"), has_model=True),
     "recodec-torch": Family(lambda spec: RecodecCodec(spec.model, _rate(spec), "torch"), has_model=True),
     "encodec": Family(lambda spec: MetaCodec(spec.model, _rate(spec)), has_model=True),
     "transformers": Family(lambda spec: TransformersCodec(spec.model, _rate(spec)), has_model=True),

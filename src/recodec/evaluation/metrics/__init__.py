@@ -5,12 +5,12 @@ from typing import Any
 from ..codecs.base import Coded
 from .base import Metric, Pair, UndefinedMetricError
 from .perceptual import ESTOI, PESQ, STOI, VISQOL
-from .spectral import LSD, MEL
+from .spectral import LEVELS, LSD, MEL
 from .stream import DECODE_SPEED, ENCODE_SPEED, ENTROPY_KBPS, KBPS
 from .waveform import LOUDNESS, SI_SNR
 
 PAIR_METRICS: dict[str, Metric[Pair]] = {
-    metric.key: metric for metric in (VISQOL, PESQ, STOI, ESTOI, SI_SNR, MEL, LSD, LOUDNESS)
+    metric.key: metric for metric in (VISQOL, PESQ, STOI, ESTOI, SI_SNR, MEL, LSD, LOUDNESS, *LEVELS)
 }
 """Metrics of a degraded signal against its reference, by key."""
 
