@@ -3,7 +3,7 @@
     python benchmarks/entropy.py [--lm FOLDER] [--codes FOLDER] [--kbps 6] [--seconds 10] [--packet-s 1]
 
 `--lm` holds `lm.safetensors`; without it weights are random, which changes no speed. `--codes` is a
-folder of codes (`training.codes`), whose files are then coded for the figures in bits; without it codes
+folder that `recodec tokenize -b 12` wrote with the default model, whose clips are then coded for the figures in bits; without it codes
 are random. Times are processor time of one thread, so that other work on the machine does not count.
 """
 
@@ -13,7 +13,6 @@ import io
 import sys
 import types
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,9 +23,10 @@ from recodec.lm.config import CodeLMConfig
 from recodec.lm.float_network import CodeLM
 from recodec.lm.network import ExactLM
 from recodec.lm.quantize import quantize
-from recodec.training.codes import CodesIndex, group_of
+from recodec.training.codes import CodecShape, read_clips
 
 FRAME_RATE = 75
+GROUPS = ("speech", "music", "sfx")
 CODE_BITS = 10
 
 
@@ -108,18 +108,19 @@ def compare_speed(model: LanguageModel, num_codebooks: int, seconds: float, pack
 
 def compare_bits(model: LanguageModel, folder: str, kbps: float) -> None:
     """Print bits per frame and the saving, for packets of several lengths, by group."""
-    index = CodesIndex.read(folder)
-    count = index.codebooks_for(kbps)
-    files = {name: np.load(Path(folder) / name)[:count].astype(np.int64) for name in index.frames}
+    shape = CodecShape.of(None)
+    count = shape.counts[kbps]
+    clips = list(read_clips(folder, shape, GROUPS))
     raw = count * CODE_BITS
     print(f"{count} codebooks, raw {raw} bits a frame; bits a frame (saving), payloads alone")
     for packet_s in (1, 2, 4, 8, 3600):
         step = packet_s * FRAME_RATE
         bits: dict[str, int] = {}
         frames: dict[str, int] = {}
-        for name, codes in files.items():
+        for clip in clips:
+            codes = clip.codes[:count]
             size = 8 * sum(map(len, model.encode([codes[:, i : i + step] for i in range(0, codes.shape[1], step)])))
-            for group in (group_of(name), "all"):
+            for group in (clip.group, "total"):
                 bits[group] = bits.get(group, 0) + size
                 frames[group] = frames.get(group, 0) + codes.shape[1]
         cells = "  ".join(f"{g} {bits[g] / frames[g]:.1f} ({1 - bits[g] / frames[g] / raw:.1%})" for g in sorted(bits))

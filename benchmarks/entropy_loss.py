@@ -18,7 +18,7 @@ from recodec.lm.coder import LanguageModel
 from recodec.lm.config import CONFIG_NAME, CodeLMConfig
 from recodec.lm.float_network import CodeLM
 from recodec.lm.tables import TOTAL_BITS
-from recodec.training.codes import CodesIndex
+from recodec.training.codes import CodecShape, read_clips
 from recodec.training.lm import bits_by_bandwidth
 
 
@@ -33,14 +33,13 @@ def main() -> None:
     # The run holds the features that it made of the codebooks; of the codebooks only the shape matters here.
     model = CodeLM(config, torch.randn(*weights["codebooks"].shape[:2], weights["codebooks"].shape[2] - 1))
     model.load_state_dict(weights)
-    floats = bits_by_bandwidth(model, options.codes)
+    shape = CodecShape.of(None)
+    floats = bits_by_bandwidth(model, shape, options.codes)
     exact = LanguageModel.load(options.run / "lm")
-    index = CodesIndex.read(options.codes)
-    clips = [np.load(options.codes / name).astype(np.int64) for name in index.frames]
+    clips = [clip.codes for clip in read_clips(options.codes, shape, ())]
     frames = sum(clip.shape[1] for clip in clips)
     print("| kbps | float | exact | loss |\n| ---: | ---: | ---: | ---: |")
-    for bandwidth in index.bandwidths:
-        count = index.codebooks_for(bandwidth)
+    for bandwidth, count in shape.counts.items():
         bits = sum(float((TOTAL_BITS - np.log2(exact._intervals(clip[None, :count])[1])).sum()) for clip in clips)
         before = floats[f"dev_{bandwidth:g}"]
         print(f"| {bandwidth:g} | {before:.3f} | {bits / frames:.3f} | {100 * (bits / frames / before - 1):.3f} % |")

@@ -24,13 +24,14 @@ from torch.nn import functional as F
 from recodec.hub import DEFAULT_FOLDER
 from recodec.lm.coder import LanguageModel
 from recodec.lm.meta_network import MetaCodeLM, MetaLMConfig
-from recodec.training.codes import CodesIndex, group_of
+from recodec.training.codes import CodecShape, read_clips
 from recodec.wire.v1.header import DEFAULT_PACKET_S, Header
 from recodec.wire.v1.payload import PacketLM, make_packets, write_codes
 from recodec.wire.v1.writer import StreamWriter
 
 RATE_HZ, HOP, CODE_BITS = 24_000, 320, 10
 FRAME_RATE = RATE_HZ // HOP
+GROUPS = ("speech", "music", "sfx")
 INTERVALS_S = (1.0, 2.0, 4.0, 8.0, math.inf)
 NAMES = {"speech": "speech", "music": "music", "sfx": "other"}
 
@@ -84,11 +85,11 @@ def meta_bytes(run: Path, num_codebooks: int) -> Callable[[np.ndarray], float]:
     return count
 
 
-def read_groups(folder: Path, index: CodesIndex, count: int) -> dict[str, list[np.ndarray]]:
-    """The first `count` codebooks' codes (K, F) of the clips of each material."""
+def read_groups(folder: Path, shape: CodecShape) -> dict[str, list[np.ndarray]]:
+    """The codes (K, F) of the clips of each material."""
     groups: dict[str, list[np.ndarray]] = {}
-    for name in index.frames:
-        groups.setdefault(group_of(name), []).append(np.load(folder / name)[:count].astype(np.int64))
+    for clip in read_clips(folder, shape, GROUPS):
+        groups.setdefault(clip.group, []).append(clip.codes)
     return groups
 
 
@@ -96,7 +97,7 @@ def sizes(clips: list[np.ndarray], lm: PacketLM, meta: Callable[[np.ndarray], fl
     """(2, columns): bytes with the language model, and without one."""
     joined = np.concatenate(clips, axis=1)
     plain = joined.size * CODE_BITS / 8
-    coded = [sum(payload_bytes(clip, interval, lm) for clip in clips) for interval in INTERVALS_S]
+    coded: list[float] = [sum(payload_bytes(clip, interval, lm) for clip in clips) for interval in INTERVALS_S]
     coded += [sum(file_bytes(clip, lm) for clip in clips), file_bytes(joined, lm)]
     coded.append(0.0 if meta is None else sum(map(meta, clips)))
     bare = [sum(file_bytes(clip, None) for clip in clips), file_bytes(joined, None)]
@@ -110,19 +111,19 @@ def main() -> None:
     parser.add_argument("--meta", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    index = CodesIndex.read(options.codes)
+    shape = CodecShape.of(None)
+    groups = read_groups(options.codes, shape)
     lm = LanguageModel.load(options.lm)
-    meta = None if options.meta is None else meta_bytes(options.meta, index.num_codebooks)
+    meta = None if options.meta is None else meta_bytes(options.meta, shape.config.num_quantizers)
     heads = [f"{i:g} s" if math.isfinite(i) else "whole" for i in INTERVALS_S]
     columns = [*heads, "files", "joined", *(["Meta's form"] if meta else [])]
     print(f"| kbps | material | {' | '.join(columns)} |")
     print("| ---: | --- |" + " ---: |" * len(columns))
-    for bandwidth in index.bandwidths:
-        count = index.codebooks_for(bandwidth)
+    for bandwidth, count in shape.counts.items():
         sums: dict[str, np.ndarray] = {}
-        for group, clips in read_groups(options.codes, index, count).items():
-            found = sizes(clips, lm, meta)
-            for name in (group, "all"):
+        for group, clips in groups.items():
+            found = sizes([clip[:count] for clip in clips], lm, meta)
+            for name in (group, "total"):
                 sums[name] = sums.get(name, np.zeros_like(found)) + found
         for group, (coded, plain) in sorted(sums.items()):
             cells = " | ".join(f"{100 * value:.1f} %" for value in (1 - coded / plain)[: len(columns)])

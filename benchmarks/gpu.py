@@ -16,6 +16,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,7 +48,7 @@ class Candidate:
         return max(((speed, batch) for batch, speed in self.hours_per_s.items()), default=(0.0, 0))
 
 
-def build(folder: str | None, released: bool, device: str) -> tuple[recodec.EncodecModel, transformers.EncodecModel]:
+def build(folder: str | None, released: bool, device: str) -> tuple[recodec.EncodecModel, Any]:
     """Ours and theirs with the same weights."""
     if released:
         ours, theirs = random_pair(presets.encodec_24khz())
@@ -67,12 +68,13 @@ def recordings(config: recodec.EncodecConfig, batch: int, seconds: float) -> tor
     return torch.from_numpy(audio[:, place % audio.shape[1]]).transpose(0, 1).contiguous()
 
 
-def their_encoder(model: transformers.EncodecModel, precision: str, kbps: float) -> Encode:
+def their_encoder(model: Any, precision: str, kbps: float) -> Encode:
     """transformers.EncodecModel in a precision: its weights converted, its search over the codebooks too."""
     dtype, tf32 = THEIRS[precision]
     with tempfile.TemporaryDirectory() as place:
         model.save_pretrained(place)
-        own = transformers.EncodecModel.from_pretrained(place, dtype=dtype).eval().to(model.device)
+        own: Any = transformers.EncodecModel.from_pretrained(place, dtype=dtype).eval()
+        own.to(model.device)
 
     def encode(x: torch.Tensor) -> torch.Tensor:
         torch.set_float32_matmul_precision("high" if tf32 else "highest")

@@ -12,13 +12,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from common import argument_parser, fastest
 
 from recodec.lm.config import CodeLMConfig
 from recodec.lm.meta_network import MetaLMConfig
-from recodec.training.codes import CodesIndex
+from recodec.training.codes import CodecShape
 from recodec.training.lm import LMTrainConfig, bits_by_bandwidth, train_lm
 
 SMALL = {"width": 96, "num_layers": 2, "num_heads": 4, "feed_forward": 384, "head_width": 64}
@@ -27,7 +28,7 @@ BATCH = 4
 SPEED_FRAMES = 750
 
 
-def forms(num_codebooks: int, shape: dict[str, int]) -> dict[str, tuple[CodeLMConfig | MetaLMConfig, bool]]:
+def forms(num_codebooks: int, shape: dict[str, Any]) -> dict[str, tuple[CodeLMConfig | MetaLMConfig, bool]]:
     """Configs by name, and whether they start from the codec's codebooks."""
     ours = CodeLMConfig(num_codebooks, **shape)
     theirs = {name: value for name, value in shape.items() if name != "head_width"}
@@ -58,11 +59,12 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    index = CodesIndex.read(options.codes / "dev")
-    bands = [f"{b:g}" for b in index.bandwidths]
+    codec = CodecShape.of(None)
+    bands = [f"{b:g}" for b in codec.counts]
+    books = codec.config.num_quantizers
     print(f"| form | {' | '.join(f'{b} kbps' for b in bands)} | ms a frame |")
     print("| --- |" + " ---: |" * (len(bands) + 1))
-    for name, (shape, from_codebooks) in forms(index.num_codebooks, FULL if options.full else SMALL).items():
+    for name, (shape, from_codebooks) in forms(books, FULL if options.full else SMALL).items():
         if options.only and name not in options.only:
             continue
         config = LMTrainConfig(
@@ -74,10 +76,10 @@ def main() -> None:
         model = train_lm(config, folder, progress=False)
         done = folder / "dev.json"
         if not done.exists():
-            done.write_text(json.dumps(bits_by_bandwidth(model, options.codes / "dev")))
+            done.write_text(json.dumps(bits_by_bandwidth(model, codec, options.codes / "dev")))
         figures = json.loads(done.read_text())
         cells = " | ".join(f"{figures[f'dev_{b}']:.1f}" for b in bands)
-        print(f"| {name} | {cells} | {1e3 * seconds_per_frame(model, index.num_codebooks):.2f} |", flush=True)
+        print(f"| {name} | {cells} | {1e3 * seconds_per_frame(model, books):.2f} |", flush=True)
 
 
 if __name__ == "__main__":

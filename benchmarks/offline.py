@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
-import transformers
 from common import add_clock, argument_parser, random_pair, take_turns
 
 from recodec import Codec, presets
@@ -24,7 +24,7 @@ MODELS = {"32-filters": presets.encodec_24khz, "16-filters": presets.recodec_24k
 KBPS = 6.0
 
 
-def build(config: EncodecConfig) -> tuple[Codec, transformers.EncodecModel]:
+def build(config: EncodecConfig) -> tuple[Codec, Any]:
     """Ours and theirs, with the same weights, by way of a checkpoint that theirs wrote."""
     theirs = random_pair(config)[1]
     with tempfile.TemporaryDirectory() as folder:

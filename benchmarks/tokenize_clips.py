@@ -15,6 +15,7 @@ import argparse
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -24,6 +25,7 @@ from common import EXAMPLES, Seconds, argument_parser, peer_of, timed
 
 import recodec
 from recodec.audio.files import read_audio
+from recodec.audio.resampling import resample
 from recodec.audio.writer import write_audio
 from recodec.tokenize import ModelChoice, Report, tokenize
 
@@ -50,14 +52,14 @@ def times_real_time(seconds_of_audio: float, used: Seconds) -> np.ndarray:
     return np.array([seconds_of_audio / used.wall, seconds_of_audio / used.cpu])
 
 
-def peer_loop(model: transformers.EncodecModel, files: list[Path]) -> float:
+def peer_loop(model: Any, files: list[Path]) -> float:
     """What one writes first: read a clip, encode it, keep the codes. Gives seconds of audio."""
     extractor = transformers.EncodecFeatureExtractor(feature_size=1, sampling_rate=24_000)
     seconds, kept = 0.0, []
     for file in files:
         audio, rate = soundfile.read(file, dtype="float32")
         if rate != 24_000:
-            audio = recodec.audio.resampling.resample(audio[None], rate, 24_000)[0]
+            audio = resample(np.asarray(audio[None], np.float32), rate, 24_000)[0]
         inputs = extractor(raw_audio=audio, sampling_rate=24_000, return_tensors="pt")
         with torch.inference_mode():
             codes = model.encode(inputs["input_values"], inputs["padding_mask"], bandwidth=KBPS).audio_codes

@@ -218,7 +218,7 @@ def test_weights_of_zero_survive_torch() -> None:
     gain, direction = checkpoint.unfold_weight(np.zeros((2, 3, 1), np.float32))
     assert not checkpoint.fold_weight(gain, direction).any()
     assert not checkpoint.fold_weight(np.ones((2, 1, 1)), np.zeros((2, 3, 1), np.float32)).any()
-    assert not torch._weight_norm(torch.from_numpy(direction), torch.from_numpy(gain)).any()
+    assert not torch.ops.aten._weight_norm(torch.from_numpy(direction), torch.from_numpy(gain)).any()
 
 
 # ---- fingerprints --------------------------------------------------------------------------

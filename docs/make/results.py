@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -60,7 +61,7 @@ def main() -> None:
     clips = gather_clips([], manifests=[options.manifest])
     if options.limit is not None:
         clips = [clip for kind in KINDS for clip in [c for c in clips if c.kind == kind][: options.limit]]
-    more = {} if options.metrics is None else {"metrics": tuple(options.metrics)}
+    more: dict[str, Any] = {} if options.metrics is None else {"metrics": tuple(options.metrics)}
     campaign = Campaign(clips, codecs, title="Recodec, Opus and MP3 on the dev split", **more)
     outcomes = evaluate(
         campaign,

@@ -19,6 +19,7 @@ from recodec.audio.pcm import Pcm
 from recodec.audio.wav import wav_header
 from recodec.audio.wholeness import missing_share
 from recodec.errors import AudioError
+from support.pipes import Pipe
 
 RATE_HZ = 24_000
 # Container, codec, share of the error that the codec may make.
@@ -30,19 +31,6 @@ FORMATS = [
     ("MP3", "MPEG_LAYER_III"),
 ]  # fmt: skip
 CUTTABLE = ["WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF"]
-
-
-class Pipe(io.RawIOBase):
-    """Gives a few bytes at a time, and cannot seek."""
-
-    def __init__(self, data: bytes, most: int = 1 << 16) -> None:
-        self._file, self._most = io.BytesIO(data), most
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        return self._file.read(self._most if size < 0 else min(size, self._most))
 
 
 def voice(seconds: float, channels: int = 1, rate_hz: int = RATE_HZ) -> np.ndarray:
@@ -79,7 +67,7 @@ def test_every_way_in_gives_the_same_samples(tmp_path: Path, kind: str, subtype:
     expected = whole_by_soundfile(data)
     path = tmp_path / "any name"
     path.write_bytes(data)
-    for source in (path, io.BytesIO(data), Pipe(data), Pipe(data, 700)):
+    for source in (path, io.BytesIO(data), Pipe(data, 1 << 16), Pipe(data, 700)):
         np.testing.assert_array_equal(heard(source, 777), expected)
 
 
@@ -131,7 +119,7 @@ def test_64_bit_forms_of_wav(magic: bytes) -> None:
     wide = b"ds64" + struct.pack("<IQQQI", 28, len(samples) + 72, len(samples), audio.shape[1], 0)
     plain = wav_header(Pcm(48_000, 2), audio.shape[1])
     data = magic + b"\xff" * 4 + b"WAVE" + wide + plain[12:36] + b"data" + b"\xff" * 4 + samples + b"junk after"
-    for source in (io.BytesIO(data), Pipe(data)):
+    for source in (io.BytesIO(data), Pipe(data, 1 << 16)):
         assert heard(source).shape == audio.shape
     with pytest.raises(AudioError, match="was cut off"):
         heard(io.BytesIO(data[:-2000]))
@@ -144,7 +132,7 @@ def test_a_file_that_was_cut_off_says_how_much_is_there(kind: str, share: float)
     audio = voice(0.5)
     data = encoded(audio, kind, "PCM_16")
     there = len(data) - round(share * 24_000)
-    for source in (io.BytesIO(data[:there]), Pipe(data[:there])):
+    for source in (io.BytesIO(data[:there]), Pipe(data[:there], 1 << 16)):
         with pytest.raises(AudioError, match=r"was cut off: (0\.\d+ s of 0\.(499|500) s are there|\d+ % of it)"):
             heard(source, name="x")
     partial = heard(io.BytesIO(data[:there]), partial=True)
@@ -166,7 +154,7 @@ def test_no_bytes_are_too_odd_for_the_look_at_wholeness(junk: bytes, kind: str, 
 def test_all_links_of_an_ogg_are_read(subtype: str) -> None:
     links = [encoded(voice(seconds, 1, 48_000), "OGG", subtype, 48_000) for seconds in (0.3, 0.7, 0.2)]
     expected = np.concatenate([whole_by_soundfile(link) for link in links], axis=1)
-    for source in (io.BytesIO(b"".join(links)), Pipe(b"".join(links))):
+    for source in (io.BytesIO(b"".join(links)), Pipe(b"".join(links), 1 << 16)):
         np.testing.assert_array_equal(heard(source), expected)
     other = encoded(voice(0.2, 2, 48_000), "OGG", subtype, 48_000)
     with pytest.raises(AudioError, match=r"at its link 2 from 48000 Hz and 1 channel\(s\) to 48000 Hz and 2"):
@@ -242,7 +230,7 @@ def test_what_only_ffmpeg_reads(tmp_path: Path, name: str, options: list[str]) -
     assert abs(audio.shape[1] - expected.shape[1]) <= 2048
     size = min(audio.shape[1], expected.shape[1])
     assert np.abs(audio[:, :size] - expected[:, :size]).max() < 2e-2
-    np.testing.assert_array_equal(heard(Pipe(path.read_bytes())), audio)
+    np.testing.assert_array_equal(heard(Pipe(path.read_bytes(), 1 << 16)), audio)
 
 
 def test_without_ffmpeg_the_message_says_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:

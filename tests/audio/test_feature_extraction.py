@@ -16,7 +16,7 @@ import torch
 import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers.utils import PaddingStrategy
+from transformers.utils.generic import PaddingStrategy
 
 from recodec.audio import BatchFeature, EncodecFeatureExtractor
 from recodec.errors import AudioError, ConfigError

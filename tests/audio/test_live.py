@@ -14,19 +14,7 @@ from recodec.audio.live import LiveWriter
 from recodec.audio.pcm import Pcm
 from recodec.audio.wav import wav_header
 from recodec.errors import AudioError
-
-
-class Pipe(io.RawIOBase):
-    """Gives a few bytes at a time, and cannot seek."""
-
-    def __init__(self, data, most=1 << 20):
-        self._file, self._most = io.BytesIO(data), most
-
-    def readable(self):
-        return True
-
-    def read(self, size=-1):
-        return self._file.read(self._most if size < 0 else min(size, self._most))
+from support.pipes import Pipe
 
 
 def audio_of(samples, channels=1, seed=0):
@@ -57,15 +45,12 @@ def test_samples_pass_while_the_pipe_is_open():
     """Each read from the pipe gives its samples before the next one is made."""
     reads = []
 
-    class Feed(io.RawIOBase):
-        def readable(self):
-            return True
-
-        def read(self, size=-1):
+    class Feed(Pipe):
+        def read(self, size=-1, /):
             reads.append(size)
             return b"\1\0" * 10 if len(reads) < 4 else b""
 
-    reader = AudioReader(Feed(), raw=Pcm(24_000, 1), rate_hz=24_000, channels=1, name="x")
+    reader = AudioReader(Feed(b""), raw=Pcm(24_000, 1), rate_hz=24_000, channels=1, name="x")
     for i, piece in enumerate(reader.pieces()):
         assert piece.shape[1] == (10 if i < 3 else 0)
         assert len(reads) == i + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -35,7 +36,7 @@ def test_musicgen_generates_the_same(channels: int, prompted: bool) -> None:
     assert bridge.stand_in(ours) == ["audio_encoder"]
     assert type(ours.audio_encoder) is bridge.EncodecModel
     ids = torch.tensor([[3, 4, 5, 1], [6, 7, 1, 0]])
-    prompt = {}
+    prompt: dict[str, Any] = {}
     if prompted:
         audio = noise(MUSIC, 3200, batch=2).repeat(1, channels, 1)
         audio[1, :, 2000:] = 0
@@ -76,7 +77,8 @@ def test_after_registration_musicgen_builds_ours(tmp_path: Path, registered: Non
     back = transformers.MusicgenForConditionalGeneration.from_pretrained(tmp_path / "ours")
     assert type(back.audio_encoder) is transformers.EncodecModel
     codes = torch.randint(MUSIC.codebook_size, (1, 2, MUSIC.num_quantizers, 9))
-    a, b, c = (m.audio_encoder.decode(codes, [None]).audio_values for m in (theirs, ours, back))
+    models: tuple[Any, ...] = (theirs, ours, back)
+    a, b, c = (model.audio_encoder.decode(codes, [None]).audio_values for model in models)
     assert_close(b, a)
     assert torch.equal(c, a)
 

@@ -44,7 +44,8 @@ def assert_equal_results(a: Any, b: Any, config: EncodecConfig) -> None:
 def test_checkpoints_of_theirs_are_ours(config: EncodecConfig, tmp_path: Path) -> None:
     theirs = hf_model(config)
     theirs.save_pretrained(tmp_path)
-    ours, report = bridge.EncodecModel.from_pretrained(tmp_path, output_loading_info=True)
+    loaded: Any = bridge.EncodecModel.from_pretrained(tmp_path, output_loading_info=True)
+    ours, report = loaded
     assert not any(report.values())
     assert_equal_results(ours, theirs, config)
 
@@ -53,7 +54,8 @@ def test_checkpoints_of_theirs_are_ours(config: EncodecConfig, tmp_path: Path) -
 def test_checkpoints_of_ours_are_theirs(config: EncodecConfig, tmp_path: Path) -> None:
     ours = bridge.EncodecModel.sharing(random_model(config))
     ours.save_pretrained(tmp_path)
-    theirs, report = transformers.EncodecModel.from_pretrained(tmp_path, output_loading_info=True)
+    loaded: Any = transformers.EncodecModel.from_pretrained(tmp_path, output_loading_info=True)
+    theirs, report = loaded
     assert not any(report.values())
     assert_equal_results(ours, theirs, config)
     assert_equal_results(ours, recodec.EncodecModel.from_pretrained(tmp_path), config)
@@ -158,8 +160,8 @@ def test_missing_weights_become_finite_random_ones(tmp_path: Path) -> None:
     save_file(kept, tmp_path / "model.safetensors", metadata={"format": "pt"})
     ours = bridge.EncodecModel.from_pretrained(tmp_path)
     bound = (TINY.num_filters * 16) ** -0.5
-    lstm = ours.encoder.layers[13].lstm
-    assert all(0 < float(p.abs().max()) <= bound for p in lstm.parameters())
+    layer: Any = ours.encoder.layers[13]
+    assert all(0 < float(p.abs().max()) <= bound for p in layer.lstm.parameters())
     book = ours.quantizer.codebooks[1]
     assert float(book.inited) == 1
     assert not book.embed.any()

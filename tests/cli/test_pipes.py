@@ -7,13 +7,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+
+from recodec.cli.stream import until_interrupted
+from support.waiting import wait_until
 
 RATE = 24_000
 COMMAND = [sys.executable, "-c", "from recodec.cli import main; main()"]
@@ -153,9 +156,7 @@ def test_a_signal_leaves_no_half_file(model: Path, tmp_path: Path, number: int) 
     assert process.stdin
     process.stdin.write(samples(3.0).tobytes())
     process.stdin.flush()
-    deadline = time.monotonic() + 30
-    while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: any(tmp_path.iterdir()), process)
     assert [path.suffix for path in tmp_path.iterdir()] == [".part"]
     process.send_signal(number)
     assert process.wait(30) == 128 + number
@@ -261,12 +262,39 @@ def test_ctrl_c_ends_the_live_loop_well(model: Path, tmp_path: Path) -> None:
     assert process.stdin
     process.stdin.write(samples(1.0).tobytes())
     process.stdin.flush()
-    deadline = time.monotonic() + 30
-    while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    time.sleep(2)
+    wait_until(lambda: sum(path.stat().st_size for path in tmp_path.iterdir()) >= 2 * RATE, process)
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 0
     assert process.stderr
     assert b"load" in process.stderr.read()
     assert soundfile.info(tmp_path / "out.wav").frames == RATE
+
+
+def test_ctrl_c_waits_for_the_work_on_a_piece() -> None:
+    taken = []
+    for piece in until_interrupted(iter("abc")):
+        if piece == "b":
+            signal.raise_signal(signal.SIGINT)
+        taken.append(piece)
+    assert taken == ["a", "b"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_ends_the_wait_for_a_piece() -> None:
+    def pieces() -> Iterator[str]:
+        yield "a"
+        signal.raise_signal(signal.SIGINT)
+        yield "b"
+
+    assert list(until_interrupted(pieces())) == ["a"]
+
+
+def test_a_second_ctrl_c_ends_work_that_hangs() -> None:
+    def work() -> None:
+        for _ in until_interrupted(iter("abc")):
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -18,9 +18,8 @@ from recodec.wire.v1.payload import read_codes
 from recodec.wire.v1.reader import PacketReader
 from recodec.wire.v1.writer import StreamWriter
 from support.codecs import CAUSAL, CONFIGS, music
+from support.pipes import Pipe
 from support.streams import ToyCoder
-
-from .test_container import Pipe
 
 KINDS = tuple(CONFIGS)
 checked = settings(deadline=None, max_examples=12, derandomize=True)
@@ -47,7 +46,9 @@ class FittingCoder(ToyCoder):
         super().__init__(engine.config.codebook_nbits, slope)
         header, _ = parse_header(plain)
         pieces = read_codes(header, [e for e in events_of(plain) if isinstance(e, Packet)])
-        counts = np.bincount(np.concatenate([p.ravel() for p in pieces]), minlength=len(self.table) - 1)
+        counts = np.bincount(
+            np.concatenate([p.ravel() for p in pieces if isinstance(p, np.ndarray)]), minlength=len(self.table) - 1
+        )
         self.common = np.argsort(-counts, kind="stable")
         self.ranks = np.argsort(self.common, kind="stable")
 
@@ -267,7 +268,7 @@ def test_little_is_read_before_a_place_in_the_middle(engines):
     class Counted(io.BytesIO):
         taken = 0
 
-        def read(self, size=-1):
+        def read(self, size=-1, /):
             found = super().read(size)
             self.taken += len(found)
             return found

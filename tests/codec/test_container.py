@@ -20,26 +20,14 @@ from recodec.errors import (
     UnsupportedError,
 )
 from recodec.wire.v1.header import Header
-from recodec.wire.v1.packets import End
+from recodec.wire.v1.packets import End, Packet
 from recodec.wire.v1.payload import make_packets
 from recodec.wire.v1.reader import PacketReader
 from recodec.wire.v1.writer import StreamWriter
 from support.codecs import CONFIGS, music
+from support.pipes import Pipe
 
 KINDS = tuple(CONFIGS)
-
-
-class Pipe(io.RawIOBase):
-    """Gives a few bytes at a time, and cannot seek."""
-
-    def __init__(self, data, most):
-        self._file, self._most = io.BytesIO(data), most
-
-    def readable(self):
-        return True
-
-    def read(self, size=-1):
-        return self._file.read(min(size, self._most))
 
 
 def written(engine, audio, sizes=(), **options):
@@ -97,19 +85,16 @@ def test_packets_leave_and_play_while_audio_comes(engines):
         assert frames == i + 1
     compressor.close()
 
-    class Feed(io.RawIOBase):
+    class Feed(Pipe):
         given = 0
 
-        def readable(self):
-            return True
-
-        def read(self, size=-1):
+        def read(self, size=-1, /):
             data = file.getvalue()[self.given : self.given + 1]
             self.given += len(data)
             return data
 
-    feed, samples = Feed(), 0
-    starts = [0, *(p.offset for p in PacketReader().read_from(io.BytesIO(file.getvalue())) if not isinstance(p, End))]
+    feed, samples = Feed(b""), 0
+    starts = [0, *(p.offset for p in PacketReader().read_from(io.BytesIO(file.getvalue())) if isinstance(p, Packet))]
     for piece in open_reader(feed).pieces(engine, grid_frames=1):
         samples += piece.shape[1]
         complete = sum(feed.given > start for start in starts[2:])

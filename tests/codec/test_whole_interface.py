@@ -30,7 +30,7 @@ def recording():
 
 
 def equal(left, right):
-    return (left is None and right is None) or np.array_equal(left, right)
+    return left is right if left is None or right is None else np.array_equal(left, right)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,9 @@ def read_key(folder: Path) -> dict:
     return json.loads((folder / "key.json").read_text())
 
 
-def answers(folder: Path, rater: str, scores: dict[str, list[float]], path: Path, changes: dict | None = None) -> Path:
+def answers(
+    folder: Path, rater: str, scores: Mapping[str, Sequence[float]], path: Path, changes: dict | None = None
+) -> Path:
     """Write answers with, for each codec, a score for each trial."""
     key = read_key(folder)
     ratings = [
@@ -53,7 +56,9 @@ def answers(folder: Path, rater: str, scores: dict[str, list[float]], path: Path
 
 def test_the_page_does_not_tell_what_is_what(folder: Path) -> None:
     page = (folder / "index.html").read_text()
-    data = json.loads(re.search(r'id="data">(.*?)</script>', page, re.DOTALL)[1])
+    found = re.search(r'id="data">(.*?)</script>', page, re.DOTALL)
+    assert found is not None
+    data = json.loads(found[1])
     assert "opus" not in re.sub(r"base64,[\w+/=]+", "", page).lower()
     assert "voice.wav" not in page
     key = read_key(folder)

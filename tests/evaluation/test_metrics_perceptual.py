@@ -98,9 +98,9 @@ def test_stoi_agrees_with_a_second_implementation(snr_db: float) -> None:
 def test_stoi_of_equal_signals_is_one_and_repeats_exactly() -> None:
     x = voice(2.0, RATE)
     assert stoi(Pair(x, x, RATE, "speech")) == pytest.approx(1.0, abs=1e-6)
-    state = np.random.get_state()[1].copy()
+    state = np.random.get_state(legacy=False)["state"]["key"].copy()
     assert extended_stoi(noisy_voice(5)) == extended_stoi(noisy_voice(5))
-    assert np.array_equal(np.random.get_state()[1], state)
+    assert np.array_equal(np.random.get_state(legacy=False)["state"]["key"], state)
 
 
 @pytest.mark.parametrize("name", ["visqol", "pesq_wb", "stoi", "estoi"])

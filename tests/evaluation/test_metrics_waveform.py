@@ -69,7 +69,7 @@ def bs1770_lufs(signal: np.ndarray) -> float:
         [1.53512485958697, -2.69169618940638, 1.19839281085285], [1.0, -1.69065929318241, 0.73248077421585], signal
     )
     weighted = lfilter([1.0, -2.0, 1.0], [1.0, -1.99004745483398, 0.99007225036621], shelf)
-    return -0.691 + 10 * math.log10(np.mean(weighted**2))
+    return -0.691 + 10 * math.log10(np.mean(np.square(weighted)))
 
 
 @pytest.mark.parametrize("hz", [60.0, 100.0, 4000.0, 10_000.0])

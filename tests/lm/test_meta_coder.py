@@ -48,7 +48,7 @@ class TheirModel:
         self.name, self.channels, self.sample_rate = name, config.audio_channels, config.sampling_rate
         self.frame_rate, self.normalize = config.frame_rate, config.normalize
         self.segment_length, self.segment_stride = config.chunk_length, config.chunk_stride
-        self.bits_per_codebook, self._frames, self._lm, self.heard = 10, frames, lm, None
+        self.bits_per_codebook, self._frames, self._lm, self.heard = 10, frames, lm, []
 
     def to(self, device):
         return self
@@ -126,7 +126,7 @@ def test_version_1_of_it_is_what_compress_writes(codec, meta_lm, num_quantizers)
 def test_damage_ends_in_one_error_or_in_audio_of_the_right_length(codec, meta_lm):
     audio = music(codec.config, 400)
     coded = codec.compress(audio, version=0, lm=meta_lm)
-    head = len(open_reader(io.BytesIO(coded)).metadata.to_bytes())
+    head = len(ecdc0.read_metadata(io.BytesIO(coded)).to_bytes())
     for size in range(head, len(coded), 7):
         with pytest.raises(BitstreamError):
             codec.decompress(coded[:size], lm=meta_lm)

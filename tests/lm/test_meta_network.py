@@ -61,6 +61,7 @@ def test_equals_metas_model_frame_by_frame() -> None:
         logits, state = ours.step(frame, state)
         expected, their_states, offset = theirs(frame, their_states, offset)
         torch.testing.assert_close(logits.softmax(1), expected, rtol=1e-5, atol=1e-7)
+    assert their_states is not None
     for got, held in zip(state.past, their_states, strict=True):
         torch.testing.assert_close(got, held, rtol=1e-5, atol=1e-6)
 

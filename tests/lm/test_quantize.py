@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -71,8 +72,9 @@ def test_exact_coding_costs_less_than_half_a_percent(conditioned: bool, head_wid
 def test_tables_are_close_to_the_distributions_of_the_floats() -> None:
     """With attention that decides much: its scores have their own unit and scale."""
     model = peaked(SHAPE)
+    layers: Any = model.layers
     with torch.no_grad():
-        for layer in model.layers:
+        for layer in layers:
             layer.query_key_value.mul_(2)
     codes = torch.randint(32, (4, 3, 40), generator=torch.Generator().manual_seed(2))
     lm = ExactLM(SHAPE, quantize(SHAPE, model.exact_weights()))

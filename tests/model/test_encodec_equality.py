@@ -91,6 +91,7 @@ def check_against_transformers(models: Trio, x: torch.Tensor, bandwidth: float) 
         if y_scale is None:
             assert x_scale is None
         else:
+            assert x_scale is not None
             assert_close(x_scale, y_scale)
     for mask in (None, torch.ones_like(x, dtype=torch.bool)):
         arguments = (b.audio_codes, b.audio_scales, mask, True, b.last_frame_pad_length)
@@ -106,8 +107,10 @@ def check_against_meta(models: Trio, x: torch.Tensor, bandwidth: float) -> None:
     for part, x_codes, (y_codes, _) in zip(latents_of(ours, x), a.audio_codes, segments, strict=True):
         assert_same_codes(ours, part, x_codes[..., : part.shape[-1]], y_codes)
     for x_scale, (_, y_scale) in zip(a.audio_scales, segments, strict=True):
-        assert (x_scale is None) == (y_scale is None)
-        if y_scale is not None:
+        if y_scale is None:
+            assert x_scale is None
+        else:
+            assert x_scale is not None
             assert_close(x_scale, y_scale)
     padded = [torch.nn.functional.pad(codes, (0, segments[0][0].shape[-1] - codes.shape[-1])) for codes, _ in segments]
     scales, mask = [scale for _, scale in segments], torch.ones_like(x)

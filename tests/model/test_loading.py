@@ -81,7 +81,8 @@ def test_usual_arguments_are_taken(arguments: dict[str, Any], tmp_path: Path) ->
 
 def test_other_arguments_are_refused(tmp_path: Path) -> None:
     save(tmp_path)
-    for arguments in ({"output_loading_info": True}, {"bandwith": 6.0}):
+    refused: list[dict[str, Any]] = [{"output_loading_info": True}, {"bandwith": 6.0}]
+    for arguments in refused:
         with pytest.raises(TypeError, match=next(iter(arguments))):
             EncodecModel.from_pretrained(tmp_path, **arguments)
     with pytest.raises(CheckpointError, match="pytorch_model"):

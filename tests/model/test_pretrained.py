@@ -110,7 +110,8 @@ def test_what_we_save_transformers_loads(config: EncodecConfig, folded: bool, tm
     if folded:
         ours.fold_weight_norm()
     ours.save_pretrained(tmp_path)
-    theirs, info = transformers.EncodecModel.from_pretrained(tmp_path, output_loading_info=True)
+    result: Any = transformers.EncodecModel.from_pretrained(tmp_path, output_loading_info=True)
+    theirs, info = result
     assert not any(info.values()), info
     assert theirs.config.architectures == ["EncodecModel"]
     assert torch.equal(codes_of(ours, config), codes_of(theirs, config))
@@ -165,7 +166,8 @@ def test_half_precision_is_kept(dtype: torch.dtype, folded: bool, tmp_path: Path
     assert EncodecModel.from_pretrained(tmp_path).fingerprint() == model.fingerprint()
     loaded = EncodecModel.from_pretrained(tmp_path, dtype=dtype)
     assert {t.dtype for t in loaded.state_dict().values()} == {dtype}
-    _, info = transformers.EncodecModel.from_pretrained(tmp_path, output_loading_info=True)
+    result: Any = transformers.EncodecModel.from_pretrained(tmp_path, output_loading_info=True)
+    _, info = result
     assert not any(info.values()), info
 
 

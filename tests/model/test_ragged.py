@@ -52,9 +52,9 @@ def check(model: EncodecModel, lengths: list[int], bandwidth: float) -> None:
     x, mask = batch_of(config, lengths, behind=7.0)
     batch = model.encode(x, mask, bandwidth)
     audio = model.decode(batch.audio_codes, batch.audio_scales, mask, True, batch.last_frame_pad_length).audio_values
-    together = model(x, mask, bandwidth)
-    assert torch.equal(together.audio_codes, batch.audio_codes)
-    assert torch.equal(together.audio_values, audio)
+    at_once = model(x, mask, bandwidth)
+    assert torch.equal(at_once.audio_codes, batch.audio_codes)
+    assert torch.equal(at_once.audio_values, audio)
     for i, length in enumerate(lengths):
         item = x[i : i + 1, :, :length]
         alone = model.encode(item, None, bandwidth)
@@ -66,7 +66,10 @@ def check(model: EncodecModel, lengths: list[int], bandwidth: float) -> None:
             assert_same_codes(model, latents[s][..., :valid], codes[..., :valid], alone.audio_codes[s][..., :valid])
             assert not codes[..., valid:].any()
             if config.normalize:
-                assert_close(batch.audio_scales[s][i], alone.audio_scales[s][0])
+                together, single = batch.audio_scales[s], alone.audio_scales[s]
+                assert together is not None
+                assert single is not None
+                assert_close(together[i], single[0])
         assert not batch.audio_codes[len(frames) :, i].any()
         if all(
             torch.equal(batch.audio_codes[s, i, :, :n], alone.audio_codes[s, 0, :, :n]) for s, n in enumerate(frames)

@@ -126,9 +126,9 @@ def test_decodes_to_24_khz_mono() -> None:
 
 
 def test_a_silent_channel_does_not_halve_the_level() -> None:
-    loud, faint = tone(1000), 0.001 * tone(1000, pitch_hz=900)
+    loud, faint = tone(1000), np.float32(0.001) * tone(1000, pitch_hz=900)
     np.testing.assert_array_equal(decode.to_mono(np.stack([faint, loud])), loud[None])
-    np.testing.assert_array_equal(decode.to_mono(np.stack([loud, loud / 2])), 0.75 * loud[None])
+    np.testing.assert_array_equal(decode.to_mono(np.stack([loud, np.float32(0.5) * loud])), 0.75 * loud[None])
     assert not decode.to_mono(np.zeros((2, 9), np.float32)).any()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import transformers
 from transformers.models.bark import generation_configuration_bark as bark_generation
@@ -68,8 +70,9 @@ def bark(codec: EncodecConfig) -> transformers.BarkModel:
     )  # fmt: skip
     fine = bark_generation.BarkFineGenerationConfig(n_fine_codebooks=books)
     # As `generate` reads them: dictionaries, not the objects that the class makes of them.
-    model.generation_config = bark_generation.BarkGenerationConfig(codebook_size=entries)
-    model.generation_config.semantic_config = semantic.to_dict()
-    model.generation_config.coarse_acoustics_config = coarse_acoustics.to_dict()
-    model.generation_config.fine_acoustics_config = fine.to_dict()
+    generation: Any = bark_generation.BarkGenerationConfig(codebook_size=entries)
+    generation.semantic_config = semantic.to_dict()
+    generation.coarse_acoustics_config = coarse_acoustics.to_dict()
+    generation.fine_acoustics_config = fine.to_dict()
+    model.generation_config = generation
     return model.eval()

@@ -69,7 +69,7 @@ def sums_of(lm: ExactLM, codes: np.ndarray, cuts: list[int] | None = None) -> np
     """(K, P, F, N) sums of all tables of (P, K, F) codes, pushed in the pieces between `cuts`."""
     packets, num_codebooks, frames = codes.shape
     state = lm.start(packets, frames)
-    edges = sorted({0, *(cuts or []), frames})
+    edges: list[int] = sorted({0, *(cuts or []), frames})
     found = []
     for begin, end in pairwise(edges):
         x = lm.push(codes[..., max(0, begin - 1) : end - 1], state, end - begin)

@@ -22,6 +22,7 @@ def test_it_equals_the_closed_form(decay):
         d = min(decay, (1 + n) / (10 + n))
         expected = d * expected + (1 - d) * (n * n % 7)
     with average.applied() as averaged:
+        assert isinstance(averaged, torch.nn.Linear)
         assert float(averaged.weight) == pytest.approx(expected, rel=1e-5)
     assert float(model.weight) == 49 * 49 % 7
 

@@ -2,6 +2,7 @@
 
 import sys
 import types
+from typing import Any
 
 import pytest
 import torch
@@ -40,7 +41,7 @@ class _Spectrogram(torch.nn.Module):
 @pytest.fixture
 def metas(monkeypatch):
     """Meta's module, without torchaudio."""
-    stub = types.ModuleType("torchaudio")
+    stub: Any = types.ModuleType("torchaudio")
     stub.transforms = types.SimpleNamespace(Spectrogram=_Spectrogram)
     monkeypatch.setitem(sys.modules, "torchaudio", stub)
     monkeypatch.delitem(sys.modules, "encodec.msstftd", raising=False)
@@ -93,6 +94,7 @@ def test_the_receptive_field_in_time():
     scale = StftDiscriminator(128, width=2)
     audio = torch.randn(1, 128 + 32 * 60, requires_grad=True)
     scale(audio).logits[0, 0, 30].sum().backward()
+    assert audio.grad is not None
     touched = audio.grad[0].abs().nonzero()
     first, last = int(touched.min()), int(touched.max())
     assert first // 32 == 20

@@ -37,7 +37,7 @@ def write_codes(folder: Path, seed: int, frames: int = 600) -> Path:
     folder.mkdir(parents=True)
     random = np.random.default_rng(seed)
     rows = []
-    for group in GROUPS:
+    for _ in GROUPS:
         first = (3 * np.arange(frames) + random.integers(0, 2, frames)) % N
         rows.append(np.stack([first, first * 5 % N]))
     write_rows(folder, [f"{group}/000" for group in GROUPS], rows)
@@ -72,8 +72,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def config_of(corpus: Path, **changes: object) -> LMTrainConfig:
-    folders = (str(corpus / name) for name in ("train", "codec"))
-    base = LMTrainConfig(SHAPE, *folders, dev=str(corpus / "dev"), updates=150, warmup_updates=5, cooldown_updates=50,
+    codes, codec = str(corpus / "train"), str(corpus / "codec")
+    base = LMTrainConfig(SHAPE, codes, codec, dev=str(corpus / "dev"), updates=150, warmup_updates=5, cooldown_updates=50,
                          batch_size=4, crop_s=0.4, learning_rate=1e-2, dev_every=1000)  # fmt: skip
     return dataclasses.replace(base, **changes)
 
@@ -107,7 +107,10 @@ def test_another_run_is_a_start(corpus: Path, tmp_path: Path) -> None:
     train_lm(config_of(corpus), tmp_path / "first", progress=False)
     before = torch.from_numpy(CodecShape.of(corpus / "other").codebooks)
     trainer = LMTrainer(config_of(corpus, codec=str(corpus / "other"), start=str(tmp_path / "first"), seed=5))
-    assert torch.equal(trainer.model.codebooks, CodeLM(SHAPE, before).codebooks)
+    wanted = CodeLM(SHAPE, before).codebooks
+    assert isinstance(trainer.model.codebooks, torch.Tensor)
+    assert isinstance(wanted, torch.Tensor)
+    assert torch.equal(trainer.model.codebooks, wanted)
     learnt = torch.load(tmp_path / "first" / "state.pt", weights_only=True)["model"]
     assert all(torch.equal(p, learnt[name]) for name, p in trainer.model.named_parameters())
     assert trainer.done == 0

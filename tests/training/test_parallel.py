@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from torch import multiprocessing
+from torch.multiprocessing.spawn import spawn
 
 from recodec import presets
 from recodec.training import parallel
@@ -72,7 +73,7 @@ def test_two_processes_equal_one(shards: Path, tmp_path: Path) -> None:
     alone.start()
     alone.join()
     assert alone.exitcode == 0
-    multiprocessing.spawn(work, (config_of(shards, 2), two), nprocs=2)
+    spawn(work, (config_of(shards, 2), two), nprocs=2)
     states = [torch.load(folder / "state.pt", weights_only=True) for folder in (one, two)]
     assert states[0]["position"] == states[1]["position"]
     for part in ("model", "average", "adversary"):

@@ -20,6 +20,7 @@ from recodec.presets import encodec_24khz, encodec_48khz
 from recodec.wire.v0 import files as ecdc0
 from recodec.wire.v0.files import Metadata
 from support.peers import import_encodec
+from support.pipes import Pipe
 
 
 def small(**changes):
@@ -250,11 +251,6 @@ GOOD = {"m": "mine", "al": 110, "nc": 2, "lm": False}
 def test_bad_headers(data, error, words):
     with pytest.raises(error, match=words):
         ecdc0.read_metadata(io.BytesIO(data))
-
-
-class Pipe(io.BytesIO):
-    def seekable(self):
-        return False
 
 
 @pytest.mark.parametrize("kind", [io.BytesIO, Pipe])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections import deque
@@ -118,12 +119,9 @@ class Loop:
 
     def run(self, pieces: Iterator[Any]) -> Iterator[Any]:
         """Take (C, T) in pieces and give (C, T) in pieces, in all as many samples. Ctrl-C is the end of the input."""
-        try:
-            for piece in pieces:
-                self._taken += piece.shape[1]
-                yield self._code(piece)
-        except KeyboardInterrupt:
-            pass
+        for piece in until_interrupted(pieces):
+            self._taken += piece.shape[1]
+            yield self._code(piece)
         codes = self._encoder.finish()
         for audio in (self._decoder.push(codes), self._decoder.finish()):
             audio = audio[:, : self._taken - self._given]  # the last frame may have more than came in
@@ -214,6 +212,38 @@ def _warm_up(encoder: StreamEncoder, decoder: StreamDecoder, channels: int, bloc
         pass
     for _ in range(3):  # one of the later shape, and what the runtime tunes after it
         decoder.push(encoder.push(silence))
+
+
+def until_interrupted(pieces: Iterator[Any]) -> Iterator[Any]:
+    """Pieces until they end or Ctrl-C is pressed, which never falls into the work on a piece that has come.
+
+    A second Ctrl-C does, so that work which hangs can be ended.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # under nohup
+        yield from pieces
+        return
+    waiting, pressed = False, False
+
+    def stop(number: int, frame: object) -> None:
+        nonlocal pressed
+        again, pressed = pressed, True
+        if waiting or again:
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        while True:
+            try:
+                waiting = True
+                if pressed:
+                    return
+                piece = next(pieces)
+                waiting = False
+            except (KeyboardInterrupt, StopIteration):
+                return
+            yield piece
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _paced(pieces: Iterator[Any], rate_hz: int) -> Iterator[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -14,7 +14,9 @@ from .trials import Outcome, Trial, failed, run_trial
 JOURNAL_NAME = "journal.jsonl"
 
 
-def run(trials: Sequence[Trial], *, workers: int | None = None, folder: str | Path | None = None) -> Iterator[Outcome]:
+def run(
+    trials: Sequence[Trial], *, workers: int | None = None, folder: str | Path | None = None
+) -> Generator[Outcome, None, None]:
     """Do the trials, and yield each outcome as it comes: first those that the journal has, then new ones.
 
     Every worker is a process of one thread, so that all cores are busy and speeds are comparable.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, overload
 
 import torch
@@ -16,6 +17,7 @@ from .quantizer import ResidualVectorQuantizer
 from .segments import check_input, frames_of_segments, mask_lengths, normalize, overlap_add, split, stack
 
 Scales = list[torch.Tensor | None]
+AnyScales = Sequence[torch.Tensor | None] | torch.Tensor
 Encoded = tuple[torch.Tensor, Scales, int]
 
 
@@ -125,19 +127,19 @@ class EncodecModel(PretrainedMixin):
 
     @overload
     def decode(
-        self, audio_codes: torch.Tensor, audio_scales: Scales | torch.Tensor | None = None,
+        self, audio_codes: torch.Tensor, audio_scales: AnyScales | None = None,
         padding_mask: torch.Tensor | None = None, return_dict: Literal[True] | None = None,
         last_frame_pad_length: int | None = 0,
     ) -> EncodecDecoderOutput: ...  # fmt: skip
     @overload
     def decode(
-        self, audio_codes: torch.Tensor, audio_scales: Scales | torch.Tensor | None = None,
+        self, audio_codes: torch.Tensor, audio_scales: AnyScales | None = None,
         padding_mask: torch.Tensor | None = None, *, return_dict: Literal[False],
         last_frame_pad_length: int | None = 0,
     ) -> tuple[torch.Tensor]: ...  # fmt: skip
     @overload
     def decode(
-        self, audio_codes: torch.Tensor, audio_scales: Scales | torch.Tensor | None = None,
+        self, audio_codes: torch.Tensor, audio_scales: AnyScales | None = None,
         padding_mask: torch.Tensor | None = None, return_dict: bool | None = None,
         last_frame_pad_length: int | None = 0,
     ) -> EncodecDecoderOutput | tuple[torch.Tensor]: ...  # fmt: skip
@@ -145,7 +147,7 @@ class EncodecModel(PretrainedMixin):
     def decode(
         self,
         audio_codes: torch.Tensor,
-        audio_scales: Scales | torch.Tensor | None = None,
+        audio_scales: AnyScales | None = None,
         padding_mask: torch.Tensor | None = None,
         return_dict: bool | None = None,
         last_frame_pad_length: int | None = 0,
@@ -174,21 +176,21 @@ class EncodecModel(PretrainedMixin):
     def forward(
         self, input_values: torch.Tensor | None = None, padding_mask: torch.Tensor | None = None,
         bandwidth: float | None = None, audio_codes: torch.Tensor | None = None,
-        audio_scales: Scales | torch.Tensor | None = None, return_dict: Literal[True] | None = None,
+        audio_scales: AnyScales | None = None, return_dict: Literal[True] | None = None,
         last_frame_pad_length: int | None = 0, *, num_quantizers: int | None = None,
     ) -> EncodecOutput: ...  # fmt: skip
     @overload
     def forward(
         self, input_values: torch.Tensor | None = None, padding_mask: torch.Tensor | None = None,
         bandwidth: float | None = None, audio_codes: torch.Tensor | None = None,
-        audio_scales: Scales | torch.Tensor | None = None, *, return_dict: Literal[False],
+        audio_scales: AnyScales | None = None, *, return_dict: Literal[False],
         last_frame_pad_length: int | None = 0, num_quantizers: int | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]: ...  # fmt: skip
     @overload
     def forward(
         self, input_values: torch.Tensor | None = None, padding_mask: torch.Tensor | None = None,
         bandwidth: float | None = None, audio_codes: torch.Tensor | None = None,
-        audio_scales: Scales | torch.Tensor | None = None, return_dict: bool | None = None,
+        audio_scales: AnyScales | None = None, return_dict: bool | None = None,
         last_frame_pad_length: int | None = 0, *, num_quantizers: int | None = None,
     ) -> EncodecOutput | tuple[torch.Tensor, torch.Tensor]: ...  # fmt: skip
 
@@ -198,7 +200,7 @@ class EncodecModel(PretrainedMixin):
         padding_mask: torch.Tensor | None = None,
         bandwidth: float | None = None,
         audio_codes: torch.Tensor | None = None,
-        audio_scales: Scales | torch.Tensor | None = None,
+        audio_scales: AnyScales | None = None,
         return_dict: bool | None = None,
         last_frame_pad_length: int | None = 0,
         *,
@@ -252,7 +254,7 @@ class EncodecModel(PretrainedMixin):
     def decode_latents(
         self,
         latents: torch.Tensor,
-        audio_scales: Scales | torch.Tensor | None = None,
+        audio_scales: AnyScales | None = None,
         padding_mask: torch.Tensor | None = None,
         last_frame_pad_length: int | None = 0,
     ) -> torch.Tensor:
@@ -283,7 +285,7 @@ class EncodecModel(PretrainedMixin):
         return stacked, scales, padding
 
     def _decode(
-        self, audio_codes: torch.Tensor, audio_scales: Scales | torch.Tensor | None,
+        self, audio_codes: torch.Tensor, audio_scales: AnyScales | None,
         padding_mask: torch.Tensor | None, last_frame_pad_length: int | None, num_samples: int | None = None,
     ) -> torch.Tensor:  # fmt: skip
         latents = [self.dequantize(segment) for segment in audio_codes]
@@ -306,7 +308,7 @@ class EncodecModel(PretrainedMixin):
     def _decode_segments(
         self,
         latents: list[torch.Tensor],
-        scales: Scales | torch.Tensor | None,
+        scales: AnyScales | None,
         padding_mask: torch.Tensor | None,
         padding_frames: int,
         num_samples: int | None = None,
