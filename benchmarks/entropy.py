@@ -3,8 +3,8 @@
     python benchmarks/entropy.py [--lm FOLDER] [--codes FOLDER] [--kbps 6] [--seconds 10] [--packet-s 1]
 
 `--lm` holds `lm.safetensors`; without it weights are random, which changes no speed. `--codes` is a
-folder that `recodec tokenize -b 12` wrote with the default model, whose clips are then coded for the figures in bits; without it codes
-are random. Times are processor time of one thread, so that other work on the machine does not count.
+folder that `recodec tokenize -b 12` wrote with the default model, whose clips are then coded for the figures in bits;
+without it codes are random. Times are processor time of one thread, so that other work on the machine does not count.
 """
 
 from __future__ import annotations

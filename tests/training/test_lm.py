@@ -73,8 +73,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def config_of(corpus: Path, **changes: object) -> LMTrainConfig:
     codes, codec = str(corpus / "train"), str(corpus / "codec")
-    base = LMTrainConfig(SHAPE, codes, codec, dev=str(corpus / "dev"), updates=150, warmup_updates=5, cooldown_updates=50,
-                         batch_size=4, crop_s=0.4, learning_rate=1e-2, dev_every=1000)  # fmt: skip
+    base = LMTrainConfig(SHAPE, codes, codec, dev=str(corpus / "dev"), updates=150, warmup_updates=5,
+                         cooldown_updates=50, batch_size=4, crop_s=0.4, learning_rate=1e-2, dev_every=1000)  # fmt: skip
     return dataclasses.replace(base, **changes)
 
 

@@ -12,7 +12,7 @@ from ..config import EncodecConfig
 from ..errors import ConfigError
 from ..wire.v1.payload import PacketLM
 from .batches import encode_batched
-from .blocks import FILE_GRID_FRAMES, block_decoder, block_encoder, join_codes, split_codes
+from .blocks import FILE_GRID_FRAMES, block_decoder, block_encoder, file_grid, join_codes, split_codes
 from .checks import check_audio, choose_quantizers
 from .engine import Decoder, Engine, known_fingerprints
 from .files import resampled
@@ -178,7 +178,7 @@ class ArrayCodec:
         scales: np.ndarray | None = None,
         num_samples: int | None = None,
         *,
-        grid_frames: int = FILE_GRID_FRAMES,
+        grid_frames: int | None = None,
         decoder: str = "auto",
     ) -> np.ndarray:
         """Codes to audio.
@@ -188,7 +188,7 @@ class ArrayCodec:
             scales: as `encode` gave them.
             num_samples: length of the recording. A model that works in segments needs it, to know where
                 they lie; for others the default is all that the codes give, F * hop.
-            grid_frames: frames that a causal model takes at once.
+            grid_frames: frames that a causal model takes at once; what is fast by default.
             decoder: `"encodec"`, the model's own (paper section 3.1); `"spectral"`, its second one, an inverse STFT
                 (arXiv 2306.00814); `"auto"`, the second one where the model has it.
 
@@ -200,7 +200,8 @@ class ArrayCodec:
             ConfigError: for a decoder that the model does not have.
         """
         blocks, length = split_codes(codes, scales, num_samples, self.config)
-        pieces = block_decoder(self._decoder(decoder), grid_frames)
+        found = self._decoder(decoder)
+        pieces = block_decoder(found, file_grid(found) if grid_frames is None else grid_frames)
         parts = [pieces.push(block) for block in blocks]
         return np.concatenate([*parts, pieces.finish()], axis=1)[:, :length]
 

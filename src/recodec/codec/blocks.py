@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import Generic, Protocol
+from typing import Any, Generic, Protocol
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from .engine import Decoder, Engine, StateT
 from .rechunk import Rechunker
 
 FILE_GRID_FRAMES = 75
+SPECTRAL_GRID_FRAMES = 300
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,11 @@ def block_encoder(engine: Engine[StateT], num_quantizers: int, grid_frames: int 
     if engine.config.is_streamable:
         return FrameEncoder(engine, num_quantizers, grid_frames)
     return _SegmentEncoder(engine, num_quantizers)
+
+
+def file_grid(decoder: Decoder[Any]) -> int:
+    """Frames that a decoder takes at once where nothing waits for it: larger blocks make its products faster."""
+    return FILE_GRID_FRAMES if decoder.spectral is None else SPECTRAL_GRID_FRAMES
 
 
 def block_decoder(decoder: Decoder[StateT], grid_frames: int = FILE_GRID_FRAMES) -> BlockDecoder:

@@ -15,7 +15,7 @@ from ..errors import ModelMismatchError
 from ..wire.v1.header import DEFAULT_PACKET_S
 from . import files
 from .arrays import ArrayCodec
-from .blocks import split_codes
+from .blocks import file_grid, split_codes
 from .checks import choose_quantizers
 from .container import DEFAULT_VERSION, AnyLM, open_block_writer, open_reader, open_writer
 from .ecdc_file import EcdcReader, EcdcWriter
@@ -257,7 +257,8 @@ class Codec(ArrayCodec):
             recording = io.BytesIO(recording)
         reader = recording if isinstance(recording, EcdcReader) else open_reader(recording, tolerant=tolerant)
         found = self._decoder(decoder)
-        return reader.pieces(self.engine, decoder=found, lm=self._lm_of(reader, lm), start=start)
+        model_lm, grid = self._lm_of(reader, lm), file_grid(found)
+        return reader.pieces(self.engine, decoder=found, lm=model_lm, start=start, grid_frames=grid)
 
     def compress_file(
         self, source: str | Path, target: str | Path, bandwidth: float | None = None, **options: Any
