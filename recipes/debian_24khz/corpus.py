@@ -80,7 +80,7 @@ def select_packages(
     """
     for name in names:
         if name not in packages or packages[name].split != split:
-            raise ValueError(f"{name} is no package of the {split} split; packages.tsv names those that may be used")
+            raise ValueError(f"{name} is not a package of the {split} split; packages.tsv names those that may be used")
     return [p for p in packages.values() if p.split == split and (p.list in lists or p.name in names)]
 
 

@@ -28,7 +28,7 @@ def decode_prepared(content: bytes, name: str) -> NDArray[np.int16]:
     """A clip's file to samples (T,).
 
     Raises:
-        ValueError: if it is no sound file, or not 24 kHz mono.
+        ValueError: if it is not an audio file, or not 24 kHz mono.
     """
     audio, rate_hz = read_audio(io.BytesIO(content), name=name)
     if rate_hz != RATE_HZ or audio.shape[0] != 1:

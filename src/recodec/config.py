@@ -244,7 +244,7 @@ class EncodecConfig(CodecGeometry):
         """Read a `config.json`.
 
         Raises:
-            ConfigError: if the file is no JSON object, or describes no EnCodec.
+            ConfigError: if the file is not a JSON object, or does not describe an EnCodec.
             FileNotFoundError: if there is no such file.
         """
         return cls.from_dict(read_json_object(path))

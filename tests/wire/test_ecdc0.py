@@ -235,7 +235,7 @@ GOOD = {"m": "mine", "al": 110, "nc": 2, "lm": False}
     (head(b"[" * 4000), CorruptError, "not valid JSON"),
     (head(b'{"al": ' + b"9" * 4000 + b"}"), CorruptError, "model name"),
     (head(b'{"m": "a", "lm": false, "nc": 2, "al": 1e3}'), CorruptError, "al is 1000.0"),
-    (head([1, 2]), CorruptError, "no JSON object"),
+    (head([1, 2]), CorruptError, "not a JSON object"),
     (head({**GOOD, "m": 3}), CorruptError, "model name is 3"),
     (head({**GOOD, "al": True}), CorruptError, "al is True"),
     (head({**GOOD, "al": 0}), CorruptError, "al is 0"),

@@ -237,7 +237,7 @@ class EncodecFeatureExtractor(SegmentGeometry):
             overrides: settings that replace those of the file.
 
         Raises:
-            ConfigError: if the file is no JSON object or has a bad setting.
+            ConfigError: if the file is not a JSON object, or has a bad setting.
         """
         path = Path(pretrained_model_name_or_path or "")
         if not path.is_file():

@@ -7,4 +7,4 @@ AUDIO_SUFFIXES = frozenset(
         ".ape", ".ac3", ".amr", ".tta", ".mp2", ".mpc", ".voc",
     }
 )  # fmt: skip
-"""Of files that hold sound; some take the package `av` to read."""
+"""Of files that hold audio; some take the package `av` to read."""

@@ -109,7 +109,7 @@ class CodeLMConfig:
         """Read an `lm_config.json`.
 
         Raises:
-            ConfigError: if the file is no JSON object, or describes no code language model.
+            ConfigError: if the file is not a JSON object, or does not describe a code language model.
             FileNotFoundError: if there is no such file.
         """
         return cls.from_dict(read_json_object(path))

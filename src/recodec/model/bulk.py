@@ -13,7 +13,7 @@ from torch import nn
 
 from ..errors import AudioError, ConfigError
 from ..nn.layers import Network, fold_weight_norm
-from ..nn.padding import mask_behind
+from ..nn.padding import mask_after
 from .encodec import EncodecModel
 from .quantizer import FrozenQuantizer
 from .segments import normalize
@@ -147,14 +147,14 @@ class _Pipeline(nn.Module):
     def forward(self, x: torch.Tensor, num_quantizers: int, lengths: torch.Tensor | None) -> _Result:
         scales = None
         if lengths is not None:
-            x = mask_behind(x, lengths)
+            x = mask_after(x, lengths)
         if self.normalize:
             x, scales = normalize(x, lengths)
         x = x.to(self.dtype)
         if lengths is None:
             return self.quantizer.quantize(self.encoder(x), num_quantizers), scales
         latents, frames = self.encoder.ragged(x, lengths)
-        return mask_behind(self.quantizer.quantize(latents, num_quantizers), frames), scales
+        return mask_after(self.quantizer.quantize(latents, num_quantizers), frames), scales
 
 
 def mismatch(codes: torch.Tensor, expected: torch.Tensor) -> list[float]:

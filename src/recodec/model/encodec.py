@@ -10,7 +10,7 @@ import torch
 from ..config import EncodecConfig
 from ..errors import ConfigError
 from ..nn.layers import Network, build_decoder, build_encoder, fold_weight_norm
-from ..nn.padding import mask_behind
+from ..nn.padding import mask_after
 from .outputs import EncodecDecoderOutput, EncodecEncoderOutput, EncodecLatentOutput, EncodecOutput
 from .pretrained import PretrainedMixin
 from .quantizer import ResidualVectorQuantizer
@@ -279,7 +279,7 @@ class EncodecModel(PretrainedMixin):
         for piece, valid in split(self.config, input_values, lengths):
             latents, frames, scale = self._encode_segment(piece, valid)
             segment = self.quantizer.quantize(latents, num_quantizers)
-            codes.append(segment if frames is None else mask_behind(segment, frames))
+            codes.append(segment if frames is None else mask_after(segment, frames))
             scales.append(scale)
         stacked, padding = stack(codes)
         return stacked, scales, padding
@@ -296,7 +296,7 @@ class EncodecModel(PretrainedMixin):
     ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
         """(B, C, T) with (B,) valid samples to latents (B, D, F), valid frames (B,) and scale (B, 1)."""
         if valid is not None:
-            x = mask_behind(x, valid)
+            x = mask_after(x, valid)
         scale = None
         if self.config.normalize:
             x, scale = normalize(x, valid)
@@ -336,7 +336,7 @@ class EncodecModel(PretrainedMixin):
             ends.append(end)
         audio = pieces[0] if chunk is None else overlap_add(pieces, stride, ends)
         if lengths is not None:
-            audio = mask_behind(audio, lengths)
+            audio = mask_after(audio, lengths)
         return audio if num_samples is None else audio[..., :num_samples]
 
     def _decode_segment(

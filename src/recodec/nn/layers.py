@@ -20,7 +20,7 @@ from ..checkpoint import fold_weight
 from ..config import EncodecConfig
 from ..errors import ConfigError
 from .lstm import LstmStack
-from .padding import mask_behind, pad, pad_ragged
+from .padding import mask_after, pad, pad_ragged
 from .streamable import StateT, select_streams, stack_streams
 
 ConvState = tuple[torch.Tensor, bool] | None
@@ -89,10 +89,10 @@ class _Normed(Layer[StateT]):
             # Not `self.norm(y)`, which refuses a single number: one frame of one channel.
             return torch.group_norm(y, 1, self.norm.weight, self.norm.bias, self.norm.eps)
         # Group norm with one group, its statistics over each item's valid samples only.
-        wide = mask_behind(y, lengths).to(torch.float64 if y.dtype == torch.float64 else torch.float32)
+        wide = mask_after(y, lengths).to(torch.float64 if y.dtype == torch.float64 else torch.float32)
         count = (lengths * y.shape[1]).to(wide.dtype)[:, None, None]
         mean = wide.sum((1, 2), keepdim=True) / count
-        centred = mask_behind(wide - mean, lengths)
+        centred = mask_after(wide - mean, lengths)
         variance = centred.square().sum((1, 2), keepdim=True) / count
         scaled = (centred * torch.rsqrt(variance + self.norm.eps)).to(y.dtype)
         return scaled * self.norm.weight[:, None] + self.norm.bias[:, None]
@@ -176,7 +176,7 @@ class TransposedConv(_Normed[torch.Tensor | None]):
 
     def ragged(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         spec, (left, right) = self.spec, self.spec.trim
-        y = self.conv(mask_behind(x, lengths))
+        y = self.conv(mask_after(x, lengths))
         y = self._normalize(y, (lengths - 1) * spec.stride + spec.kernel_size)
         return y[..., left : y.shape[-1] - right], lengths * spec.stride
 
@@ -264,7 +264,7 @@ class Network(Layer[NetworkState]):
     def ragged(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         for layer in _layers(self.layers):
             x, lengths = layer.ragged(x, lengths)
-        return mask_behind(x, lengths), lengths
+        return mask_after(x, lengths), lengths
 
 
 def build_encoder(config: EncodecConfig) -> Network:

@@ -53,7 +53,7 @@ def pad_ragged(
     return gathered.masked_fill(~valid[:, None], 0)
 
 
-def mask_behind(x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+def mask_after(x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     """Zero what lies after each item's length in (B, C, T)."""
     valid = torch.arange(x.shape[-1], device=x.device) < lengths[:, None]
     return x.masked_fill(~valid[:, None], 0)

@@ -79,20 +79,20 @@ class LayerBuilder:
     def _extend(self, x: str, spec: arch.Conv) -> str:
         """Put before and after x what its outputs see there: the past, or padding."""
         graph, (left, right) = self.graph, spec.padding
-        before, behind = graph.ints(left), graph.ints(right)
+        before, after = graph.ints(left), graph.ints(right)
         partial = self.phase.last and spec.stride > 1
         if partial:  # a last partial stride is filled up
             missing = graph.op("Mod", graph.op("Neg", graph.size(x)), graph.ints(spec.stride))
-            behind = graph.op("Add", missing, behind)
+            after = graph.op("Add", missing, after)
         if not self.phase.fresh:
             if left:
                 x = self._recall(x, spec.name, spec.in_channels, left)
-            return self._pad(x, graph.ints(0), behind, spec.pad_mode) if partial else x
+            return self._pad(x, graph.ints(0), after, spec.pad_mode) if partial else x
         if left == right == 0 and not partial:
             return x
         if self.phase.last and spec.pad_mode == "reflect":
-            return self._mirror_short(x, before, behind)
-        return self._pad(x, before, behind, spec.pad_mode)
+            return self._mirror_short(x, before, after)
+        return self._pad(x, before, after, spec.pad_mode)
 
     def _mirror_short(self, x: str, left: str, right: str) -> str:
         """Mirror at both ends; an input too short for that sees zeros after it, which do not stay.

@@ -34,12 +34,12 @@ def _kbps(size_bytes: int | None, coded: Coded) -> float:
 
 
 def encode_speed(coded: Coded) -> float:
-    """Seconds of sound encoded in one second; above 1 is faster than real time."""
+    """Seconds of audio encoded in one second; above 1 is faster than real time."""
     return _speed(coded.encode_s, coded)
 
 
 def decode_speed(coded: Coded) -> float:
-    """Seconds of sound decoded in one second; above 1 is faster than real time."""
+    """Seconds of audio decoded in one second; above 1 is faster than real time."""
     return _speed(coded.decode_s, coded)
 
 
@@ -62,9 +62,9 @@ ENTROPY_KBPS = Metric[Coded](
 )  # fmt: skip
 ENCODE_SPEED = Metric[Coded](
     "encode_speed", "Encoding speed", "x real time", 0.0, math.inf, "higher",
-    "Seconds of sound encoded in a second.", _CLOCK, encode_speed,
+    "Seconds of audio encoded in a second.", _CLOCK, encode_speed,
 )  # fmt: skip
 DECODE_SPEED = Metric[Coded](
     "decode_speed", "Decoding speed", "x real time", 0.0, math.inf, "higher",
-    "Seconds of sound decoded in a second.", _CLOCK, decode_speed,
+    "Seconds of audio decoded in a second.", _CLOCK, decode_speed,
 )  # fmt: skip

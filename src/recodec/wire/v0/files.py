@@ -220,7 +220,7 @@ def read_metadata(file: IO[bytes]) -> Metadata:
 
 def _parse(values: object) -> Metadata:
     if not isinstance(values, dict):
-        raise CorruptError("the header is no JSON object")
+        raise CorruptError("the header is not a JSON object")
     model, fingerprint = values.get("m"), values.get("fp")
     if not isinstance(model, str) or not _is_unicode(model):
         raise CorruptError(f"the header's model name is {model!r}")

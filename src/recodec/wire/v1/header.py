@@ -197,7 +197,7 @@ def parse_header(buffer: bytes | bytearray | memoryview) -> tuple[Header, int]:
     """
     front = bytes(buffer[:MAX_HEADER_BYTES])
     if front[:4] != MAGIC[: len(front)]:
-        raise CorruptError("this is no .ecdc stream: it does not begin with ECDC")
+        raise CorruptError("this is not an .ecdc stream: it does not begin with ECDC")
     if len(front) > 4 and front[4] != VERSION:
         raise UnsupportedError(f"this reader knows version {VERSION} of .ecdc, the stream has version {front[4]}")
     end = 6 + front[5] if len(front) > 5 else MAX_HEADER_BYTES
