@@ -185,6 +185,6 @@ def test_one_letter_means_one_thing_and_names_are_frozen() -> None:
         "--from", "--gain", "--grid", "--jobs", "--json", "--key", "--kind", "--lm", "--manifest", "--max-broken",
         "--meta-lm", "--metric", "--model", "--no-lm", "--no-report", "--no-resume", "--out", "--out-dir", "--pace",
         "--packet", "--partial", "--picture", "--players", "--quiet", "--raw", "--report", "--rescale", "--resume",
-        "--runner", "--seed", "--shard-clips", "--shards", "--start", "--stop", "--stop-after", "--stream-above",
+        "--runner", "--seed", "--shard-clips", "--data", "--start", "--stop", "--stop-after", "--stream-above",
         "--suffix", "--threads", "--title", "--decoder",
     }  # fmt: skip

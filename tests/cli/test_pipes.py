@@ -270,6 +270,15 @@ def test_ctrl_c_ends_the_live_loop_well(model: Path, tmp_path: Path) -> None:
     assert soundfile.info(tmp_path / "out.wav").frames == RATE
 
 
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C as at a terminal: a shell makes what it starts in the background ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 def test_ctrl_c_waits_for_the_work_on_a_piece() -> None:
     taken = []
     for piece in until_interrupted(iter("abc")):
@@ -280,6 +289,7 @@ def test_ctrl_c_waits_for_the_work_on_a_piece() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.usefixtures("_interruptible")
 def test_ctrl_c_ends_the_wait_for_a_piece() -> None:
     def pieces() -> Iterator[str]:
         yield "a"
@@ -289,6 +299,7 @@ def test_ctrl_c_ends_the_wait_for_a_piece() -> None:
     assert list(until_interrupted(pieces())) == ["a"]
 
 
+@pytest.mark.usefixtures("_interruptible")
 def test_a_second_ctrl_c_ends_work_that_hangs() -> None:
     def work() -> None:
         for _ in until_interrupted(iter("abc")):
