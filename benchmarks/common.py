@@ -169,6 +169,32 @@ def take_turns(
     return Turns(seconds)
 
 
+def print_speeds(
+    task: str,
+    candidates: Mapping[str, Callable[[], object]],
+    audio_s: float,
+    repeats: int,
+    *,
+    ours: str,
+    other: str,
+    clock: Clock,
+) -> None:
+    """Let candidates take turns, and print what each took, how many times real time that is, and a ratio.
+
+    Args:
+        task: what they do.
+        candidates: functions by name.
+        audio_s: seconds of audio that each works on.
+        repeats: turns of each that count; the smallest time does.
+        ours, other: names of two of them, for the ratio of other to ours.
+        clock: which time.
+    """
+    turns = take_turns(candidates, repeats)
+    best = {name: turns.figure(name, clock=clock) for name in candidates}
+    shown = ", ".join(f"{name} {t:.2f} s ({audio_s / t:.1f}x real time)" for name, t in best.items())
+    print(f"{task}: {shown}; ratio {turns.ratio(other, ours, clock=clock):.2f}", flush=True)
+
+
 def fastest(function: Callable[[], object], repeats: int, *, warm_up: int = 0, clock: Clock = "cpu") -> float:
     """The smallest of some times of one function, in seconds."""
     return take_turns({"alone": function}, repeats, warm_up=warm_up).figure("alone", clock=clock)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from common import add_clock, argument_parser, take_turns
+from common import add_clock, argument_parser, print_speeds
 
 from recodec import Codec
 
@@ -41,11 +41,7 @@ def main() -> None:
         "single frames": {name: lambda d=name: stream(d) for name in DECODERS},
     }
     for task, functions in tasks.items():
-        turns = take_turns(functions, args.repeats)
-        best = {name: turns.figure(name, clock=args.clock) for name in functions}
-        shown = ", ".join(f"{name} {t:.2f} s ({args.seconds / t:.1f} times real time)" for name, t in best.items())
-        ratio = turns.ratio("encodec", "spectral", clock=args.clock)
-        print(f"{task}: {shown}; ratio {ratio:.2f}", flush=True)
+        print_speeds(task, functions, args.seconds, args.repeats, ours="spectral", other="encodec", clock=args.clock)
 
 
 if __name__ == "__main__":

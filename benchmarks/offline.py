@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import add_clock, argument_parser, random_pair, take_turns
+from common import add_clock, argument_parser, print_speeds, random_pair
 
 from recodec import Codec, presets
 from recodec.config import EncodecConfig
@@ -59,11 +59,10 @@ def main() -> None:
             },
         }
         for verb, functions in runs.items():
-            turns = take_turns(functions, args.repeats)
-            best = {who: turns.figure(who, clock=args.clock) for who in functions}
-            shown = ", ".join(f"{who} {t:.2f} s ({args.seconds / t:.1f}x real time)" for who, t in best.items())
-            ratio = turns.ratio("transformers", "recodec", clock=args.clock)
-            print(f"{name} {verb}: {shown}; ratio {ratio:.2f}", flush=True)
+            print_speeds(
+                f"{name} {verb}", functions, args.seconds, args.repeats, ours="recodec", other="transformers",
+                clock=args.clock,
+            )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     python docs/make/architecture.py
 
 Each row is a layer of the encoder on the left, and the layer of the decoder that undoes it on the right. The bands
-behind them are the rates: a layer with a stride lies on the border of two.
+below them show the rates: a layer with a stride lies on the border of two.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MARGIN, BOX_WIDTH, BOX_HEIGHT, PITCH, MIDDLE = 16, 190, 36, 48, 76
 PANEL_WIDTH = 2 * (MARGIN + BOX_WIDTH) + MIDDLE
 TOP = 116  # of the first row, below the heading and the audio
 
-# The card has a ground of its own, so that it can be read on a page of either kind.
+# The card has a background of its own, so that it can be read on light and on dark pages.
 STYLE = """
 text { font: 12px system-ui, sans-serif; fill: #1c1e21; text-anchor: middle; }
 .name, .head { font-weight: 600; }

@@ -8,24 +8,19 @@ convolutions. As with `architecture.py`, `nn/` turns the records into torch modu
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from .errors import ConfigError
-from .text import read_json_object
+from .json_config import JsonConfig
 
-MODEL_TYPE = "recodec_spectral_decoder"
 SPECTRAL_CONFIG_NAME = "spectral_config.json"
 SPECTRAL_WEIGHTS_NAME = "spectral.safetensors"
 _MAX_SIZE = 1 << 14
 
 
 @dataclass(frozen=True)
-class SpectralConfig:
+class SpectralConfig(JsonConfig):
     """Shape of a spectral decoder. Sizes have the names that Vocos gives them.
 
     Attributes:
@@ -45,6 +40,8 @@ class SpectralConfig:
         ConfigError: naming the field, if no decoder can be built from the values.
     """
 
+    model_type = "recodec_spectral_decoder"
+
     input_channels: int = 128
     dim: int = 256
     intermediate_dim: int = 768
@@ -60,24 +57,24 @@ class SpectralConfig:
     codebooks: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "condition_codebooks", _integers(self.condition_codebooks))
+        good = _are_counts(self.condition_codebooks)
+        self._require(good, "condition_codebooks", "a list of up to 256 integers above 0")
+        object.__setattr__(self, "condition_codebooks", tuple(self.condition_codebooks))
         for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
             if field.type == "int":
-                low = 0 if field.name.endswith("look_ahead") else 1
-                good = isinstance(value, int) and not isinstance(value, bool) and low <= value < _MAX_SIZE
-                _require(good, field.name, value, f"an integer from {low} to {_MAX_SIZE - 1}")
+                self._require_integer(field.name, 0 if field.name.endswith("look_ahead") else 1, _MAX_SIZE)
             elif field.type == "float":
+                value = getattr(self, field.name)
                 good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-                _require(good and value > 0, field.name, value, "a number above 0")
-        _require(isinstance(self.codebooks, str), "codebooks", self.codebooks, "a text")
-        _require(self.n_fft % 4 == 0, "n_fft", self.n_fft, "a multiple of 4")
+                self._require(good and value > 0, field.name, "a number above 0")
+        self._require(isinstance(self.codebooks, str), "codebooks", "a text")
+        self._require(self.n_fft % 4 == 0, "n_fft", "a multiple of 4")
         parts, rest = divmod(self.n_fft, self.hop_length)
         # Below two hops, the windows would leave gaps; with `n_fft - hop_length` odd, the frames could not be centred.
         good = rest == 0 and 2 <= parts <= 16 and (self.n_fft - self.hop_length) % 2 == 0
-        _require(good, "n_fft", self.n_fft, f"2 to 16 times hop_length ({self.hop_length})")
+        self._require(good, "n_fft", f"2 to 16 times hop_length ({self.hop_length})")
         for name in ("look_ahead", "block_look_ahead"):
-            _require(getattr(self, name) < self.kernel_size, name, getattr(self, name), "less than kernel_size")
+            self._require(getattr(self, name) < self.kernel_size, name, "less than kernel_size")
 
     @property
     def parts(self) -> int:
@@ -99,50 +96,11 @@ class SpectralConfig:
         known = [i for i, count in enumerate(self.condition_codebooks) if count <= num_codebooks]
         return max(known, key=lambda i: self.condition_codebooks[i], default=0)
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> SpectralConfig:
-        """Build from the content of a `spectral_config.json`.
 
-        Raises:
-            ConfigError: for another kind of model, unknown keys or bad values.
-        """
-        if values.get("model_type") != MODEL_TYPE:
-            raise ConfigError(f"this is not a configuration of a {MODEL_TYPE!r} model")
-        fields = {key: value for key, value in values.items() if key != "model_type"}
-        unknown = set(fields) - {field.name for field in dataclasses.fields(cls)}
-        if unknown:
-            raise ConfigError(f"unknown keys in the configuration: {', '.join(sorted(unknown))}")
-        return cls(**fields)
-
-    def to_dict(self) -> dict[str, Any]:
-        """All fields as plain values."""
-        values = dataclasses.asdict(self)
-        return {"model_type": MODEL_TYPE, **values, "condition_codebooks": list(self.condition_codebooks)}
-
-    def to_json_string(self) -> str:
-        """`to_dict` as indented JSON with sorted keys."""
-        return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
-
-    @classmethod
-    def from_json_file(cls, path: str | Path) -> SpectralConfig:
-        """Read a `spectral_config.json`.
-
-        Raises:
-            ConfigError: if the file is not a JSON object, or does not describe a spectral decoder.
-            FileNotFoundError: if there is no such file.
-        """
-        return cls.from_dict(read_json_object(path))
-
-
-def _integers(values: Any) -> tuple[int, ...]:
-    good = isinstance(values, (list, tuple)) and all(type(value) is int and value > 0 for value in values)
-    _require(good and len(values) <= 256, "condition_codebooks", values, "a list of up to 256 integers above 0")
-    return tuple(values)
-
-
-def _require(condition: bool, name: str, value: object, allowed: str) -> None:
-    if not condition:
-        raise ConfigError(f"{name} must be {allowed}, got {value!r}")
+def _are_counts(values: Any) -> bool:
+    """Whether a value is a list of up to 256 integers above 0."""
+    listed = isinstance(values, (list, tuple)) and len(values) <= 256
+    return listed and all(type(value) is int and value > 0 for value in values)
 
 
 # ---- layer records ---------------------------------------------------------------------------------

@@ -6,10 +6,14 @@ import dataclasses
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .options import need, options, read_settings
+
+if TYPE_CHECKING:
+    from ..codec import ModelChoice
 
 
 @click.command("train-lm")
@@ -51,33 +55,33 @@ def train_lm(
 
     import torch
 
+    from ..codec import ModelChoice
+    from ..config import EncodecConfig
     from ..errors import ConfigError
     from ..lm.config import CodeLMConfig
-    from ..training.codes import CodecShape
     from ..training.lm import LMTrainConfig
     from ..training.lm import train_lm as run
 
     if threads is not None:
         torch.set_num_threads(threads)
-    codec = CodecShape.of(model).config
+    codec = EncodecConfig.from_pretrained(model)
     shape = CodeLMConfig(codec.num_quantizers, codec.codebook_size, codec.frame_rate)
     progress = not quiet and sys.stderr.isatty()
     try:
         config = LMTrainConfig(shape, data, codec=model).with_settings(pairs)
-        places: dict[str, str] = {"codes": _codes(data, model, Path(out, "codes", "train"), device, threads, progress)}
+        choice, count = ModelChoice(model, device=device, threads=threads), codec.num_quantizers
+        places = {"codes": _codes(data, Path(out, "codes", "train"), choice, count, progress)}
         if dev is not None:
-            places["dev"] = _codes(dev, model, Path(out, "codes", "dev"), device, threads, progress)
+            places["dev"] = _codes(dev, Path(out, "codes", "dev"), choice, count, progress)
         run(dataclasses.replace(config, **places), out, device=device, resume=resume, progress=progress,
             stop_after_s=None if stop_after is None else 60 * stop_after)  # fmt: skip
     except (ConfigError, FileExistsError) as error:
         raise click.UsageError(str(error)) from error
 
 
-def _codes(place: str, model: str | None, folder: Path, device: str, threads: int | None, progress: bool) -> str:
-    """A folder of codes: the place itself if it is one, else what is made of it, at the highest bandwidth."""
-    from ..codec import ModelChoice
+def _codes(place: str, folder: Path, choice: ModelChoice, num_quantizers: int, progress: bool) -> str:
+    """A folder of codes: the place itself if it is one, else what is made of it."""
     from ..tokenize import open_shards, tokenize
-    from ..training.codes import CodecShape
 
     if os.path.isdir(place):
         try:
@@ -86,7 +90,6 @@ def _codes(place: str, model: str | None, folder: Path, device: str, threads: in
             pass
         else:
             return place
-    count = CodecShape.of(model).config.num_quantizers
-    choice = ModelChoice(model, device=device, threads=threads)
-    tokenize(place, folder, num_quantizers=count, model=choice, processes=1, show=sys.stderr if progress else None)
+    show = sys.stderr if progress else None
+    tokenize(place, folder, num_quantizers=num_quantizers, model=choice, processes=1, show=show)
     return str(folder)

@@ -91,9 +91,8 @@ class Codec(ArrayCodec):
         return _reload, (self._choice.absolute(), self.engine.fingerprint)
 
     def __deepcopy__(self, memo: object) -> Codec:
-        copied = Codec(
-            self.engine, self._load_language_model, self._load_spectral
-        )  # engines remember nothing: one serves both
+        # Engines remember nothing: one serves both.
+        copied = Codec(self.engine, self._load_language_model, self._load_spectral)
         copied._choice = self._choice
         return copied
 

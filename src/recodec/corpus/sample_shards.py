@@ -52,16 +52,34 @@ def _entry(folder: Path, row: dict[str, str], others: list[str], names: Names) -
     return Entry("samples", str(folder / shard), id, meta={name: row.get(name) or "" for name in others}, detail=place)
 
 
+def open_samples(path: str | Path) -> np.ndarray:
+    """The samples (T,) int16 of a shard, mapped into memory.
+
+    Raises:
+        AudioError: if it is damaged, or not a shard of samples.
+    """
+    try:
+        shard = np.load(path, mmap_mode="r")
+    except (OSError, ValueError, EOFError) as error:
+        raise AudioError(f"the shard is damaged: {error}") from error
+    if shard.ndim != 1 or shard.dtype != np.int16:
+        raise AudioError(f"the shard has the type {shard.dtype} and {shard.ndim} axes, and not int16 and one")
+    return shard
+
+
+def to_audio(samples: np.ndarray) -> np.ndarray:
+    """Samples (T,) int16 as audio (1, T) float32, full scale 1."""
+    return samples[None].astype(np.float32) / FULL_SCALE
+
+
 def read_samples(entry: Entry) -> Iterator[Recording]:
     """The one recording of an entry."""
     try:
         begin, count, rate = (int(text or DEFAULT_RATE_HZ) for text in entry.detail.split(":"))
-        shard = np.load(entry.path, mmap_mode="r")
-        if shard.ndim != 1 or shard.dtype != np.int16:
-            raise AudioError(f"{entry.path} has the type {shard.dtype} and {shard.ndim} axes, and not int16 and one")
+        shard = open_samples(entry.path)
         if begin < 0 or count < 1 or begin + count > shard.size:
-            raise AudioError(f"{entry.path} has {shard.size} samples, and not {count} from {begin} on")
-        audio = shard[None, begin : begin + count].astype(np.float32) / FULL_SCALE
+            raise AudioError(f"the shard has {shard.size} samples, and not {count} from {begin} on")
+        audio = to_audio(shard[begin : begin + count])
         yield Recording(entry.id, printable(entry.path), (audio, rate), entry.meta)
-    except (OSError, ValueError, EOFError, AudioError) as error:
-        yield Recording(entry.id, printable(entry.path), None, entry.meta, str(error))
+    except (ValueError, AudioError) as error:
+        yield Recording(entry.id, printable(entry.path), None, entry.meta, f"{entry.path}: {error}")

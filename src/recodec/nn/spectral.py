@@ -127,7 +127,8 @@ class InverseStft(nn.Module):
         """(B, F, C) to samples (B, T) that no later frame reaches, and the next state."""
         spec, batch = self.spec, x.shape[0]
         hop, reach = spec.hop_length, spec.n_fft // spec.hop_length - 1
-        windows = self._windows(x)
+        window = self._window(x)
+        windows = self._windows(x, window)
         past, seen = (windows.new_zeros(batch, reach, spec.n_fft), 0) if state is None else state
         total = seen + windows.shape[1]
         windows = torch.cat([past, windows], dim=1)
@@ -136,25 +137,28 @@ class InverseStft(nn.Module):
         after = None if last else (windows[:, windows.shape[1] - reach :].clone(), min(total, reach))
         if last:
             windows, present = F.pad(windows, (0, 0, 0, reach)), F.pad(present, (0, reach))
-        audio = self._overlap_add(windows) / self._overlap_add(present[:, None] * self._window(windows).square())
+        audio = self._overlap_add(windows) / self._overlap_add(present[:, None] * window.square())
         trim = (spec.n_fft - hop) // 2
         begin = max(0, trim - seen * hop)  # the first window begins before the first sample
         end = audio.shape[1] - (trim if last else 0)
         return (audio[:, begin:end] if total else audio[:, :0]), after
 
-    def _windows(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, F, C) to windowed samples (B, F, n_fft), float32 at least: no complex numbers are narrower."""
+    def _windows(self, x: torch.Tensor, window: torch.Tensor) -> torch.Tensor:
+        """(B, F, C) to windowed samples (B, F, n_fft) in the window's precision."""
         if x.shape[1] == 0:  # no transform takes nothing
-            return x.new_zeros(x.shape[0], 0, self.spec.n_fft, dtype=torch.promote_types(x.dtype, torch.float32))
-        x = self.out(x)
-        log_magnitude, phase = (x if x.dtype == torch.float64 else x.float()).chunk(2, dim=-1)
+            return window.new_zeros(x.shape[0], 0, self.spec.n_fft)
+        log_magnitude, phase = self.out(x).to(window.dtype).chunk(2, dim=-1)
         magnitude = log_magnitude.exp().clamp(max=self.spec.max_magnitude)
         samples = torch.fft.irfft(torch.polar(magnitude, phase), n=self.spec.n_fft, dim=-1)
-        return samples * self._window(samples)
+        return samples * window
 
-    def _window(self, like: torch.Tensor) -> torch.Tensor:
-        """Hann's. It is not a buffer, because a model in half precision must not round it."""
-        return torch.hann_window(self.spec.n_fft, dtype=like.dtype, device=like.device)
+    def _window(self, x: torch.Tensor) -> torch.Tensor:
+        """Hann's, float32 at least: no complex numbers are narrower.
+
+        It is not a buffer, because a model in half precision must not round it.
+        """
+        dtype = torch.promote_types(x.dtype, torch.float32)
+        return torch.hann_window(self.spec.n_fft, dtype=dtype, device=x.device)
 
     def _overlap_add(self, windows: torch.Tensor) -> torch.Tensor:
         """(..., F, n_fft) to (..., (F - parts + 1) * hop): from where all windows that can be there are there."""

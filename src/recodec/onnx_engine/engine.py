@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,10 @@ class OnnxEngine:
     @property
     def codebooks(self) -> np.ndarray:
         """(K, N, D) float32."""
+        return self._codebooks
+
+    @cached_property
+    def _codebooks(self) -> np.ndarray:
         config = self._config
         books = self._sessions.codebooks()["quantizer.embed"].numpy()
         return books.reshape(config.num_quantizers, config.codebook_size, config.hidden_size)
@@ -112,7 +117,7 @@ class OnnxEngine:
         Args:
             config, tensors: of a spectral decoder that fits the model, as `checkpoint.check_spectral` gives them.
         """
-        return OnnxSpectralDecoder(self._sessions, config, tensors)
+        return OnnxSpectralDecoder(self._sessions, self.codebooks, config, tensors)
 
     # ---- pieces that stand alone -----------------------------------------------------------
 

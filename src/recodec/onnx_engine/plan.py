@@ -59,22 +59,21 @@ class StreamPlan:
 
 
 def encoder_plan(config: EncodecConfig) -> StreamPlan:
-    """StreamPlan of the encoder, whose unit is a hop of samples."""
+    """Plan of the encoder, whose unit is a hop of samples."""
     return _plan(arch.encoder_layers(config), config.hop_length, config.pad_mode)
 
 
 def decoder_plan(config: EncodecConfig) -> StreamPlan:
-    """StreamPlan of the decoder, whose unit is a frame."""
+    """Plan of the decoder, whose unit is a frame."""
     return _plan(arch.decoder_layers(config), 1, config.pad_mode)
 
 
 def spectral_plan(config: SpectralConfig) -> StreamPlan:
-    """StreamPlan of a spectral decoder, whose unit is a frame. The first push reaches beyond the first windows, which
+    """Plan of a spectral decoder, whose unit is a frame. The first push reaches beyond the first windows, which
     are not overlapped from the left: within a stream, windows overlap alike everywhere."""
     first, ahead = config.look_ahead_frames + config.parts - 1, config.look_ahead > 0
-    return StreamPlan(
-        1, first, Phase.START, tail=not ahead, flush=ahead
-    )  # only what looks ahead has frames left at the end
+    # What looks ahead has frames left at the end. What does not holds one frame back, for the last windows.
+    return StreamPlan(1, first, Phase.START, tail=not ahead, flush=ahead)
 
 
 def _plan(layers: tuple[arch.Layer, ...], unit: int, pad_mode: str) -> StreamPlan:

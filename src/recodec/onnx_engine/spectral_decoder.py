@@ -41,14 +41,14 @@ class SpectralSessions(Sessions):
         return spectral_graph(self._spectral, Phase(name.partition(".")[2]))
 
     def _weights_of(self, name: str) -> dict[str, ort.OrtValue]:
-        unused = unused_weight(Phase(name.partition(".")[2]))
+        unused = _unused_weight(Phase(name.partition(".")[2]))
         return {key: weight for key, weight in self._part("spectral").items() if key != unused}
 
     def _arrays(self, part: str) -> dict[str, np.ndarray]:
         return spectral_weights(self._spectral, self._tensors)
 
 
-def unused_weight(phase: Phase) -> str:
+def _unused_weight(phase: Phase) -> str:
     """The one weight that the graph of a phase does not have: the sum of windows is constant within a stream only."""
     return "squared_window" if phase is Phase.STEP else "envelope"
 
@@ -58,17 +58,18 @@ class OnnxSpectralDecoder:
 
     Args:
         sessions: of the model whose codes it decodes.
+        codebooks: (K, N, D) of that model.
         config: of the decoder.
         tensors: of its checkpoint.
     """
 
-    def __init__(self, sessions: Sessions, config: SpectralConfig, tensors: Tensors) -> None:
+    def __init__(self, sessions: Sessions, codebooks: np.ndarray, config: SpectralConfig, tensors: Tensors) -> None:
         self.config: EncodecConfig = sessions.config
         self.spectral = config
-        self._codebooks: np.ndarray = sessions.codebooks()["quantizer.embed"].numpy()
+        self._codebooks = codebooks
         ends, no_audio = ("latents", "audio"), np.zeros((1, 1, 0), np.float32)
         own = SpectralSessions(sessions, config, tensors)
-        self._network = StreamedNetwork(own, "spectral", spectral_plan(config), ends, no_audio, time_axis=1)
+        self._network = StreamedNetwork(own, "spectral", spectral_plan(config), ends, no_audio)
 
     def decode_segment(self, codes: np.ndarray, scales: np.ndarray | None) -> np.ndarray:
         """Whole recordings: codes (B, K, F), F >= 1, to audio (B, 1, F * hop) float32."""
@@ -77,7 +78,7 @@ class OnnxSpectralDecoder:
 
     def decoder_state(self, batch: int) -> StreamState:
         """State of `batch` streams that have seen nothing."""
-        return StreamState(np.zeros((batch, 0, self.spectral.input_channels), np.float32))
+        return StreamState(np.zeros((batch, self.spectral.input_channels, 0), np.float32))
 
     def decode_step(self, codes: np.ndarray, state: StreamState, *, last: bool) -> tuple[np.ndarray, StreamState]:
         """Push frames of codes; as `OnnxEngine.decode_step`, but that K may change at any time."""
@@ -88,12 +89,11 @@ class OnnxSpectralDecoder:
         return self._network.select(state, rows)
 
     def _latents(self, codes: np.ndarray) -> np.ndarray:
-        """(B, K, F) to (B, F, D), the sum of the codebooks' entries."""
-        size = self.config.codebook_size
-        latents = self._codebooks[codes[:, 0]]
+        """(B, K, F) to (B, D, F), the sum of the codebooks' entries."""
+        latents = self._codebooks[0][codes[:, 0]]
         for k in range(1, codes.shape[1]):
-            latents += self._codebooks[codes[:, k] + k * size]
-        return latents
+            latents += self._codebooks[k][codes[:, k]]
+        return latents.transpose(0, 2, 1)
 
     def _condition(self, codes: np.ndarray) -> dict[str, np.ndarray]:
         if not self.spectral.condition_codebooks:

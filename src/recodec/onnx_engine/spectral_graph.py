@@ -1,4 +1,4 @@
-"""The graphs of a spectral decoder, in its phases: latents (B, F, D), or codes (B, K, F), to audio (B, 1, T).
+"""The graphs of a spectral decoder, in its phases: latents (B, D, F), or codes (B, K, F), to audio (B, 1, T).
 
 Tensors are (B, F, C), as in `nn/spectral.py`, whose layers these are. Convolutions over frames are sums of shifted
 products, and the inverse transform is a product with a matrix, so that nothing needs another layout.
@@ -33,7 +33,8 @@ def spectral_graph(config: SpectralConfig, phase: Phase, model: EncodecConfig | 
     graph = Graph(f"spectral_{phase.value}")
     condition = ""
     if model is None:
-        x = graph.input("latents", ("batch", "frames", config.input_channels))
+        latents = graph.input("latents", ("batch", config.input_channels, "frames"))
+        x = graph.op("Transpose", latents, perm=[0, 2, 1])
         if config.condition_codebooks:
             condition = graph.input("condition", (1,), TensorProto.INT64)
     else:

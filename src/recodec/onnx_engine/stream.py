@@ -17,7 +17,7 @@ class StreamState:
     """State of a batch of streams.
 
     Attributes:
-        held: input that no push has consumed yet, (B, C, T), or (B, F, C) of a spectral decoder.
+        held: (B, C, T) input that no push has consumed yet.
         past: what the graph carries from push to push; `None` before the first push into it.
     """
 
@@ -34,25 +34,16 @@ class StreamedNetwork:
         plan: how its streams are cut.
         ends: names of what it takes and what it makes.
         empty: (1, C, 0), what it makes of nothing.
-        time_axis: of what it takes.
     """
 
     def __init__(
-        self,
-        sessions: Sessions,
-        part: str,
-        plan: StreamPlan,
-        ends: tuple[str, str],
-        empty: np.ndarray,
-        *,
-        time_axis: int = 2,
+        self, sessions: Sessions, part: str, plan: StreamPlan, ends: tuple[str, str], empty: np.ndarray
     ) -> None:
         self._sessions = sessions
         self._part = part
         self._plan = plan
         self._input, self._output = ends
         self._empty = empty
-        self._axis = time_axis
 
     def whole(self, x: np.ndarray, **others: np.ndarray) -> np.ndarray:
         """The result for an input that is all of its stream; `others` are further inputs by name."""
@@ -64,22 +55,22 @@ class StreamedNetwork:
     ) -> tuple[np.ndarray, StreamState]:
         """Push a piece of any size; returns what has become final, and the next state."""
         plan, past = self._plan, state.past
-        if state.held.shape[self._axis]:
-            x = _join(state.held, x, self._axis)
-        size = x.shape[self._axis]
+        if state.held.shape[-1]:
+            x = _join(state.held, x)
+        size = x.shape[-1]
         if last:
-            return self._finish(x, past, others), StreamState(self._cut(x, size, size), past)
+            return self._finish(x, past, others), StreamState(x[..., size:], past)
         units = size // plan.unit - plan.tail
         if units < (plan.first if past is None else 1):
             return self._nothing(x), StreamState(x.copy(), past)  # the caller's array may change
         taken = units * plan.unit
-        y, past = self._run(self._cut(x, 0, taken), past, others)
-        return y, StreamState(self._cut(x, taken, size).copy(), past)
+        y, past = self._run(x[..., :taken], past, others)
+        return y, StreamState(x[..., taken:].copy(), past)
 
     def _finish(
         self, x: np.ndarray, past: tuple[np.ndarray, ...] | None, others: Mapping[str, np.ndarray]
     ) -> np.ndarray:
-        plan, size = self._plan, x.shape[self._axis]
+        plan, size = self._plan, x.shape[-1]
         if size == 0 and (past is None or not plan.flush):
             return self._nothing(x)
         if past is None:
@@ -106,10 +97,6 @@ class StreamedNetwork:
     ) -> dict[str, np.ndarray]:
         feed = {spec.name: array for spec, array in zip(session.states, past, strict=True)}
         return {**feed, **others, self._input: x}
-
-    def _cut(self, x: np.ndarray, begin: int, end: int) -> np.ndarray:
-        """Some of what came in, along time."""
-        return x[:, begin:end] if self._axis == 1 else x[..., begin:end]
 
     def select(self, state: StreamState, rows: Sequence[int]) -> StreamState:
         """State of some of the batch's streams."""
@@ -144,10 +131,7 @@ class StreamedNetwork:
         return np.repeat(self._empty, x.shape[0], axis=0)
 
 
-def _join(held: np.ndarray, x: np.ndarray, axis: int) -> np.ndarray:
-    rows = 3 - axis
-    if held.shape[rows] != x.shape[rows]:
-        raise ConfigError(
-            f"a stream of {held.shape[rows]} codebooks goes on with {x.shape[rows]} before its first output"
-        )
-    return np.concatenate([held, x], axis=axis)
+def _join(held: np.ndarray, x: np.ndarray) -> np.ndarray:
+    if held.shape[1] != x.shape[1]:
+        raise ConfigError(f"a stream of {held.shape[1]} codebooks goes on with {x.shape[1]} before its first output")
+    return np.concatenate([held, x], axis=-1)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from .. import architecture as arch
+from ..checkpoint import codebooks_of
 from ..config import EncodecConfig
 
 Tensors = Mapping[str, np.ndarray]
@@ -32,8 +33,7 @@ def graph_weights(config: EncodecConfig, tensors: Tensors, part: str) -> dict[st
 
 def _codebooks(config: EncodecConfig, tensors: Tensors) -> dict[str, np.ndarray]:
     """All codebooks in one, for looking up, and each alone (in the same memory), for searching."""
-    books = [tensors[f"quantizer.layers.{k}.codebook.embed"] for k in range(config.num_quantizers)]
-    stacked = np.stack(books).astype(np.float32)
+    stacked = codebooks_of(tensors, config)
     weights = {"quantizer.embed": stacked.reshape(-1, config.hidden_size)}
     for k, book in enumerate(stacked):
         weights |= {f"quantizer.{k}.embed": book, f"quantizer.{k}.offset": np.square(book).sum(axis=1) / -2}

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..audio import Mixer, resample
 from ..audio.samples import Samples
-from ..corpus import list_input, stretches_of
+from ..corpus import list_input, open_samples, stretches_of, to_audio
 from ..errors import AudioError, ConfigError, RecodecError
 
 EVERYTHING = "all"
@@ -64,7 +64,7 @@ class SampleShard:
         return str(self.path)
 
     def read(self, start: int, count: int) -> Samples:
-        return np.load(self.path, mmap_mode="r")[None, start : start + count].astype(np.float32) / 32768.0
+        return to_audio(open_samples(self.path)[start : start + count])
 
 
 class Group:
@@ -188,13 +188,11 @@ def _recordings(place: str, channels: int, left_out: dict[str, str]) -> Iterator
 def _shards(paths: Sequence[Path], left_out: dict[str, str], rate_hz: int, crop_samples: int) -> Iterator[SampleShard]:
     for path in paths:
         try:
-            array = np.load(path, mmap_mode="r")
-        except (OSError, ValueError, EOFError) as error:
-            left_out[str(path)] = f"the shard is damaged: {error}"
+            array = open_samples(path)
+        except AudioError as error:
+            left_out[str(path)] = str(error)
             continue
-        if array.ndim != 1 or array.dtype != np.int16:
-            left_out[str(path)] = f"the shard has the type {array.dtype} and {array.ndim} axes, and not int16 and one"
-        elif array.size < crop_samples:
+        if array.size < crop_samples:
             left_out[str(path)] = "the shard is shorter than a crop"
         else:
             yield SampleShard(path, array.size, rate_hz)

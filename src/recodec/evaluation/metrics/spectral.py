@@ -55,8 +55,8 @@ def log_spectral_distance(pair: Pair) -> float:
 def band_level(pair: Pair, low_hz: float, high_hz: float) -> float:
     """Level of the degraded signal minus that of the reference in a band, in dB; best is 0.
 
-    10 log10 of the ratio of powers in the band, each of one transform of the whole signal and with 1e-9 of its bins'
-    sum added, so that silence has a value. On the mono mix at its own rate. What comes back dull has a level below 0
+    10 log10 of the ratio of powers in the band, each by one transform of the whole signal, with 1e-9 added so that
+    silence has a value. On the mono mix at its own rate. What comes back dull has a level below 0
     at high frequencies, which most other metrics hardly notice.
 
     Range: without end; a gain of g dB gives g.
