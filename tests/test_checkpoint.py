@@ -18,6 +18,7 @@ from safetensors import torch as safetensors_torch
 from recodec import checkpoint, hub, presets
 from recodec.config import EncodecConfig
 from recodec.errors import CheckpointError, ConfigError
+from recodec.hub import model_name
 from support import peers
 
 TINY = presets.tiny()
@@ -469,3 +470,16 @@ def test_a_config_of_absurd_size_is_refused_before_anything_is_built(tmp_path: P
     (tmp_path / "config.json").write_text("[" * 100_000)
     with pytest.raises(ConfigError, match="not valid JSON"):
         EncodecConfig.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("encodec_24khz-d7cc33bc.th", "encodec_24khz"), ("model-12345678.safetensors", "model"), ("a-b.th", "a-b")],
+)
+def test_the_hash_in_the_name_of_a_file_is_not_part_of_the_models_name(
+    name: str, expected: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).touch()
+    assert model_name(tmp_path / name) == expected
+    (tmp_path / "run-12345678").mkdir()
+    assert model_name(tmp_path / "run-12345678") == "run-12345678"

@@ -22,7 +22,7 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
-    from .audio.feature_extraction import EncodecFeatureExtractor
+    from .audio.feature_extraction import AutoProcessor, EncodecFeatureExtractor, EncodecProcessor
     from .codec.codec import Codec
     from .config import EncodecConfig
     from .model.encodec import EncodecModel
@@ -30,14 +30,17 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _LAZY = {
+    "AutoProcessor": ".audio.feature_extraction",
     "Codec": ".codec.codec",
     "EncodecConfig": ".config",
     "EncodecFeatureExtractor": ".audio.feature_extraction",
     "EncodecModel": ".model.encodec",
+    "EncodecProcessor": ".audio.feature_extraction",
 }
 
 __all__ = [
     "AudioError",
+    "AutoProcessor",
     "BitstreamError",
     "CheckpointError",
     "Codec",
@@ -46,6 +49,7 @@ __all__ = [
     "EncodecConfig",
     "EncodecFeatureExtractor",
     "EncodecModel",
+    "EncodecProcessor",
     "ModelMismatchError",
     "RecodecError",
     "TruncatedError",

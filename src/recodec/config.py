@@ -7,11 +7,14 @@ See `docs/notation.md` for the letters in shapes.
 from __future__ import annotations
 
 import dataclasses
+import difflib
+import functools
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .atomic import write_text
 from .errors import ConfigError
@@ -46,7 +49,33 @@ _FLAGS = ("normalize", "use_causal_conv", "use_conv_shortcut", "return_dict")
 _MAX_HOP = 1 << 16  # what the file format has room for
 _MAX_SEGMENTS_PER_S = 100
 
+_Config = TypeVar("_Config", bound="EncodecConfig")
+_logger = logging.getLogger(__name__)
 
+
+def _keep_unknown_keywords(cls: type[_Config]) -> type[_Config]:
+    """Let a configuration take keywords that are not its fields, as those of `transformers` do.
+
+    They go to `extra`. A warning says so where the keyword looks like a field: it is probably a slip.
+    """
+    init_fields = cls.__init__
+    names = {f.name for f in dataclasses.fields(cls)}
+
+    @functools.wraps(init_fields)
+    def init(self: EncodecConfig, *values: Any, **settings: Any) -> None:
+        unknown = {key: settings.pop(key) for key in list(settings) if key not in names}
+        for key in unknown:
+            if like := difflib.get_close_matches(key, names, n=1, cutoff=0.75):
+                _logger.warning("EncodecConfig has no field %s, and ignores it. Did you mean %s?", key, like[0])
+        if unknown:
+            settings["extra"] = {**settings.get("extra", {}), **unknown}
+        init_fields(self, *values, **settings)
+
+    cls.__init__ = init
+    return cls
+
+
+@_keep_unknown_keywords
 @dataclass
 class EncodecConfig(CodecGeometry):
     """Configuration of an EnCodec model (paper section 3; field names as in `transformers`).
@@ -76,7 +105,7 @@ class EncodecConfig(CodecGeometry):
         codebook_dim: width of a codebook entry; must equal `hidden_size`.
         use_conv_shortcut: 1x1 convolution (rather than the identity) around residual branches.
         return_dict: default for the `return_dict` argument of `EncodecModel`'s methods.
-        extra: keys of a `config.json` that we do not know; kept, and written back.
+        extra: keys of a `config.json` that we do not know; kept, and written back. Unknown keywords go there as well.
 
     Raises:
         ConfigError: if no network can be built from the values; the message names the field.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ DEFAULT_MODEL = "recodec_24khz"
 DEFAULT_FOLDER = Path(__file__).parent / "weights"
 HUB_MODELS = {name: f"facebook/{name}" for name in ("encodec_24khz", "encodec_48khz", "encodec_32khz")}
 """Models that files name without an owner, and their ids on the hub."""
+
+_HASH_OF_TORCH_HUB = re.compile(r"-[0-9a-f]{8}$")
 
 SAFETENSORS_NAME = "model.safetensors"
 PICKLE_NAME = "pytorch_model.bin"
@@ -91,13 +94,16 @@ def is_weights_file(name_or_path: str | Path | None) -> bool:
 
 
 def model_name(name_or_path: str | Path | None) -> str:
-    """What `.ecdc` files call a model: the last part of its hub id or folder."""
+    """What `.ecdc` files call a model: the last part of its hub id or folder, or the name of its file.
+
+    torch hub adds a hyphen and 8 digits of a hash to the names of files. They are no part of the model's name.
+    """
     if name_or_path is None:
         return DEFAULT_MODEL
     path = Path(name_or_path)
     if path.is_dir():
         path = path.resolve()
-    return path.stem if path.is_file() else path.name
+    return _HASH_OF_TORCH_HUB.sub("", path.stem) if path.is_file() else path.name
 
 
 def model_called(name: str) -> str | None:

@@ -224,6 +224,26 @@ def test_a_recording_of_the_48_khz_model_that_transformers_cannot_encode() -> No
         models.as_hf.decode(encoded.audio_codes, encoded.audio_scales, last_frame_pad_length=149)
 
 
+@pytest.mark.parametrize("name", ["24 kHz", "48 kHz"])
+@pytest.mark.parametrize(("lengths", "padding"), [([700], "exact"), ([700, 700], "exact"), ([900, 700], "reference")])
+def test_codes_of_padded_batches_are_those_of_transformers(name: str, lengths: list[int], padding: Any) -> None:
+    models = trio(name)
+    x = peers.noise(models.config, 1000, batch=len(lengths))
+    mask = (torch.arange(1000) < torch.tensor(lengths)[:, None]).int()
+    expected_mask = mask[:, None].expand_as(x)  # theirs takes a mask of channels only
+    model = models.as_hf
+    try:
+        model.padding = padding
+        with torch.no_grad():
+            ours, theirs = model.encode(x, mask), models.hf.encode(x, expected_mask)
+            audio, their_audio = model(x, mask).audio_values, models.hf(x, expected_mask).audio_values
+    finally:
+        model.padding = "exact"
+    assert torch.equal(ours.audio_codes, theirs.audio_codes)
+    assert ours.last_frame_pad_length == theirs.last_frame_pad_length
+    torch.testing.assert_close(audio, their_audio, rtol=0, atol=1e-4 * float(their_audio.abs().max()))
+
+
 def test_without_an_lstm_as_meta_has_it() -> None:
     config = small(num_lstm_layers=0)
     meta = peers.meta_model(config)

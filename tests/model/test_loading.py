@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import onnxruntime
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -108,8 +109,8 @@ def test_a_mask_may_be_that_of_every_item(shape: tuple[int, ...]) -> None:
     x = noise(TINY, 3000, batch=3)
     mask = (torch.arange(3000) < 2000).expand(shape)
     found = model.encode(x, mask).audio_codes
-    alone = model.encode(x[..., :2000]).audio_codes
-    assert torch.equal(found[..., : alone.shape[-1]], alone)
+    x[..., 2000:] = 0
+    assert torch.equal(found, model.encode(x).audio_codes)
 
 
 def test_a_mask_of_another_batch_is_refused() -> None:
@@ -142,3 +143,40 @@ def test_segments_are_added_in_the_precision_of_the_model() -> None:
 def test_a_configuration_of_transformers_comes_as_a_dict() -> None:
     peer = pytest.importorskip("transformers").EncodecConfig()
     assert EncodecConfig.from_dict(peer.to_dict()).sampling_rate == 24_000
+
+
+def test_a_configuration_keeps_keywords_that_it_does_not_know(caplog: pytest.LogCaptureFixture) -> None:
+    settings: dict[str, Any] = {"chunk_in_sec": None}
+    config = EncodecConfig(**settings, extra={"mine": 1})
+    assert config.extra == {"mine": 1, "chunk_in_sec": None}
+    assert EncodecConfig.from_dict(config.to_dict()).extra == config.extra
+    assert not caplog.messages
+    misspelt: dict[str, Any] = {"sampling_rte": 16_000}
+    assert EncodecConfig(**misspelt).sampling_rate == 24_000
+    assert caplog.messages == ["EncodecConfig has no field sampling_rte, and ignores it. Did you mean sampling_rate?"]
+
+
+@pytest.mark.filterwarnings("ignore")  # the exporter warns of every shape that it takes for a constant
+def test_torch_exports_encode_and_decode_to_onnx(tmp_path: Path) -> None:
+    model = random_model(TINY)
+    x = noise(TINY, 2400, batch=2)
+    codes = model.encode(x).audio_codes
+
+    class Encode(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.model.encode(x, return_dict=False)[0]
+
+    class Decode(Encode):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.model.decode(x, [None], return_dict=False)[0]
+
+    for module, given, expected in ((Encode(), x, codes), (Decode(), codes, model.decode(codes, [None])[0])):
+        path = tmp_path / "model.onnx"
+        torch.onnx.export(module.eval(), (given,), path, dynamo=False, opset_version=17)
+        session = onnxruntime.InferenceSession(path)
+        found = torch.from_numpy(session.run(None, {session.get_inputs()[0].name: given.numpy()})[0])
+        torch.testing.assert_close(found, expected.detach(), rtol=0, atol=1e-4)

@@ -20,12 +20,22 @@ def test_it_is_torchs_lstm(num_layers: int) -> None:
     assert torch.equal(y, expected)
     assert torch.equal(h, expected_h)
     assert torch.equal(c, expected_c)
-    assert torch.equal(ours(frames, ours.init_state(frames))[0], theirs(frames)[0])
+    assert torch.equal(ours(frames)[0], theirs(frames)[0])
 
 
 @pytest.mark.parametrize("num_layers", [1, 2])
 def test_the_operator_keeps_the_compilers_rules(num_layers: int) -> None:
     module = LstmStack(4, num_layers)
     frames = torch.randn(3, 5, 4).transpose(0, 1)
-    arguments = (frames, *module.init_state(frames), [p.detach() for p in module.parameters()])
+    zeros = torch.zeros(num_layers, 3, 4)
+    arguments = (frames, zeros, zeros, [p.detach() for p in module.parameters()])
     torch.library.opcheck(lstm._operator, arguments)
+
+
+def test_quantization_of_torch_finds_it() -> None:
+    # A table of classes is all that `quantize_dynamic` asks.
+    assert LstmStack in {torch.nn.LSTM: "quantized"}
+    assert LstmStack != torch.nn.GRU
+    model = torch.nn.Sequential(LstmStack(4, 1))
+    quantized = torch.ao.quantization.quantize_dynamic(model, {torch.nn.LSTM}, dtype=torch.qint8)
+    assert "quantized" in type(quantized[0]).__module__

@@ -59,14 +59,9 @@ def test_it_equals_metas(metas):
     ours = MultiScaleStftDiscriminator(windows, width=4)
     renamed = {}
     for name, tensor in theirs.state_dict().items():
-        name, part = name.rsplit(".", 1)
-        name += ".parametrizations.weight.original"
-        if part == "weight":  # theirs has no weight norm on the first layer, unlike the paper
-            renamed[name + "0"], renamed[name + "1"] = tensor.square().sum((1, 2, 3), keepdim=True).sqrt(), tensor
-        elif part == "bias":
-            renamed[name.removesuffix("parametrizations.weight.original") + "bias"] = tensor
-        else:
-            renamed[name + {"weight_g": "0", "weight_v": "1"}[part]] = tensor
+        # The two names that torch has given to weight norm.
+        name = name.replace("weight_g", "parametrizations.weight.original0")
+        renamed[name.replace("weight_v", "parametrizations.weight.original1")] = tensor
     ours.load_state_dict(renamed)
     audio = torch.randn(2, 1, 4000)
     logits, features = theirs(audio)

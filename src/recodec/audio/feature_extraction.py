@@ -17,7 +17,8 @@ from ..errors import AudioError, ConfigError
 from ..geometry import SegmentGeometry
 from ..hub import resolve_file
 from ..text import read_json_object
-from .batch import BatchFeature
+from .batch import BatchFeature, stack_masks, to_tensors
+from .collate import Collation, Features
 
 FEATURE_EXTRACTOR_NAME = "preprocessor_config.json"
 FEATURE_EXTRACTOR_TYPE = "EncodecFeatureExtractor"
@@ -86,8 +87,6 @@ class EncodecFeatureExtractor(SegmentGeometry):
         require("overlap", overlap is None or (_is_number(overlap) and 0 <= overlap < 1), "from 0 to below 1, or None")
         require("padding_side", self.padding_side in PADDING_SIDES, f"one of {PADDING_SIDES}")
 
-    # ---- raw audio to the input of a model -------------------------------------------------
-
     def __call__(
         self,
         raw_audio: RawAudio,
@@ -131,7 +130,9 @@ class EncodecFeatureExtractor(SegmentGeometry):
             raise ConfigError("Both padding and truncation were set. Make sure you only set one.")
         if max_length is not None and max_length < 0:
             raise ConfigError(f"max_length must be 0 or more, got {max_length}")
-        strategy = _strategy(padding)
+        # With segments `transformers` looks only whether `padding` is true, and takes any string.
+        segmented = self.chunk_stride is not None and max_length is None and not truncation
+        strategy = "max_length" if segmented and padding else _strategy(padding)
         recordings = self._read(raw_audio)
         strategy, max_length = self._fit_segments(recordings, strategy, truncation, max_length)
         if truncation:
@@ -143,9 +144,9 @@ class EncodecFeatureExtractor(SegmentGeometry):
             recordings, masks = self._pad(recordings, masks, max_length)
         features = BatchFeature()
         if strategy is not None:
-            features["padding_mask"] = _stack_masks(masks)
+            features["padding_mask"] = stack_masks(masks)
         features["input_values"] = [np.atleast_2d(recording) for recording in recordings]
-        return features if return_tensors is None else _to_tensors(features, return_tensors)
+        return features if return_tensors is None else to_tensors(features, return_tensors)
 
     def _check_rate(self, sampling_rate: int | None) -> None:
         if sampling_rate is None:
@@ -214,6 +215,36 @@ class EncodecFeatureExtractor(SegmentGeometry):
             return np.pad(array, [(0, 0)] * (array.ndim - 1) + [ends], constant_values=value)
 
         return [extend(recording, value) for recording in recordings], [extend(mask, 0) for mask in masks]
+
+    def pad(
+        self,
+        processed_features: Features,
+        padding: bool | str = True,
+        max_length: int | None = None,
+        truncation: bool = False,
+        pad_to_multiple_of: int | None = None,
+        return_attention_mask: bool | None = None,
+        return_tensors: str | None = None,
+    ) -> BatchFeature:
+        """Make a batch of features that were prepared one by one, as a collator of a data loader does.
+
+        Args:
+            processed_features: a list of mappings, or a mapping of lists, with `input_values`: items (T,) or (T, C).
+            padding, max_length, truncation, return_tensors: as in a call.
+            pad_to_multiple_of: round lengths up to a multiple of this.
+            return_attention_mask: add `attention_mask`, 1 where audio is; the setting of the same name by default.
+
+        Raises:
+            AudioError: for features without `input_values`, or of different lengths where tensors are asked for.
+            ConfigError: for a bad argument, or one that is missing.
+        """
+        masked = self.return_attention_mask if return_attention_mask is None else return_attention_mask
+        collate = Collation(
+            _strategy(padding), max_length, bool(truncation), pad_to_multiple_of, masked, self.padding_value,
+            self.padding_side,
+        )  # fmt: skip
+        features = collate(processed_features)
+        return features if return_tensors is None else to_tensors(features, return_tensors, axis=0)
 
     # ---- files -----------------------------------------------------------------------------
 
@@ -284,6 +315,10 @@ class EncodecFeatureExtractor(SegmentGeometry):
         return f"{type(self).__name__} {self.to_json_string()}"
 
 
+AutoProcessor = EncodecProcessor = EncodecFeatureExtractor
+"""Names by which scripts for `transformers` ask for the feature extractor: a codec's processor is nothing more."""
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
@@ -312,30 +347,3 @@ def _truncate(recordings: list[NDArray[Any]], length: int | None) -> list[NDArra
     if length is None:
         raise ConfigError("truncation needs max_length, or a chunk_length_s and an overlap")
     return [recording[..., :length] for recording in recordings]
-
-
-def _stack_masks(masks: list[NDArray[np.int32]]) -> NDArray[Any]:
-    if len({mask.size for mask in masks}) == 1:
-        return np.stack(masks)
-    ragged = np.empty(len(masks), dtype=object)
-    ragged[:] = masks
-    return ragged
-
-
-def _to_tensors(features: BatchFeature, kind: str) -> BatchFeature:
-    lengths = {recording.shape[-1] for recording in features.input_values}
-    if len(lengths) > 1:
-        raise AudioError(
-            f"Unable to convert output to a tensor: the recordings have {min(lengths)} to {max(lengths)} samples. Pass "
-            "padding=True, or return_tensors=None for a list"
-        )
-    features["input_values"] = np.stack(features.input_values)
-    if kind == "pt":
-        import torch
-
-        for key, array in features.items():
-            try:
-                features[key] = torch.from_numpy(array)
-            except (TypeError, ValueError) as error:
-                raise AudioError(f"torch has no tensors of type {array.dtype}") from error
-    return features

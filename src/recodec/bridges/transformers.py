@@ -60,7 +60,8 @@ class EncodecQuantizer(ResidualVectorQuantizer):
 class EncodecModel(reference.EncodecPreTrainedModel):
     """Our `EncodecModel` as a `PreTrainedModel`, for wherever a `transformers.EncodecModel` is expected.
 
-    Methods take and return what theirs do. A padded batch gives each item what it gets alone.
+    Methods take and return what theirs do. In a batch of different lengths each item gets what it gets alone, unless
+    `padding` is set to `"reference"`.
     `codec` is our own model over the same weights, for everything beyond (latents, streams, `Codec`).
 
     Args:
@@ -71,6 +72,7 @@ class EncodecModel(reference.EncodecPreTrainedModel):
     """
 
     config_class = EncodecConfig
+    padding = core.EncodecModel.padding
 
     def __init__(self, config: transformers.EncodecConfig) -> None:
         super().__init__(config)
@@ -101,7 +103,9 @@ class EncodecModel(reference.EncodecPreTrainedModel):
     @property
     def codec(self) -> core.EncodecModel:
         """`recodec.EncodecModel` of the configuration as it is now, with the same weights."""
-        return core.EncodecModel.of_parts(to_core(self.config), self.encoder, self.decoder, self.quantizer)
+        codec = core.EncodecModel.of_parts(to_core(self.config), self.encoder, self.decoder, self.quantizer)
+        codec.padding = self.padding
+        return codec
 
     def encode(
         self,

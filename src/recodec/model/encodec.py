@@ -14,7 +14,7 @@ from ..nn.padding import mask_after
 from .outputs import EncodecDecoderOutput, EncodecEncoderOutput, EncodecLatentOutput, EncodecOutput
 from .pretrained import PretrainedMixin
 from .quantizer import ResidualVectorQuantizer
-from .segments import check_input, frames_of_segments, mask_lengths, normalize, overlap_add, split, stack
+from .segments import Padding, check_input, frames_of_segments, mask_lengths, normalize, overlap_add, split, stack
 
 Scales = list[torch.Tensor | None]
 AnyScales = Sequence[torch.Tensor | None] | torch.Tensor
@@ -26,7 +26,7 @@ class EncodecModel(PretrainedMixin):
 
     The arguments, shapes, defaults and errors are those of `transformers.EncodecModel`. Beyond it:
 
-    - a padded batch gives each item what it gets alone (pass `padding_mask`; padding on the right);
+    - in a batch of different lengths each item gets what it gets alone (pass `padding_mask`; padding on the right);
     - `num_quantizers` may be given in place of `bandwidth`;
     - `encode_latents`, `quantize`, `dequantize` and `decode_latents` open the path between;
     - `fold_weight_norm()` makes inference faster.
@@ -36,6 +36,13 @@ class EncodecModel(PretrainedMixin):
     """
 
     main_input_name = "input_values"
+
+    padding: Padding = "exact"
+    """Set it to `"reference"` for the codes that `transformers` gives to batches of different lengths.
+
+    There the padding is encoded as silence, and changes the codes at the end of each shorter item. Where all items are
+    padded alike, as with one recording, the padding is encoded either way.
+    """
 
     def __init__(self, config: EncodecConfig | None = None) -> None:
         config = EncodecConfig() if config is None else config
@@ -233,7 +240,7 @@ class EncodecModel(PretrainedMixin):
         self, input_values: torch.Tensor, padding_mask: torch.Tensor | None = None
     ) -> EncodecLatentOutput:
         """Audio (B, C, T) to latents (S, B, D, F) before quantization. Arguments and errors as in `encode`."""
-        lengths = check_input(self.config, input_values, padding_mask)
+        input_values, lengths = check_input(self.config, input_values, padding_mask, self.padding)
         parts = [self._encode_segment(piece, valid) for piece, valid in split(self.config, input_values, lengths)]
         stacked, padding = stack([latents for latents, _, _ in parts])
         return EncodecLatentOutput(stacked, [scale for _, _, scale in parts], padding)
@@ -273,7 +280,7 @@ class EncodecModel(PretrainedMixin):
         return self.config.choose_quantizers(bandwidth, num_quantizers)
 
     def _encode(self, input_values: torch.Tensor, padding_mask: torch.Tensor | None, num_quantizers: int) -> Encoded:
-        lengths = check_input(self.config, input_values, padding_mask)
+        input_values, lengths = check_input(self.config, input_values, padding_mask, self.padding)
         codes: list[torch.Tensor] = []
         scales: Scales = []
         for piece, valid in split(self.config, input_values, lengths):
@@ -322,7 +329,7 @@ class EncodecModel(PretrainedMixin):
         valid = frames_of_segments(config, len(latents), latents[0].shape[-1], padding_frames, num_samples)
         latents = [segment[..., :frames] for segment, frames in zip(latents, valid, strict=True)]
         stride = config.segment_stride or 0
-        lengths = mask_lengths(padding_mask, latents[0].shape[0])
+        lengths = mask_lengths(padding_mask, latents[0].shape[0], self.padding)
         pieces, ends = [], []
         for index, segment in enumerate(latents):
             scale = None if scales is None else scales[index]

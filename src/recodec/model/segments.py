@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import torch
 from torch import nn
@@ -10,9 +11,17 @@ from torch import nn
 from ..config import EncodecConfig
 from ..errors import AudioError, ConfigError
 
+Padding = Literal["exact", "reference"]
+"""What the padding of a ragged batch does: nothing to any item, or what it does in `transformers`."""
 
-def check_input(config: EncodecConfig, x: torch.Tensor, padding_mask: torch.Tensor | None) -> torch.Tensor | None:
-    """Make sure that a model can take a batch; gives the (B,) lengths of its items as `mask_lengths` does.
+
+def check_input(
+    config: EncodecConfig, x: torch.Tensor, padding_mask: torch.Tensor | None, padding: Padding
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Make sure that a model can take a batch.
+
+    Returns:
+        the batch with zeros where its mask has them, and the (B,) lengths of its items as `mask_lengths` gives them.
 
     Raises:
         AudioError: if it is not (B, C, T) with the model's channels, or the mask is not one of it.
@@ -28,7 +37,11 @@ def check_input(config: EncodecConfig, x: torch.Tensor, padding_mask: torch.Tens
         raise AudioError("input_values has no samples")
     if padding_mask is not None and padding_mask.shape[-1] != x.shape[-1]:
         raise AudioError(f"padding_mask covers {padding_mask.shape[-1]} samples, input_values {x.shape[-1]}")
-    return mask_lengths(padding_mask, x.shape[0])
+    if padding_mask is None:
+        return x, None
+    lengths = mask_lengths(padding_mask, x.shape[0], padding)
+    mask = padding_mask.reshape(-1, 1 if padding_mask.dim() < 3 else padding_mask.shape[1], x.shape[-1])
+    return x * mask.bool(), lengths
 
 
 def split(
@@ -136,10 +149,11 @@ def overlap_add(segments: list[torch.Tensor], stride: int, lengths: list[torch.T
     return torch.where(weights > 0, out / weights.clamp(min=torch.finfo(first.dtype).tiny), out)
 
 
-def mask_lengths(padding_mask: torch.Tensor | None, batch: int) -> torch.Tensor | None:
-    """(B, T) or (B, C, T) mask, 1 where audio is, to (B,) lengths; `None` if nothing is padded.
+def mask_lengths(padding_mask: torch.Tensor | None, batch: int, padding: Padding) -> torch.Tensor | None:
+    """(B, T) or (B, C, T) mask, 1 where audio is, to (B,) lengths; `None` if padding counts as audio.
 
-    A mask (T,) or (1, T) is that of every item.
+    That it does where all items are padded alike, and for `padding="reference"`. A mask (T,) or (1, T) is that of
+    every item.
 
     Raises:
         AudioError: if an item's padding is not all on its right, an item has no sample at all, or the mask is of
@@ -153,7 +167,7 @@ def mask_lengths(padding_mask: torch.Tensor | None, batch: int) -> torch.Tensor 
         raise AudioError(f"padding_mask is {tuple(padding_mask.shape)}, and there are {batch} items in the batch")
     padding_mask = padding_mask.expand(batch, *padding_mask.shape[1:])
     mask = padding_mask.reshape(batch, -1, padding_mask.shape[-1]).bool()
-    if bool(mask.all()):
+    if padding == "reference" or bool(mask.all()):
         return None
     lengths = mask[:, 0].sum(-1)
     expected = torch.arange(mask.shape[-1], device=mask.device) < lengths[:, None]
@@ -161,4 +175,4 @@ def mask_lengths(padding_mask: torch.Tensor | None, batch: int) -> torch.Tensor 
         raise AudioError("padding_mask must be ones, then zeros, alike for all channels: padding goes on the right")
     if bool((lengths == 0).any()):
         raise AudioError("padding_mask leaves an item of the batch without a single sample")
-    return lengths
+    return None if bool((lengths == lengths[0]).all()) else lengths

@@ -197,7 +197,7 @@ class Lstm(Layer[LstmState]):
         if x.shape[-1] == 0:
             return x, state
         frames = x.permute(2, 0, 1)
-        y, state = self.lstm(frames, self.lstm.init_state(frames) if state is None else state)
+        y, state = self.lstm(frames, state)
         return (y + frames).permute(1, 2, 0), state
 
     def ragged(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

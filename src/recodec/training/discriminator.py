@@ -29,7 +29,7 @@ class StftDiscriminator(nn.Module):
     """One scale: 2-D convolutions over the complex STFT, real and imaginary part as channels.
 
     Kernels of 3 frames by 9 bands, then three with dilations 1, 2, 4 in time and stride 2 over the bands, then two of
-    3 by 3; weight norm, LeakyReLU with slope 0.2. Names of parameters are those of Meta's released module.
+    3 by 3; weight norm but for the first, LeakyReLU with slope 0.2. Modules have the names of Meta's released one.
 
     Args:
         window: of the STFT in samples; its hop is a quarter.
@@ -43,7 +43,7 @@ class StftDiscriminator(nn.Module):
         self.size = window
         shape = torch.hann_window(window)
         self.register_buffer("window", shape / shape.square().sum().sqrt(), persistent=False)
-        layers = [_Conv(2, width, _KERNEL)]
+        layers = [_Conv(2, width, _KERNEL, normed=False)]
         layers += [_Conv(width, width, _KERNEL, stride=(1, 2), dilation=(d, 1)) for d in _DILATIONS]
         layers.append(_Conv(width, width, (3, 3)))
         self.convs = nn.ModuleList(layers)
@@ -81,7 +81,7 @@ class MultiScaleStftDiscriminator(nn.Module):
 
 
 class _Conv(nn.Module):
-    """A convolution with weight norm, padded to keep its size where there is no stride."""
+    """A convolution, with weight norm if `normed`, padded to keep its size where there is no stride."""
 
     def __init__(
         self,
@@ -90,10 +90,13 @@ class _Conv(nn.Module):
         kernel: tuple[int, int],
         stride: tuple[int, int] = (1, 1),
         dilation: tuple[int, int] = (1, 1),
+        *,
+        normed: bool = True,
     ) -> None:
         super().__init__()
         padding = ((kernel[0] - 1) * dilation[0] // 2, (kernel[1] - 1) * dilation[1] // 2)
-        self.conv = weight_norm(nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation))
+        conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation)
+        self.conv = weight_norm(conv) if normed else conv
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.conv(x)
