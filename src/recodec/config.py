@@ -62,7 +62,7 @@ def _keep_unknown_keywords(cls: type[_Config]) -> type[_Config]:
     names = {f.name for f in dataclasses.fields(cls)}
 
     @functools.wraps(init_fields)
-    def init(self: EncodecConfig, *values: Any, **settings: Any) -> None:
+    def init(self: Any, *values: Any, **settings: Any) -> None:
         unknown = {key: settings.pop(key) for key in list(settings) if key not in names}
         for key in unknown:
             if like := difflib.get_close_matches(key, names, n=1, cutoff=0.75):

@@ -22,6 +22,7 @@ GOLDEN: dict[str, tuple[Header, list[tuple[int, int]], int]] = {
         2 * 4752 + 1234,
     ),
     "coded": (CODED_MONO, [(8, 12), (4, 20), (2, 1)], 33 * 320 - 1),
+    "coded_long": (CODED_MONO, [(8, 31), (4, 32), (2, 40)], 103 * 320 - 1),
 }
 
 

@@ -21,7 +21,7 @@ from recodec.lm.float_network import CodeLM
 from recodec.lm.meta_network import MetaLMConfig
 from recodec.model.encodec import EncodecModel
 from recodec.training.codes import CodeCrops, CodecShape, read_clips
-from recodec.training.lm import LMTrainConfig, LMTrainer, bits_by_bandwidth, train_lm
+from recodec.training.lm import LMTrainConfig, LMTrainer, bits_by_bandwidth, export, train_lm
 
 K, N = 2, 16
 SHAPE = CodeLMConfig(
@@ -100,6 +100,20 @@ def test_learns_and_exports_what_it_learnt(corpus: Path, tmp_path: Path) -> None
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert log[-1]["update"] == 150
     assert log[-1]["dev_0.6"] == pytest.approx(figures["dev_0.6"])
+
+
+def test_an_exact_model_is_a_start(corpus: Path, tmp_path: Path) -> None:
+    config = config_of(corpus)
+    first = LMTrainer(config)
+    first.update()
+    assert isinstance(first.model, CodeLM)
+    export(first.model, tmp_path)
+    again = LMTrainer(dataclasses.replace(config, start=str(tmp_path), seed=5))
+    codes = torch.randint(4, (2, 2, 9))
+    torch.testing.assert_close(again.model(codes), first.model(codes), rtol=0, atol=0.02)
+    wider = dataclasses.replace(SHAPE, feed_forward=2 * SHAPE.feed_forward)
+    with pytest.raises(CheckpointError, match="another shape"):
+        LMTrainer(config_of(corpus, model=wider, start=str(tmp_path)))
 
 
 def test_another_run_is_a_start(corpus: Path, tmp_path: Path) -> None:

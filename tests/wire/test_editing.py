@@ -91,7 +91,7 @@ def test_segments_are_joined_behind_the_last_short_one():
 
 
 def test_plain_and_coded_streams_can_be_joined():
-    coded = stream_of(CODED_MONO, packets_of(CODED_MONO, [(8, 30)], lm=CODER))
+    coded = stream_of(CODED_MONO, packets_of(CODED_MONO, [(8, 40)], lm=CODER))
     bare = dataclasses.replace(CODED_MONO, table_rule=0, lm_fingerprint="0" * 16, codebooks=2, max_packet_frames=20)
     plain = stream_of(bare, packets_of(bare, [(2, 20)]))
     result = joined([plain, coded])

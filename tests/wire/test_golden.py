@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from recodec.errors import BitstreamError
-from recodec.wire.v1.packets import CODED, Packet
+from recodec.wire.v1.packets import CODED, CODED_SHORT, PLAIN, Packet
 from recodec.wire.v1.payload import read_codes
 from support.golden_streams import GOLDEN, build, codes_of
 from support.streams import ToyCoder, read, refuses, spans_of
@@ -36,7 +36,9 @@ def test_golden_files_are_read_and_written_byte_for_byte(name):
 
 def test_the_golden_files_have_all_that_there_is():
     coded = packets_in(read((FOLDER / "coded.ecdc").read_bytes())[0])
-    assert {p.kind for p in coded} == {0, CODED}
+    assert {p.kind for p in coded} == {PLAIN, CODED_SHORT}
+    long = packets_in(read((FOLDER / "coded_long.ecdc").read_bytes())[0])
+    assert [p.kind for p in long] == [CODED_SHORT, CODED, CODED]
     live = read((FOLDER / "live.ecdc").read_bytes())[1].end
     assert live is not None
     assert len(live.entries) == 1

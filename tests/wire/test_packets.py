@@ -15,6 +15,7 @@ from recodec.wire.v1 import varint
 from recodec.wire.v1.header import Header
 from recodec.wire.v1.packets import (
     CODED,
+    CODED_SHORT,
     END,
     PLAIN,
     SYNC,
@@ -106,7 +107,7 @@ SCALED = dataclasses.replace(MONO, scaled=True)
         (MONO, sealed(0, [0, 4], bytes(4)), CorruptError, "does not fit"),
         (MONO, sealed(CODED << 6, [0, 4], bytes(4)), CorruptError, "the header names none"),
         (CODED_MONO, sealed(CODED << 6, [0, 4], bytes(4)), CorruptError, "does not fit"),
-        (MONO, sealed(2 << 6, [0, 4], bytes(5)), UnsupportedError, "of kind 2"),
+        (MONO, sealed(CODED_SHORT << 6, [0, 4], bytes(5)), CorruptError, "the header names none"),
         (MONO, sealed(END << 6, [9, 1], b"\x01\x00"), CorruptError, "an end has other numbers"),
         (MONO, sealed(END << 6 | 1, [9, 0], b"\x01\x00"), CorruptError, "an end has other numbers"),
         (MONO, sealed(END << 6, [9, 0], b"", 1 << 30), CorruptError, "an end has other numbers"),
@@ -189,8 +190,24 @@ def test_a_packet_is_coded_only_where_that_saves_bytes():
     coder = ToyCoder(6)
     likely, unlikely = np.zeros((8, 20), int), np.full((8, 20), 63)
     first, second = make_packets(CODED_MONO, 0, [likely, unlikely], lm=coder)
-    assert (first.kind, second.kind) == (CODED, PLAIN)
+    assert (first.kind, second.kind) == (CODED_SHORT, PLAIN)
     assert len(first.payload) < 120 == len(second.payload)
+
+
+@pytest.mark.parametrize(("frames", "kind", "num_bytes"), [(31, CODED_SHORT, 1), (32, CODED, 2)])
+def test_other_tables_are_found_by_the_check(frames, kind, num_bytes):
+    """Each byte of the check counts: of its 256 values one passes."""
+    coder = ToyCoder(6)
+    packet = make_packets(CODED_MONO, 0, [random_codes(3, CODED_MONO, 2, frames) // 8], lm=coder)[0]
+    assert packet.kind == kind
+    for place in range(num_bytes):
+        passed = []
+        for value in range(256):
+            payload = bytearray(packet.payload)
+            payload[place] = value
+            found = read_codes(CODED_MONO, [dataclasses.replace(packet, payload=bytes(payload))], coder)[0]
+            passed += [bytes(payload)] if not isinstance(found, CorruptError) else []
+        assert passed == [packet.payload]
 
 
 def test_codes_from_other_tables_do_not_pass_in_silence():

@@ -26,6 +26,7 @@ from ..checkpoint import GAIN
 from ..errors import ConfigError
 from ..model import encodec as core
 from ..model.quantizer import Codebook, ResidualVectorQuantizer
+from ..model.segments import Padding
 from ..nn.layers import build_decoder, build_encoder
 
 _FIELDS = tuple(f.name for f in dataclasses.fields(core_config.EncodecConfig) if f.name != "extra")
@@ -72,7 +73,7 @@ class EncodecModel(reference.EncodecPreTrainedModel):
     """
 
     config_class = EncodecConfig
-    padding = core.EncodecModel.padding
+    padding: Padding = core.EncodecModel.padding
 
     def __init__(self, config: transformers.EncodecConfig) -> None:
         super().__init__(config)

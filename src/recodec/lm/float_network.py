@@ -1,13 +1,14 @@
 """`CodeLM`: our language model over the codes, in floating point. For training.
 
-`entropy/` evaluates the same network in exact integers (`docs/exact-entropy.md`); every operation
+`network.py` evaluates the same network in exact integers (`docs/exact-entropy.md`); every operation
 here has its counterpart there, which is why the network has no exponential but softmax's, no biases
-but the logits', and positions that are learned scores by distance. `lm_meta.py` has the paper's network.
+but the logits', and positions that are learned scores by distance. `meta_network.py` has the paper's network.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -93,7 +94,7 @@ class CodeLM(nn.Module):
 
     @torch.no_grad()
     def exact_weights(self) -> dict[str, np.ndarray]:
-        """The network's weights as `entropy.quantize` takes them: plain tables, (K, r, N) logits."""
+        """The network's weights as `quantize` takes them: plain tables, (K, r, N) logits."""
         count = self.config.num_codebooks
         weights = {
             name: p for name, p in self.named_parameters() if not name.startswith(("embed", "condition", "logits"))
@@ -103,6 +104,25 @@ class CodeLM(nn.Module):
         if self.condition is not None:
             weights["condition"] = self.condition(count, self.codebooks)
         return {name: p.detach().float().cpu().numpy() for name, p in weights.items()}
+
+    @torch.no_grad()
+    def take_exact(self, weights: Mapping[str, np.ndarray]) -> None:
+        """Start from weights as `exact_weights` gives them.
+
+        What the codebooks can tell of a table goes to its projection.
+
+        Raises:
+            KeyError: if one is missing.
+        """
+        tables = {"embed": self.embed, "condition": self.condition, "logits": self.logits}
+        given = {name: torch.from_numpy(array).float() for name, array in weights.items()}
+        given["logits"] = given["logits"].transpose(1, 2)
+        for name, table in tables.items():
+            if table is not None:
+                table.take(given[name], self.codebooks)
+        for name, parameter in self.named_parameters():
+            if not name.startswith(tuple(tables)):
+                parameter.copy_(given[name])
 
     def matrices(self) -> list[nn.Parameter]:
         """The matrices (..., in, out) between one activation and the next: what `training.muon` steps."""
@@ -146,6 +166,13 @@ class _Tables(nn.Module):
         if self.projection is None or codebooks is None:
             return own
         return own + codebooks[:count] @ self.projection[:count]
+
+    def take(self, tables: torch.Tensor, codebooks: torch.Tensor | None) -> None:
+        """Become these tables; the projection takes what it can (least squares)."""
+        if self.projection is not None and codebooks is not None:
+            self.projection.copy_(torch.linalg.lstsq(codebooks, tables).solution)
+            tables = tables - codebooks @ self.projection
+        self.own.copy_(tables)
 
 
 class _Layer(nn.Module):

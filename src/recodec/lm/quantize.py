@@ -19,8 +19,8 @@ from .weights import DISTANCE_MAX, ENTRY_SHIFT_MAX, HIDDEN_MAX, attention_max, h
 _INT8_MAX = (1 << 7) - 1
 _INT16_MAX = (1 << 15) - 1
 _ENTRY_MAX = _INT8_MAX << ENTRY_SHIFT_MAX
-_BITS_PER_NAT = 1 / math.log(2)
-_STREAM_SHIFT_MAX = 10
+BITS_PER_NAT = 1 / math.log(2)
+STREAM_SHIFT_MAX = 10
 _SHIFT_RANGE = range(24, -25, -1)
 
 
@@ -37,7 +37,7 @@ def quantize(config: CodeLMConfig, weights: Mapping[str, np.ndarray]) -> dict[st
     floats = {name: np.asarray(w, np.float64) for name, w in weights.items()}
     tables = [name for name in ("embed", "condition") if name in floats]
     largest = max(float(np.abs(floats[name]).max()) for name in ("start", *tables))
-    stream = min(_STREAM_SHIFT_MAX, _shift_for(largest, _ENTRY_MAX))
+    stream = min(STREAM_SHIFT_MAX, _shift_for(largest, _ENTRY_MAX))
     tensors: dict[str, np.ndarray] = {"start": np.rint(floats["start"] * 2.0**stream)}
     for name in tables:
         tensors |= _entries(name, floats[name] * 2.0**stream)
@@ -61,12 +61,12 @@ def _layer(config: CodeLMConfig, w: Mapping[str, np.ndarray], stream: int) -> di
     width, heads, size = config.width, config.num_heads, config.head_size
     bound = attention_max(config)
     packed = w["query_key_value"].copy()
-    packed[:, :width] *= _BITS_PER_NAT / math.sqrt(size)  # scores in bits
+    packed[:, :width] *= BITS_PER_NAT / math.sqrt(size)  # scores in bits
     # One unit for the queries of a head, one for its keys, one for its values.
     reach = (_lengths(packed) * math.sqrt(width)).reshape(3, heads, size).max(axis=2)
     units = np.vectorize(lambda r: _shift_for(r, bound), otypes=[np.int64])(reach)
     scores = units[0] + units[1]
-    distance = np.rint(w["distance"] * _BITS_PER_NAT * 2.0 ** scores[:, None])
+    distance = np.rint(w["distance"] * BITS_PER_NAT * 2.0 ** scores[:, None])
     hidden = _shifts_for(_lengths(w["up"]) * math.sqrt(width), HIDDEN_MAX)
     norm = np.full(width, NORM_SHIFT)
     return {
@@ -87,8 +87,8 @@ def _heads(config: CodeLMConfig, w: Mapping[str, np.ndarray]) -> dict[str, np.nd
         if config.head_width:
             units = _shifts_for(_lengths(w["hidden"][k]) * math.sqrt(config.width), HIDDEN_MAX)
             head = _product("hidden", w["hidden"][k], np.full(config.width, NORM_SHIFT), norm_max(config.width), units)
-        logits = w["logits"][k] * _BITS_PER_NAT * 2.0 ** -units[:, None]
-        bias = w["bias"][k] * _BITS_PER_NAT
+        logits = w["logits"][k] * BITS_PER_NAT * 2.0 ** -units[:, None]
+        bias = w["bias"][k] * BITS_PER_NAT
         # All scores of a codebook share a unit, since they are compared. One bit is left for the rounding of entries.
         unit = _fit(logits, head_in_max(config), DIFFERENCE_LIMIT, bias=bias).min() - 1
         table = _entries("logits", logits.T[None] * 2.0**unit)

@@ -34,7 +34,7 @@ def nearest(x: torch.Tensor, embed: torch.Tensor, offset: torch.Tensor) -> torch
 def _nearest(x: torch.Tensor, embed: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
     flat = x.reshape(-1, x.shape[-1])
     size = _CHUNK_CUDA if x.is_cuda else _CHUNK
-    if torch.jit.is_tracing():
+    if torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
         size = flat.shape[0]  # a traced split keeps the number of pieces of the example, whatever comes later
     found = [torch.addmm(offset, part, embed.t()).argmax(dim=-1) for part in flat.split(size)]
     return torch.cat(found).view(x.shape[:-1])

@@ -13,9 +13,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ..checkpoint import read_safetensors
 from ..errors import CheckpointError, ConfigError
 from ..lm.config import CodeLMConfig
-from ..lm.files import save_lm
+from ..lm.dequantize import dequantize
+from ..lm.files import WEIGHTS_NAME, load_lm, save_lm
 from ..lm.float_network import CodeLM
 from ..lm.meta_network import MetaCodeLM, MetaLMConfig
 from ..lm.quantize import quantize
@@ -39,7 +41,8 @@ class LMTrainConfig:
         codec: the codec model whose codes they are, a folder or a hub id; the shipped one for `None`.
         codes: folder that `recodec tokenize` wrote, at the codec's highest bandwidth.
         codebooks: start from the geometry of the codec's codebooks (our network only; see `CodeLM`).
-        start: folder of another run to take the weights from, such as one on an earlier state of the codec.
+        start: folder to take the weights from: of another run, such as one on an earlier state of the codec, or of an
+            exact model (`lm.safetensors`), such as the shipped one's.
         dev: such a folder for the figures in the log; `None` for none.
         group_weights: share of crops from each group.
         updates: number of optimizer steps in all.
@@ -301,7 +304,13 @@ def _optimizers(model: nn.Module, config: LMTrainConfig) -> list[torch.optim.Opt
 
 
 def _take_weights(model: nn.Module, folder: Path) -> None:
-    """The weights of another run; the codec's codebooks stay those of the model in use."""
+    """The weights of another run, or of an exact model; the codec's codebooks stay those of the model in use."""
+    if isinstance(model, CodeLM) and (folder / WEIGHTS_NAME).is_file():
+        lm, _ = load_lm(folder)
+        if lm.config != model.config:
+            raise CheckpointError(f"cannot start from {folder}: it has another shape, {lm.config}")
+        model.take_exact(dequantize(lm.config, read_safetensors(folder / WEIGHTS_NAME)))
+        return
     try:
         weights = load_pickled(folder / STATE_NAME)["model"]
         weights.pop("codebooks", None)

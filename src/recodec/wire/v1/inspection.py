@@ -9,7 +9,7 @@ from typing import IO
 from ...errors import CorruptError
 from .header import Header
 from .index import start_at
-from .packets import CODED, End, Packet, end_of
+from .packets import PLAIN, End, Packet, end_of
 from .reader import MAX_DAMAGES, Damage, PacketReader
 from .timeline import Lost
 
@@ -139,7 +139,7 @@ def _count(report: Inspection, event: Packet | Lost | End) -> None:
         case Packet():
             report.num_sections += report.num_packets == 0 or event.restart
             report.num_packets += 1
-            report.num_coded += event.kind == CODED
+            report.num_coded += event.kind != PLAIN
             report.frames[event.codebooks] = report.frames.get(event.codebooks, 0) + event.frames
             report.payload_bytes += len(event.payload)
             report.end_tick = end_of(report.header, event)

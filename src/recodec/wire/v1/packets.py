@@ -6,14 +6,17 @@ import struct
 import zlib
 from dataclasses import dataclass, field
 
-from ...errors import CorruptError, TruncatedError, UnsupportedError
+from ...errors import CorruptError, TruncatedError
 from . import varint
 from .header import Header
 
 SYNC = b"\xec\xd1"
 PLAIN = 0
-CODED = 1
+CODED_SHORT = 1
+CODED = 2
 END = 3
+CHECK_BYTES = {PLAIN: 0, CODED_SHORT: 1, CODED: 2}
+"""By kind: bytes of a checksum of the codes at the front of the payload. Tables that differ do not pass silently."""
 MAX_INDEX_ENTRIES = 1024
 MAX_HEAD_BYTES = 2 + 1 + 3 * varint.MAX_BYTES
 MAX_END_BYTES = (2 + 2 * MAX_INDEX_ENTRIES) * varint.MAX_BYTES
@@ -31,7 +34,7 @@ class Packet:
         start: where its audio begins, in ticks from the start of the stream.
         frames: how many, 1 to the header's `max_packet_frames`.
         codebooks: codes per frame.
-        kind: `PLAIN` or `CODED`, of the payload.
+        kind: `PLAIN`, `CODED` or `CODED_SHORT`, of the payload.
         payload: the codes; `payload.py` reads them.
         scale: of the audio, where the header is `scaled`, else `None`.
         restart: a new section begins: the decoder starts afresh, as it does at the start of the stream.
@@ -103,7 +106,7 @@ def write_packet(header: Header, packet: Packet) -> bytes:
             with a stream is a `ValueError` too.)
     """
     scaled = packet.scale is not None and 0 <= packet.scale < float("inf")
-    if packet.kind not in (PLAIN, CODED) or not 1 <= packet.codebooks <= 32 or scaled != header.scaled:
+    if packet.kind not in CHECK_BYTES or not 1 <= packet.codebooks <= 32 or scaled != header.scaled:
         raise ValueError(f"no packet of kind {packet.kind}, {packet.codebooks} codebooks and scale {packet.scale}")
     payload = (_SCALE.pack(packet.scale) if scaled else b"") + packet.payload
     first = packet.kind << 6 | (_RESTART_FLAG if packet.restart else 0) | packet.codebooks - 1
@@ -143,7 +146,6 @@ def parse_head(buffer: bytes | bytearray | memoryview, header: Header, position:
     Raises:
         TruncatedError: if the buffer ends within the head.
         CorruptError: if there is no packet, or it contradicts the header.
-        UnsupportedError: for a kind of packet that this reader does not know.
     """
     sync = bytes(buffer[position : position + len(SYNC)])
     if sync != SYNC[: len(sync)]:
@@ -162,9 +164,8 @@ def parse_head(buffer: bytes | bytearray | memoryview, header: Header, position:
         _check(codebooks <= header.codebooks, "a packet has more codebooks than the header allows")
         most = header.plain_bytes(frames, codebooks) + (_SCALE.size if header.scaled else 0)
         _check(length <= most and (kind != PLAIN or length == most), "a packet's payload does not fit its frames")
-        _check(kind != CODED or header.table_rule > 0, "a packet is coded with a language model, the header names none")
-        if kind not in (PLAIN, CODED):
-            raise UnsupportedError(f"a packet is of kind {kind}, which this reader does not know")
+        coded = kind != PLAIN
+        _check(not coded or header.table_rule > 0, "a packet is coded with a language model, the header names none")
     size = at - position + length + _CRC_BYTES
     return PacketHead(kind, bool(first & _RESTART_FLAG), codebooks, start, frames, at - position, size)
 

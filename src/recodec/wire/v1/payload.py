@@ -11,7 +11,11 @@ import numpy as np
 from ...errors import CorruptError, ModelMismatchError
 from .. import bits
 from .header import Header
-from .packets import CODED, PLAIN, Packet
+from .packets import CHECK_BYTES, CODED, CODED_SHORT, PLAIN, Packet
+
+_SHORT_FRAMES = 32
+"""Shorter packets have a short check: in a live stream of single frames a byte more would cost a tenth of the rate, and
+wrong tables show in the packets after it."""
 
 
 @runtime_checkable
@@ -80,8 +84,12 @@ def write_codes(header: Header, codes: Sequence[np.ndarray], lm: PacketLM | None
     if lm is None:
         return plain
     header.check_lm(lm.fingerprint, lm.table_rule)
-    coded = ((CODED, _check_byte(p) + c) for (_, p), c in zip(plain, lm.encode(codes), strict=True))
-    return [c if len(c[1]) < len(p[1]) else p for p, c in zip(plain, coded, strict=True)]
+    packets: list[tuple[int, bytes]] = []
+    for piece, (_, bits_of_codes), coded in zip(codes, plain, lm.encode(codes), strict=True):
+        kind = CODED if piece.shape[1] >= _SHORT_FRAMES else CODED_SHORT
+        payload = _check_bytes(kind, bits_of_codes) + coded
+        packets.append((kind, payload) if len(payload) < len(bits_of_codes) else (PLAIN, bits_of_codes))
+    return packets
 
 
 def read_codes(
@@ -100,7 +108,7 @@ def read_codes(
     Raises:
         ModelMismatchError: if a packet is coded, and the language model is another or is missing.
     """
-    coded = [i for i, packet in enumerate(packets) if packet.kind == CODED]
+    coded = [i for i, packet in enumerate(packets) if packet.kind != PLAIN]
     found: dict[int, np.ndarray | CorruptError] = {}
     if coded:
         if lm is None:
@@ -109,7 +117,7 @@ def read_codes(
             )
         header.check_lm(lm.fingerprint, lm.table_rule)
         shapes = [(packets[i].codebooks, packets[i].frames) for i in coded]
-        decoded = lm.decode([packets[i].payload[1:] for i in coded], shapes)
+        decoded = lm.decode([packets[i].payload[CHECK_BYTES[packets[i].kind] :] for i in coded], shapes)
         found = {i: _checked(header, packets[i], codes) for i, codes in zip(coded, decoded, strict=True)}
     return [found[i] if i in found else unpack_codes(header, packet) for i, packet in enumerate(packets)]
 
@@ -126,7 +134,8 @@ def unpack_codes(header: Header, packet: Packet) -> np.ndarray:
 
 
 def _checked(header: Header, packet: Packet, codes: np.ndarray) -> np.ndarray | CorruptError:
-    if packet.payload[:1] == _check_byte(pack_codes(codes, header.code_bits)):
+    check = _check_bytes(packet.kind, pack_codes(codes, header.code_bits))
+    if packet.payload.startswith(check):
         return codes
     return CorruptError(
         f"the packet at frame {packet.start // header.frame_ticks} decodes to other codes than were coded: "
@@ -134,6 +143,6 @@ def _checked(header: Header, packet: Packet, codes: np.ndarray) -> np.ndarray | 
     )
 
 
-def _check_byte(plain: bytes) -> bytes:
-    """The last byte of the checksum of the plain payload: tables that differ do not pass in silence."""
-    return bytes([zlib.crc32(plain) & 0xFF])
+def _check_bytes(kind: int, plain: bytes) -> bytes:
+    """The last bytes of the checksum of the plain payload, as many as the kind of packet has."""
+    return zlib.crc32(plain).to_bytes(4, "big")[4 - CHECK_BYTES[kind] :]
