@@ -9,10 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import numpy as np
+
+from ..checkpoint import check_fit
 from ..config import EncodecConfig
-from ..errors import ConfigError
+from ..errors import CheckpointError, ConfigError
+from ..spectral import SpectralConfig
 from .adversarial import AdversarialTraining
 from .codebooks import CodebookLearning
+from .precision import PRECISIONS
+from .spectral import ALONE, BOTH, DECODERS, SpectralTraining
 
 
 @dataclass(frozen=True)
@@ -40,14 +46,20 @@ class TrainConfig:
         learning_rate, betas: of Adam.
         schedule: of the learning rate between warm-up and cool-down: `"constant"`, or `"cosine"` to 0 at the end.
         clip_norm: largest norm of the gradient of the generator; 0 for any.
-        precision: `"fp32"`, or `"bf16"` for mixed precision.
+        precision: `"fp32"`; `"bf16"` for mixed precision; `"auto"` for `"bf16"` where the processor or GPU computes in
+            it (see `precision.py`), else `"fp32"`. Codebooks are searched in float32 always.
         compiled: whether encoder, decoder and discriminator go through `torch.compile`.
         average_decay: of the moving average of the weights that is evaluated and kept; 0 for none.
         time_weight, mel_weight: shares in the balanced gradient (lambda_t, lambda_f).
         mel_floor: mel magnitudes below it count as silence (see `MultiScaleMelLoss`).
         commitment_weight: of the commitment loss, outside the balancer.
         commitment_levels: `"all"`, or `"first"` as in Meta's released code.
-        adversarial: discriminator and its losses.
+        adversarial: discriminator and its losses, for the one decoder that learns.
+        decoder: which one learns: `"encodec"`, the paper's; `"spectral"`, the second one of `spectral_model`, and the
+            paper's stays as it is; or `"both"` on the same codes. A spectral decoder that lies beside the weights in
+            `start` is what its training begins with.
+        spectral_model: the spectral decoder.
+        spectral: its losses and its learning rate; `learning_rate` is then that of the encoder and the paper's decoder.
         codebooks: how they learn.
         train_encoder: false to let encoder and codebooks, and with them all codes, stay as they are: the decoder
             learns alone, and a language model of the codes stays right.
@@ -87,6 +99,9 @@ class TrainConfig:
     commitment_levels: str = "all"
     adversarial: AdversarialTraining = field(default_factory=AdversarialTraining)
     codebooks: CodebookLearning = field(default_factory=CodebookLearning)
+    decoder: str = "encodec"
+    spectral_model: SpectralConfig = field(default_factory=SpectralConfig)
+    spectral: SpectralTraining = field(default_factory=SpectralTraining)
     train_encoder: bool = True
     seed: int = 0
     board: bool = False
@@ -113,6 +128,35 @@ class TrainConfig:
         longest = max(self.adversarial.windows_for(self.model.sampling_rate))
         if self.adversarial.is_on and self.crop_samples < longest:
             raise ConfigError(f"a crop must hold the discriminator's longest window, {longest} samples")
+        if self.trains_spectral:
+            self._check_spectral()
+
+    def _check_spectral(self) -> None:
+        longest = max(self.spectral.windows)
+        if self.crop_samples <= longest // 2:
+            least = longest // 2 / self.model.sampling_rate
+            raise ConfigError(
+                f"crop_s must be above {least:.4f} (half a window of spectral.windows), got {self.crop_s}"
+            )
+        if self.decoder == BOTH and self.adversarial.is_on:
+            raise ConfigError(
+                "a discriminator is for one decoder: with decoder=both, adversarial.generator_weight and "
+                "adversarial.feature_weight must be 0; sharpen each decoder in a run of its own, by train_encoder=false"
+            )
+        try:
+            check_fit(dataclasses.replace(self.spectral_model, codebooks=""), self.model, np.empty(0))
+        except CheckpointError as error:
+            raise ConfigError(f"spectral_model does not fit the model: {error}") from error
+
+    @property
+    def trains_encodec(self) -> bool:
+        """Whether the paper's decoder learns."""
+        return self.decoder != ALONE
+
+    @property
+    def trains_spectral(self) -> bool:
+        """Whether a spectral decoder learns."""
+        return self.decoder in (ALONE, BOTH)
 
     @property
     def crop_samples(self) -> int:
@@ -121,10 +165,17 @@ class TrainConfig:
 
     def learning_rate_at(self, update: int) -> float:
         """Learning rate of that update (from 0): linear warm-up, `schedule`, linear cool-down."""
+        return self._rate_at(update, self.learning_rate)
+
+    def learning_rates_at(self, update: int) -> tuple[float, float]:
+        """That of the model and that of the spectral decoder, at that update (from 0)."""
+        return self.learning_rate_at(update), self._rate_at(update, self.spectral.learning_rate)
+
+    def _rate_at(self, update: int, height: float) -> float:
         rise = min(1.0, (update + 1) / max(1, self.warmup_updates))
         fall = min(1.0, (self.updates - update) / max(1, self.cooldown_updates))
         middle = 1.0 if self.schedule == "constant" else (1 + math.cos(math.pi * update / self.updates)) / 2
-        return self.learning_rate * min(rise, fall) * middle
+        return height * min(rise, fall) * middle
 
     def with_settings(self, settings: Mapping[str, str]) -> TrainConfig:
         """A copy with `key=value` settings applied; `model.key` reaches into the network's config.
@@ -132,14 +183,17 @@ class TrainConfig:
         Raises:
             ConfigError: for a key that does not exist, or a value of the wrong kind.
         """
-        return apply_settings(self, settings, owners=("model", "codebooks", "adversarial"))
+        return apply_settings(
+            self, settings, owners=("model", "codebooks", "adversarial", "spectral_model", "spectral")
+        )
 
 
 MEL_WINDOW = 2048
 
 _CHOICES = {
     "schedule": ("constant", "cosine"),
-    "precision": ("fp32", "bf16"),
+    "precision": PRECISIONS,
+    "decoder": DECODERS,
     "commitment_levels": ("all", "first"),
 }
 

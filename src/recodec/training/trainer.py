@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from ..config import EncodecConfig
 from ..errors import CheckpointError, TrainingError
@@ -19,17 +21,28 @@ from ..nn.pickled import load_pickled
 from . import parallel
 from .adversarial import Adversary
 from .average import WeightAverage
-from .balancer import Balancer
+from .branches import Branch, EncodecBranch, Losses, SpectralBranch
 from .codebooks import CodebookLearner, quantize_for_training
 from .config import TrainConfig
 from .data import Examples, batches
 from .initialize import initialize
-from .losses import MultiScaleMelLoss
+from .precision import uses_bf16
+from .spectral_start import spectral_network
 from .state import read_state, write_state
 
 INITIAL_CROPS = 16
 
 Quantized = tuple[torch.Tensor, torch.Tensor, list[tuple[torch.Tensor, torch.Tensor]]]
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """A decoder's output (B, C, T), its losses, and their figures for the log."""
+
+    branch: Branch
+    output: torch.Tensor
+    losses: Losses
+    figures: dict[str, float]
 
 
 class Trainer:
@@ -48,6 +61,9 @@ class Trainer:
     Attributes:
         done: updates so far.
         failed: names of recordings that could not be read.
+        branches: the decoders that learn.
+        spectral: the branch of the spectral decoder, if that is one of them.
+        balancer: of the first branch.
     """
 
     def __init__(self, config: TrainConfig, device: str | torch.device = "cpu") -> None:
@@ -61,20 +77,23 @@ class Trainer:
         self.random = torch.Generator().manual_seed(config.seed)
         self.model = self._fresh_model().to(self.device).train()
         parallel.broadcast(self.model)
-        self.optimizer = torch.optim.Adam(
-            self.model.parameters(), lr=config.learning_rate, betas=config.betas, foreach=True
-        )
+        self._half = uses_bf16(config.precision, self.device)
+        self._encoder, decoder = self._networks()
         self.average = WeightAverage(self.model, config.average_decay)
-        self.mel = MultiScaleMelLoss(config.model.sampling_rate, floor=config.mel_floor).to(self.device)
-        adversarial = config.adversarial
-        weights = {"time": config.time_weight, "mel": config.mel_weight}
+        adversarial, more = config.adversarial, {}
+        if adversarial.is_on:
+            more = {"generator": adversarial.generator_weight, "feature": adversarial.feature_weight}
+        self.spectral = self._spectral_branch(more) if config.trains_spectral else None
+        paper = [EncodecBranch(config, decoder, self.device, more)] if config.trains_encodec else []
+        self.branches: list[Branch] = [*paper, *([] if self.spectral is None else [self.spectral])]
+        self.balancer = self.branches[0].balancer
+        self.optimizer = torch.optim.Adam(
+            self._groups(), lr=config.learning_rate, betas=config.betas, foreach=True
+        )  # fmt: skip
         self.adversary = None
         if adversarial.is_on:
-            weights |= {"generator": adversarial.generator_weight, "feature": adversarial.feature_weight}
             self.adversary = Adversary(adversarial, config.model, self.device, self.random, compiled=config.compiled)
-        self.balancer = Balancer(weights)
         self.learner = CodebookLearner(self.model.quantizer, config.codebooks, self.random)
-        self._encoder, self._decoder = self._networks()
         self.done = 0
         self.seconds = 0.0
 
@@ -89,56 +108,70 @@ class Trainer:
         config = self.config
         if config.train_encoder and self.done == config.quantizer_start and config.start is None:
             self._start_codebooks()
-        rate = config.learning_rate_at(self.done)
-        for group in self.optimizer.param_groups:
+        rates = config.learning_rates_at(self.done)
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=False):
             group["lr"] = rate
         audio = self._next_batch()
         band = int(torch.randint(len(config.model.target_bandwidths), (), generator=self.random))
         with self._autocast():
             quantized, commitment, used = self._encode(audio, band)
-            output = self._decoder(quantized)
-        output = output[..., : audio.shape[-1]].float()
-        losses = {"time": F.l1_loss(output, audio), "mel": self.mel(audio, output)}
-        adversary = self.adversary if config.adversarial.learns_at(self.done) else None
-        if adversary is not None and config.adversarial.acts_at(self.done):
-            with self._autocast():
-                losses |= adversary.losses(audio, output, band)
-        figures = {name: float(loss.detach()) for name, loss in {**losses, "commitment": commitment}.items()}
+        tried = [self._try(branch, quantized, audio, band) for branch in self.branches]
+        figures = {name: value for attempt in tried for name, value in attempt.figures.items()}
+        figures["commitment"] = float(commitment.detach())
         self._check(figures)
-        self._descend(losses, output, commitment, bool(used))
+        self._descend(tried, commitment, bool(used))
         revived = [
             self.learner.update(book, vectors, codes)
             for book, (vectors, codes) in zip(self.model.quantizer.codebooks, used, strict=False)
         ]
-        self.average.update()
-        if adversary is not None:
+        for average in self.averages:
+            average.update()
+        if self.adversary is not None and config.adversarial.learns_at(self.done):
             with self._autocast():
-                figures |= adversary.update(audio, output, band, rate / config.learning_rate)
+                figures |= self.adversary.update(audio, tried[0].output, band, rates[0] / config.learning_rate)
             self._check(figures)
         self.done += 1
         return {**figures, "revived": float(sum(revived))}
 
-    def _descend(
-        self, losses: dict[str, torch.Tensor], output: torch.Tensor, commitment: torch.Tensor, commits: bool
-    ) -> None:
+    def _try(self, branch: Branch, quantized: torch.Tensor, audio: torch.Tensor, band: int) -> _Attempt:
+        """What a decoder makes of the quantized latents, with its losses."""
+        with self._autocast():
+            output = branch.decode(quantized, self._num_codebooks(band))
+        output = output[..., : audio.shape[-1]].float()
+        losses, terms = branch.losses(audio, output)
+        if self.adversary is not None and self.config.adversarial.acts_at(self.done):
+            with self._autocast():
+                judged = self.adversary.losses(audio, output, band)
+            losses, terms = {**losses, **judged}, {**terms, **judged}
+        figures = {branch.prefix + name: float(loss.detach()) for name, loss in terms.items()}
+        return _Attempt(branch, output, losses, figures)
+
+    def _descend(self, tried: Sequence[_Attempt], commitment: torch.Tensor, commits: bool) -> None:
         self.optimizer.zero_grad(set_to_none=True)
-        ends, gradients = [output], [self.balancer.gradient(losses, output)]
+        ends = [attempt.output for attempt in tried]
+        gradients = [attempt.branch.gradient(attempt.losses, attempt.output) for attempt in tried]
         if commits:
             # Balanced gradients are sums over the batch's items, this is a mean: its parts add up to one.
             ends.append(commitment)
             gradients.append(torch.full_like(commitment, self.config.commitment_weight / parallel.size()))
         torch.autograd.backward(ends, gradients)
-        parallel.sum_gradients(self.model.parameters())
+        learning = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        parallel.sum_gradients(learning)
         if self.config.clip_norm:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+            nn.utils.clip_grad_norm_(learning, self.config.clip_norm)
         self.optimizer.step()
+
+    def _num_codebooks(self, band: int) -> int:
+        model = self.config.model
+        return model.quantizers_for(model.target_bandwidths[band])
 
     def _encode(self, audio: torch.Tensor, band: int) -> Quantized:
         """Audio (B, C, T) to what the decoder gets; see `quantize_for_training`. Nothing to learn from if frozen."""
-        config = self.config
-        count = config.model.quantizers_for(config.model.target_bandwidths[band])
+        config, count = self.config, self._num_codebooks(band)
         if not config.train_encoder:
-            with torch.no_grad():
+            # A spectral decoder that learns alone hears the codes that the model gives, and those are of float32.
+            exact = torch.autocast(self.device.type, enabled=self._half and self.spectral is None)
+            with torch.no_grad(), exact:
                 latents = self._encoder(audio).float()
                 quantized, loss, _ = quantize_for_training(self.model.quantizer, latents, count)
             return quantized, loss, []
@@ -148,7 +181,7 @@ class Trainer:
         return quantize_for_training(self.model.quantizer, latents, count, commit_all=config.commitment_levels == "all")
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16")
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self._half)
 
     def _check(self, figures: dict[str, float]) -> None:
         bad = [name for name, value in figures.items() if not math.isfinite(value)]
@@ -163,13 +196,24 @@ class Trainer:
             model = EncodecModel.from_pretrained(config.start)
             if _network(model.config) != _network(config.model):
                 raise CheckpointError(f"{config.start} holds another network than the run is for")
-            if not config.train_encoder:
+            if not config.train_encoder and config.trains_encodec:
                 model.config = model.config.with_ancestor(model.fingerprint())
             return model.float()
         model = EncodecModel(config.model)
         first = torch.cat([self._next_batch() for _ in range(-(-INITIAL_CROPS // self._share))])
         initialize(model, parallel.all_gather(first).cpu())
         return model
+
+    def _spectral_branch(self, weights: dict[str, float]) -> SpectralBranch:
+        network = spectral_network(self.config, self.model, self._next_batch).to(self.device).train()
+        parallel.broadcast(network)
+        return SpectralBranch(self.config, network, self.device, self.random, weights)
+
+    def _groups(self) -> Any:
+        """What the optimizer is given: the model, and after it the spectral decoder with a learning rate of its own."""
+        if self.spectral is None:
+            return self.model.parameters()
+        return [{"params": list(network.parameters())} for network in (self.model, self.spectral.network)]
 
     @torch.no_grad()
     def _start_codebooks(self) -> None:
@@ -201,6 +245,19 @@ class Trainer:
         self.failed |= batch.failed
         return batch.audio.to(self.device, non_blocking=True)
 
+    @property
+    def averages(self) -> list[WeightAverage]:
+        """Those of the model and of the spectral decoder."""
+        return [self.average, *([] if self.spectral is None else [self.spectral.average])]
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Averaged weights, for the time of a `with` block."""
+        with ExitStack() as stack:
+            for average in self.averages:
+                stack.enter_context(average.applied())
+            yield
+
     # ---- state -----------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
@@ -211,6 +268,7 @@ class Trainer:
             "average": self.average.state_dict(),
             "adversary": None if self.adversary is None else self.adversary.state_dict(),
             "balancer": self.balancer.state_dict(),
+            "spectral": None if self.spectral is None else self.spectral.state_dict(),
             "random": self.random.get_state(),
             "position": self._position,
             "done": self.done,
@@ -219,12 +277,16 @@ class Trainer:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue a run. A discriminator that the state lacks stays fresh."""
+        if (self.spectral is None) != (state.get("spectral") is None):
+            raise CheckpointError("the run began with other decoders than its setting decoder says now")
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.average.load_state_dict(state["average"])
         if self.adversary is not None and state["adversary"] is not None:
             self.adversary.load_state_dict(state["adversary"])
         self.balancer.load_state_dict(state["balancer"])
+        if self.spectral is not None:
+            self.spectral.load_state_dict(state["spectral"])
         self.random.set_state(state["random"].cpu())
         self._position, self._batches = state["position"], None
         self.done, self.seconds = state["done"], state["seconds"]
