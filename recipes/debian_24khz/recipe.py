@@ -145,6 +145,11 @@ def spectral_decoder() -> TrainConfig:
     )
 
 
+def spectral_stored() -> TrainConfig:
+    """`spectral_decoder` on the codes that `recodec tokenize` made of the shards: the encoder does not run."""
+    return dataclasses.replace(spectral_decoder(), codes="codes", gain_db=(0.0, 0.0))
+
+
 def spectral_sharpen() -> TrainConfig:
     """The same with the light discriminator of `sharpen`, which begins where reconstruction has settled."""
     return dataclasses.replace(spectral_decoder(), adversarial=dataclasses.replace(sharpen().adversarial, start=500))

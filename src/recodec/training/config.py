@@ -28,6 +28,9 @@ class TrainConfig:
     Attributes:
         model: the network.
         data: a folder of shards, or by group of audio where that lies (see `sources.open_groups`).
+        codes: folder of the codes that `recodec tokenize` made of `data` (of each group's, if `data` names groups), so
+            that a frozen encoder need not run; `None` to encode. See `stored.py`.
+        context_frames: of stored codes, how many the decoder hears before a crop. No loss is computed on them.
         dev: folder of clips for the figures in the log; `None` for none.
         start: weights to begin with: a folder, a hub id, or a file of weights in any layout that
             `EncodecModel.from_pretrained` reads; `None` for a fresh start.
@@ -36,6 +39,9 @@ class TrainConfig:
             music (paper section 4.1: 0.32, 0.32, 0.24, 0.12); `None` for one crop of a group by `group_weights`.
         normalize_crops: scale each crop to full scale before its gain.
         reverb_probability: of a crop to be reverberated (paper: 0.2).
+        speed: bounds of the factor by which a crop is played faster, with its pitch, by resampling; (1, 1) for none.
+        equalizer_probability: of a crop to go through random shelving and peaking filters (see `augment.py`).
+        equalizer_db: the most that each of those filters raises or lowers.
         workers: processes that make batches ahead; 0 for none.
         updates: number of optimizer steps in all.
         warmup_updates: steps over which the learning rate rises from 0.
@@ -71,12 +77,17 @@ class TrainConfig:
 
     model: EncodecConfig
     data: str | Mapping[str, str]
+    codes: str | Mapping[str, str] | None = None
+    context_frames: int = 16
     dev: str | None = None
     start: str | None = None
     group_weights: Mapping[str, float] = field(default_factory=lambda: {"speech": 0.45, "music": 0.35, "sfx": 0.2})
     mixing: tuple[float, float, float, float] | None = None
     normalize_crops: bool = False
     reverb_probability: float = 0.0
+    speed: tuple[float, float] = (1.0, 1.0)
+    equalizer_probability: float = 0.0
+    equalizer_db: float = 6.0
     workers: int = 0
     updates: int = 100_000
     warmup_updates: int = 100
@@ -122,6 +133,13 @@ class TrainConfig:
                 raise ConfigError(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
         if self.mixing is not None and (len(self.mixing) != 4 or min(self.mixing) < 0 or sum(self.mixing) <= 0):
             raise ConfigError(f"mixing must be four chances, got {self.mixing}")
+        good = len(self.speed) == 2 and MIN_SPEED <= self.speed[0] <= self.speed[1] <= MAX_SPEED
+        if not good:
+            raise ConfigError(f"speed must be two factors from {MIN_SPEED:g} to {MAX_SPEED:g}, got {self.speed}")
+        if not 0 <= self.equalizer_probability <= 1:
+            raise ConfigError(f"equalizer_probability must be from 0 to 1, got {self.equalizer_probability}")
+        if not 0 <= self.equalizer_db <= MAX_EQUALIZER_DB:
+            raise ConfigError(f"equalizer_db must be from 0 to {MAX_EQUALIZER_DB:g}, got {self.equalizer_db}")
         if self.crop_samples <= MEL_WINDOW // 2:
             least = MEL_WINDOW // 2 / self.model.sampling_rate
             raise ConfigError(f"crop_s must be above {least:.4f} (half a window of the mel loss), got {self.crop_s}")
@@ -130,6 +148,28 @@ class TrainConfig:
             raise ConfigError(f"a crop must hold the discriminator's longest window, {longest} samples")
         if self.trains_spectral:
             self._check_spectral()
+        if self.codes is not None:
+            self._check_codes()
+
+    def _check_codes(self) -> None:
+        hop = self.model.hop_length
+        if self.train_encoder:
+            raise ConfigError(
+                "stored codes leave nothing for the encoder to learn: codes goes with train_encoder=false"
+            )
+        if isinstance(self.codes, str) != isinstance(self.data, str):
+            raise ConfigError("codes must be one folder where data is one place, and a folder for each group where not")
+        if self.crop_samples % hop:
+            raise ConfigError(f"with stored codes crop_s must be whole frames of {hop} samples, got {self.crop_s}")
+        if self.context_frames < 0:
+            raise ConfigError(f"context_frames must not be negative, got {self.context_frames}")
+        if self.model.normalize or self.model.chunk_length is not None:
+            raise ConfigError("stored codes are for models that neither normalize nor have segments")
+        for name, plain in _AS_STORED.items():
+            if (value := getattr(self, name)) != plain:
+                raise ConfigError(
+                    f"stored codes are of recordings as they are, so {name} must be {plain!r} with codes, got {value!r}"
+                )
 
     def _check_spectral(self) -> None:
         longest = max(self.spectral.windows)
@@ -189,6 +229,18 @@ class TrainConfig:
 
 
 MEL_WINDOW = 2048
+MIN_SPEED, MAX_SPEED = 0.5, 2.0
+MAX_EQUALIZER_DB = 24.0
+
+_AS_STORED: dict[str, Any] = {
+    "gain_db": (0.0, 0.0),
+    "mixing": None,
+    "normalize_crops": False,
+    "reverb_probability": 0.0,
+    "speed": (1.0, 1.0),
+    "equalizer_probability": 0.0,
+}
+"""What changes audio before it is encoded, and the values that do not."""
 
 _CHOICES = {
     "schedule": ("constant", "cosine"),

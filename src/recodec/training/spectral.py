@@ -27,7 +27,6 @@ class SpectralTraining:
         windows: of the transforms that the losses are computed from, in samples.
         windows_drawn: how many of them each update takes, drawn at random.
         learning_rate: of the decoder's Adam, at the height of the schedule.
-        context_frames: with stored codes, frames that the decoder hears before a crop. No loss is computed on them.
     """
 
     mel_weight: float = 1.0
@@ -38,7 +37,6 @@ class SpectralTraining:
     windows: tuple[int, ...] = (2048, 1024, 512, 256, 128, 64)
     windows_drawn: int = 3
     learning_rate: float = 8e-4
-    context_frames: int = 16
 
     def __post_init__(self) -> None:
         values = [getattr(self, name) for name in _WEIGHTS]
@@ -56,8 +54,6 @@ class SpectralTraining:
                 f"spectral.windows_drawn must be from 1 to the number of windows, {len(self.windows)}, "
                 f"got {self.windows_drawn}"
             )
-        if self.context_frames < 0:
-            raise ConfigError(f"spectral.context_frames must not be negative, got {self.context_frames}")
 
     def loss_weights(self) -> dict[str, float]:
         """Weights by the names that `SpectralLosses` gives its terms."""

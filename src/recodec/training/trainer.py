@@ -24,11 +24,12 @@ from .average import WeightAverage
 from .branches import Branch, EncodecBranch, Losses, SpectralBranch
 from .codebooks import CodebookLearner, quantize_for_training
 from .config import TrainConfig
-from .data import Examples, batches
+from .data import Batch, Examples, batches
 from .initialize import initialize
 from .precision import uses_bf16
 from .spectral_start import spectral_network
 from .state import read_state, write_state
+from .stored import StoredExamples
 
 INITIAL_CROPS = 16
 
@@ -70,7 +71,7 @@ class Trainer:
         self.config = config
         self.device = torch.device(device)
         torch.manual_seed(config.seed)
-        self.examples = Examples(config)
+        self.examples = Examples(config) if config.codes is None else StoredExamples(config)
         self.failed = set(self.examples.left_out)
         self._position = 0
         self._batches = None
@@ -111,11 +112,11 @@ class Trainer:
         rates = config.learning_rates_at(self.done)
         for group, rate in zip(self.optimizer.param_groups, rates, strict=False):
             group["lr"] = rate
-        audio = self._next_batch()
+        batch = Batch(self._next_batch()) if config.codes is None else self._next()
         band = int(torch.randint(len(config.model.target_bandwidths), (), generator=self.random))
         with self._autocast():
-            quantized, commitment, used = self._encode(audio, band)
-        tried = [self._try(branch, quantized, audio, band) for branch in self.branches]
+            quantized, commitment, used = self._quantized(batch, band)
+        tried = [self._try(branch, quantized, batch, band) for branch in self.branches]
         figures = {name: value for attempt in tried for name, value in attempt.figures.items()}
         figures["commitment"] = float(commitment.detach())
         self._check(figures)
@@ -128,16 +129,17 @@ class Trainer:
             average.update()
         if self.adversary is not None and config.adversarial.learns_at(self.done):
             with self._autocast():
-                figures |= self.adversary.update(audio, tried[0].output, band, rates[0] / config.learning_rate)
+                figures |= self.adversary.update(batch.audio, tried[0].output, band, rates[0] / config.learning_rate)
             self._check(figures)
         self.done += 1
         return {**figures, "revived": float(sum(revived))}
 
-    def _try(self, branch: Branch, quantized: torch.Tensor, audio: torch.Tensor, band: int) -> _Attempt:
+    def _try(self, branch: Branch, quantized: torch.Tensor, batch: Batch, band: int) -> _Attempt:
         """What a decoder makes of the quantized latents, with its losses."""
+        audio = batch.audio
         with self._autocast():
             output = branch.decode(quantized, self._num_codebooks(band))
-        output = output[..., : audio.shape[-1]].float()
+        output = self._crop(output, batch).float()
         losses, terms = branch.losses(audio, output)
         if self.adversary is not None and self.config.adversarial.acts_at(self.done):
             with self._autocast():
@@ -160,6 +162,21 @@ class Trainer:
         if self.config.clip_norm:
             nn.utils.clip_grad_norm_(learning, self.config.clip_norm)
         self.optimizer.step()
+
+    def _crop(self, output: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """What of an output (B, C, T') belongs to the batch's audio (B, C, T)."""
+        length, hop = batch.audio.shape[-1], self.config.model.hop_length
+        if not batch.offsets:
+            return output[..., :length]
+        starts = [offset * hop for offset in batch.offsets]
+        return torch.stack([item[..., s : s + length] for item, s in zip(output, starts, strict=True)])
+
+    def _quantized(self, batch: Batch, band: int) -> Quantized:
+        """The quantized latents of a batch, by its stored codes where there are some; else see `_encode`."""
+        if batch.codes is None:
+            return self._encode(batch.audio, band)
+        latents = self.model.quantizer.dequantize(batch.codes[:, : self._num_codebooks(band)])
+        return latents, latents.new_zeros(()), []
 
     def _num_codebooks(self, band: int) -> int:
         model = self.config.model
@@ -234,6 +251,10 @@ class Trainer:
 
     def _next_batch(self) -> torch.Tensor:
         """(B, C, T) of the next examples, this process's part of them."""
+        return self._next().audio
+
+    def _next(self) -> Batch:
+        """The next examples on the device, this process's part of them."""
         if self._batches is None:
             size = self.config.batch_size
             self._batches = batches(
@@ -243,7 +264,8 @@ class Trainer:
         batch = next(self._batches)
         self._position += self._share
         self.failed |= batch.failed
-        return batch.audio.to(self.device, non_blocking=True)
+        codes = None if batch.codes is None else batch.codes.to(self.device, non_blocking=True)
+        return dataclasses.replace(batch, audio=batch.audio.to(self.device, non_blocking=True), codes=codes)
 
     @property
     def averages(self) -> list[WeightAverage]:
