@@ -183,8 +183,8 @@ def tensors_of(value: object, name: str = "") -> dict[str, torch.Tensor]:
 
 
 def test_a_run_does_not_change_its_decoders_halfway(shards: Path, model: Path, tmp_path: Path) -> None:
-    train(config(shards, start=str(model), decoder="encodec"), tmp_path / "run", progress=False)
-    with pytest.raises(CheckpointError, match="other decoders"):
+    train(config(shards, start=str(model), decoder="both"), tmp_path / "run", progress=False)
+    with pytest.raises(CheckpointError, match="began with decoder=both, and is now told decoder=spectral"):
         train(config(shards, start=str(model), updates=6), tmp_path / "run", progress=False)
 
 

@@ -206,6 +206,12 @@ def test_settings_that_stored_codes_do_not_go_with(config: TrainConfig, changes:
         dataclasses.replace(config, **changes)
 
 
+def test_settings_that_go_together_come_in_any_order() -> None:
+    plain = TrainConfig(MODEL, "x")
+    settings = {"codes": "y", "gain_db": "[0.0, 0.0]", "train_encoder": "false"}
+    assert plain.with_settings(settings) == plain.with_settings(dict(reversed(settings.items())))
+
+
 def test_folders_without_codes_are_named(config: TrainConfig, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="has no shards of codes: recodec tokenize"):
         StoredExamples(dataclasses.replace(config, codes=str(tmp_path)))

@@ -258,15 +258,18 @@ def apply_settings(config: Config, settings: Mapping[str, str], *, owners: Seque
     Raises:
         ConfigError: for a key that does not exist, or a value of the wrong kind.
     """
+    # All at once: settings that go together need not come in an order.
+    changed: dict[str, dict[str, Any]] = {}
     for key, text in settings.items():
         owner, _, name = key.rpartition(".")
         target: Any = getattr(config, owner) if owner in owners else config
         known = {f.name for f in dataclasses.fields(target)}
         if owner not in ("", *owners) or name not in known:
             raise ConfigError(f"there is no setting {key!r}; see {type(config).__name__} for those that exist")
-        changed = dataclasses.replace(target, **{name: _parse(key, text, getattr(target, name))})
-        config = dataclasses.replace(config, **{owner: changed}) if owner else changed  # type: ignore[type-var]
-    return config
+        changed.setdefault(owner, {})[name] = _parse(key, text, getattr(target, name))
+    own = changed.pop("", {})
+    parts = {owner: dataclasses.replace(getattr(config, owner), **values) for owner, values in changed.items()}
+    return dataclasses.replace(config, **parts, **own)  # type: ignore[type-var]
 
 
 def _parse(key: str, text: str, old: object) -> Any:

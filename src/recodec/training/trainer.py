@@ -290,6 +290,7 @@ class Trainer:
             "average": self.average.state_dict(),
             "adversary": None if self.adversary is None else self.adversary.state_dict(),
             "balancer": self.balancer.state_dict(),
+            "decoder": self.config.decoder,
             "spectral": None if self.spectral is None else self.spectral.state_dict(),
             "random": self.random.get_state(),
             "position": self._position,
@@ -299,8 +300,9 @@ class Trainer:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue a run. A discriminator that the state lacks stays fresh."""
-        if (self.spectral is None) != (state.get("spectral") is None):
-            raise CheckpointError("the run began with other decoders than its setting decoder says now")
+        began = state.get("decoder", "encodec")  # states of before there was a choice do not say it
+        if began != self.config.decoder:
+            raise CheckpointError(f"the run began with decoder={began}, and is now told decoder={self.config.decoder}")
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.average.load_state_dict(state["average"])
