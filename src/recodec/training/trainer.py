@@ -222,7 +222,9 @@ class Trainer:
         return model
 
     def _spectral_branch(self, weights: dict[str, float]) -> SpectralBranch:
-        network = spectral_network(self.config, self.model, self._next_batch).to(self.device).train()
+        # A fresh decoder starts from the sound of all processes, as one process alone would have it.
+        first = lambda: parallel.all_gather(self._next_batch())  # noqa: E731
+        network = spectral_network(self.config, self.model, first).to(self.device).train()
         parallel.broadcast(network)
         return SpectralBranch(self.config, network, self.device, self.random, weights)
 
