@@ -3,8 +3,10 @@
 import dataclasses
 
 from recodec import presets
+from recodec.spectral import SpectralConfig
 from recodec.training.adversarial import AdversarialTraining
 from recodec.training.config import TrainConfig
+from recodec.training.spectral import SpectralTraining
 
 
 def recipe() -> TrainConfig:
@@ -104,3 +106,50 @@ def sharpen() -> TrainConfig:
             learning_rate=2e-3,
         ),
     )
+
+
+def spectral() -> TrainConfig:
+    """What trained the shipped encoder, codebooks and spectral decoder together, on one core; for `recodec finetune`.
+
+    Over the last 0.4 of the updates the learning rates fall to 0.
+    """
+    updates = 21_500
+    return TrainConfig(
+        model=presets.recodec_24khz(),
+        data="shards",
+        group_weights={"speech": 0.55, "music": 0.28, "sfx": 0.17},
+        gain_db=(-8.0, 6.0),
+        decoder="spectral",
+        spectral_model=SpectralConfig(norm_eps=1e-5, max_magnitude=90.0171313),
+        spectral=SpectralTraining(learning_rate=8e-4, windows_drawn=3),
+        commitment_weight=0.05,
+        batch_size=8,
+        updates=updates,
+        warmup_updates=50,
+        cooldown_updates=round(0.4 * updates),
+        learning_rate=5e-4,
+        betas=(0.8, 0.99),
+        clip_norm=1.0,
+        average_decay=0.999,
+    )
+
+
+def spectral_decoder() -> TrainConfig:
+    """The spectral decoder alone, for `recodec finetune`: codes stay, and with them files and the language model."""
+    return dataclasses.replace(
+        spectral(),
+        train_encoder=False,
+        updates=6000,
+        cooldown_updates=2400,
+        spectral=SpectralTraining(learning_rate=5e-4),
+    )
+
+
+def spectral_stored() -> TrainConfig:
+    """`spectral_decoder` on the codes that `recodec tokenize` made of the shards: the encoder does not run."""
+    return dataclasses.replace(spectral_decoder(), codes="codes", gain_db=(0.0, 0.0))
+
+
+def spectral_sharpen() -> TrainConfig:
+    """The same with the light discriminator of `sharpen`, which begins where reconstruction has settled."""
+    return dataclasses.replace(spectral_decoder(), adversarial=dataclasses.replace(sharpen().adversarial, start=500))

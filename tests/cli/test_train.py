@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from recodec.model.encodec import EncodecModel
+from recodec.spectral import SpectralConfig
+from support import spectral as shapes
 
 
 @pytest.fixture
@@ -41,6 +43,42 @@ def test_train_and_finetune(recodec, recipe: Path, tmp_path: Path) -> None:
     assert changed == {"decoder"}
 
 
+def test_finetune_the_spectral_decoder_and_go_on_with_it(recodec, recipe: Path, tmp_path: Path) -> None:
+    """The second run takes the shape of the first one's decoder, and changes nothing but the decoder."""
+    shape = shapes.config(dim=8)
+    names = (
+        "input_channels",
+        "dim",
+        "intermediate_dim",
+        "num_layers",
+        "kernel_size",
+        "n_fft",
+        "hop_length",
+        "look_ahead",
+    )
+    sizes = [f"spectral_model.{name}={getattr(shape, name)}" for name in names]
+    common = [
+        "decoder=spectral",
+        "adversarial.generator_weight=0.0",
+        "adversarial.feature_weight=0.0",
+        "--device",
+        "cpu",
+    ]
+    first, second = tmp_path / "first", tmp_path / "second"
+    outcome = recodec("train", recipe, "-o", first, "codebooks.kmeans_iterations=2", *sizes, *common)
+    assert (outcome.code, outcome.err) == (0, "")
+    smaller = [size for size in sizes if ".dim=" not in size]
+    outcome = recodec(
+        "finetune", recipe, "-o", second, "--from", first / "model", "train_encoder=false", *smaller, *common
+    )
+    assert (outcome.code, outcome.err) == (0, "")
+    assert SpectralConfig.from_json_file(second / "model" / "spectral_config.json").dim == 8
+    models = [EncodecModel.from_pretrained(folder / "model") for folder in (first, second)]
+    assert models[0].fingerprint() == models[1].fingerprint()
+    weights = [(folder / "model" / "spectral.safetensors").read_bytes() for folder in (first, second)]
+    assert weights[0] != weights[1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -48,6 +86,8 @@ def test_train_and_finetune(recodec, recipe: Path, tmp_path: Path) -> None:
         (["adversarial.widths=3"], "no setting 'adversarial.widths'"),
         (["adversarial.update_probability=2.0"], "update_probability must be"),
         (["mixing=[1.0]"], "four chances"),
+        (["decoder=both"], "a discriminator is for one decoder"),
+        (["decoder=spectral"], "spectral_model does not fit the model"),
         (["precision=fp8"], "precision must be one of fp32, bf16"),
     ],
 )

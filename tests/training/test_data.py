@@ -11,8 +11,9 @@ import torch
 
 from recodec import presets
 from recodec.errors import AudioError, ConfigError
+from recodec.training.augment import reverberate
 from recodec.training.config import TrainConfig
-from recodec.training.data import Examples, batches, reverberate
+from recodec.training.data import Examples, batches
 
 RATE = 24_000
 HZ = {"speech": 200, "music": 440, "sfx": 3000}

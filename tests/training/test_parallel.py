@@ -1,7 +1,8 @@
 """Two processes with half a batch each do what one does with the whole, step by step."""
 
-from collections.abc import Iterable
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,19 +15,25 @@ from recodec.training import parallel
 from recodec.training.adversarial import AdversarialTraining
 from recodec.training.codebooks import CodebookLearning
 from recodec.training.config import TrainConfig
+from recodec.training.spectral import SpectralTraining
 from recodec.training.trainer import Trainer
+from support import spectral as shapes
 
 UPDATES = 5
 
 
-def config_of(shards: Path, batch_size: int) -> TrainConfig:
+def config_of(shards: Path, batch_size: int, decoder: str = "encodec") -> TrainConfig:
     """All that must be shared: the balancer, k-means start, dead codes, weight average, discriminator."""
-    return TrainConfig(
+    config = TrainConfig(
         presets.tiny(), str(shards), batch_size=batch_size, crop_s=0.25, quantizer_start=1, learning_rate=3e-3,
         warmup_updates=1, average_decay=0.9, clip_norm=100.0, seed=3,
         codebooks=CodebookLearning(kmeans_iterations=2, dead_below=40.0),
         adversarial=AdversarialTraining(3.0, 3.0, width=2, windows=(128, 64)),
     )  # fmt: skip
+    if decoder == "both":  # which goes with no discriminator
+        config = dataclasses.replace(config, adversarial=AdversarialTraining())
+    settings = SpectralTraining(learning_rate=3e-3, windows=(256, 64), windows_drawn=1)
+    return dataclasses.replace(config, decoder=decoder, spectral_model=shapes.config(), spectral=settings)
 
 
 @pytest.fixture
@@ -37,7 +44,7 @@ def shards(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def sgd(parameters: Iterable[torch.nn.Parameter], lr: float, **_: object) -> torch.optim.SGD:
+def sgd(parameters: Any, lr: float, **_: object) -> torch.optim.SGD:
     return torch.optim.SGD(parameters, lr=lr)
 
 
@@ -64,19 +71,20 @@ def tensors_of(value: object, name: str = "") -> dict[str, torch.Tensor]:
     return {key: tensor for k, v in items for key, tensor in tensors_of(v, f"{name}.{k}").items()}
 
 
-def test_two_processes_equal_one(shards: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("decoder", ["encodec", "spectral", "both"])
+def test_two_processes_equal_one(shards: Path, tmp_path: Path, decoder: str) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     one.mkdir()
     two.mkdir()
     context = multiprocessing.get_context("spawn")
-    alone = context.Process(target=run, args=(config_of(shards, 4), one))
+    alone = context.Process(target=run, args=(config_of(shards, 4, decoder), one))
     alone.start()
     alone.join()
     assert alone.exitcode == 0
-    spawn(work, (config_of(shards, 2), two), nprocs=2)
+    spawn(work, (config_of(shards, 2, decoder), two), nprocs=2)
     states = [torch.load(folder / "state.pt", weights_only=True) for folder in (one, two)]
     assert states[0]["position"] == states[1]["position"]
-    for part in ("model", "average", "adversary"):
+    for part in ("model", "average", "adversary", "spectral"):
         found, expected = (tensors_of(state[part]) for state in reversed(states))
         assert found.keys() == expected.keys()
         for name, tensor in found.items():

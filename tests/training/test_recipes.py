@@ -27,7 +27,9 @@ def test_a_function_is_called_by_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["recipe", "starter", "longer", "decoder", "sharpen", "without_adversary", "first_level_commitment"]
-)
+    "name",
+    ["recipe", "starter", "longer", "decoder", "sharpen", "without_adversary", "first_level_commitment", "spectral",
+     "spectral_decoder", "spectral_stored", "spectral_sharpen"],
+)  # fmt: skip
 def test_the_shipped_recipes_load(name: str) -> None:
     assert load_recipe(f"{SHIPPED}:{name}").model.sampling_rate == 24_000

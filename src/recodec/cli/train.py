@@ -61,15 +61,21 @@ def finetune(
 ) -> None:
     """Train a model further by RECIPE, whose network is replaced by the checkpoint's.
 
+    With `decoder=spectral` the second decoder learns, with `decoder=both` each of them; it begins with the one that
+    lies beside the checkpoint, if there is one.
     With `train_encoder=false` all codes stay as they are, and files written before stay good.
     """
     from ..hub import DEFAULT_FOLDER
     from ..model.encodec import EncodecModel
+    from ..training.spectral_start import existing_shape
 
     config = _config(recipe, settings)
     place = str(DEFAULT_FOLDER) if start is None else start
-    found = EncodecModel.from_pretrained(place).config
-    _run(dataclasses.replace(config, model=found, start=place, quantizer_start=0), discriminator, options)
+    model = EncodecModel.from_pretrained(place)
+    changes: dict[str, Any] = {"model": model.config, "start": place, "quantizer_start": 0}
+    if config.trains_spectral and (shape := existing_shape(place, model)) is not None:
+        changes["spectral_model"] = shape
+    _run(dataclasses.replace(config, **changes), discriminator, options)
 
 
 def _config(recipe: str, settings: tuple[str, ...]) -> TrainConfig:

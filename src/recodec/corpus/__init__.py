@@ -12,7 +12,7 @@ from .entries import Entry, Part, Recording, Sound, open_bytes
 from .listing import Listing, list_input
 from .names import Names, clean_id, fits_as_file, printable
 from .reading import open_recording, read_entry, reason
-from .sample_shards import open_samples, to_audio
+from .sample_shards import open_samples, place_of, to_audio
 from .stretches import Stretches, stretches_of
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "open_bytes",
     "open_recording",
     "open_samples",
+    "place_of",
     "printable",
     "read_entry",
     "reason",

@@ -52,6 +52,16 @@ def _entry(folder: Path, row: dict[str, str], others: list[str], names: Names) -
     return Entry("samples", str(folder / shard), id, meta={name: row.get(name) or "" for name in others}, detail=place)
 
 
+def place_of(entry: Entry) -> tuple[int, int, int]:
+    """Where a clip begins in its shard, how many samples it has, and their rate in Hz.
+
+    Raises:
+        ValueError: if the index says something else.
+    """
+    begin, count, rate = (int(text or DEFAULT_RATE_HZ) for text in entry.detail.split(":"))
+    return begin, count, rate
+
+
 def open_samples(path: str | Path) -> np.ndarray:
     """The samples (T,) int16 of a shard, mapped into memory.
 
@@ -75,7 +85,7 @@ def to_audio(samples: np.ndarray) -> np.ndarray:
 def read_samples(entry: Entry) -> Iterator[Recording]:
     """The one recording of an entry."""
     try:
-        begin, count, rate = (int(text or DEFAULT_RATE_HZ) for text in entry.detail.split(":"))
+        begin, count, rate = place_of(entry)
         shard = open_samples(entry.path)
         if begin < 0 or count < 1 or begin + count > shard.size:
             raise AudioError(f"the shard has {shard.size} samples, and not {count} from {begin} on")

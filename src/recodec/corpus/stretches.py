@@ -28,6 +28,7 @@ class Stretches:
         name: for messages.
         sound: where its audio is.
         num_samples, rate_hz, channels, places: see `audio.stretches.Shape`.
+        id: of the recording in its corpus.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Stretches:
     rate_hz: int
     channels: int
     places: int = 0
+    id: str = ""
 
     def read(self, start: int, count: int) -> Samples:
         """(C, count) float32, full scale 1, at the recording's own rate.
@@ -73,7 +75,7 @@ def stretches_of(entries: Iterable[Entry], channels: int, left_out: dict[str, st
             except Exception as error:  # whatever a library makes of one file, the others serve
                 left_out[recording.path] = f"{type(error).__name__}: {error}"
             else:
-                yield Stretches(recording.path, recording.sound, *shape)
+                yield Stretches(recording.path, recording.sound, *shape, id=recording.id)
 
 
 def _placed(entry: Entry) -> Iterator[Recording]:

@@ -137,11 +137,12 @@ class InverseStft(nn.Module):
         after = None if last else (windows[:, windows.shape[1] - reach :].clone(), min(total, reach))
         if last:
             windows, present = F.pad(windows, (0, 0, 0, reach)), F.pad(present, (0, reach))
-        audio = self._overlap_add(windows) / self._overlap_add(present[:, None] * window.square())
+        audio, weight = self._overlap_add(windows), self._overlap_add(present[:, None] * window.square())
         trim = (spec.n_fft - hop) // 2
         begin = max(0, trim - seen * hop)  # the first window begins before the first sample
-        end = audio.shape[1] - (trim if last else 0)
-        return (audio[:, begin:end] if total else audio[:, :0]), after
+        end = (audio.shape[1] - (trim if last else 0)) if total else begin
+        # Cut first, then divide: what is cut off has a weight of 0, whose quotient has no gradient.
+        return audio[:, begin:end] / weight[begin:end], after
 
     def _windows(self, x: torch.Tensor, window: torch.Tensor) -> torch.Tensor:
         """(B, F, C) to windowed samples (B, F, n_fft) in the window's precision."""

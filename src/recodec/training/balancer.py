@@ -28,10 +28,20 @@ class Balancer:
         weights: lambda_i by the name of the loss.
         reference_norm: R.
         decay: of the moving average; the average is corrected for its start.
+        anchor: name of a loss whose gradient stays as it is. R is then such that the gradient of another loss has
+            lambda_i / lambda_anchor of its average norm. `None` for the paper's rule.
     """
 
-    def __init__(self, weights: Mapping[str, float], *, reference_norm: float = 1.0, decay: float = 0.999) -> None:
+    def __init__(
+        self,
+        weights: Mapping[str, float],
+        *,
+        reference_norm: float = 1.0,
+        decay: float = 0.999,
+        anchor: str | None = None,
+    ) -> None:
         self.weights = dict(weights)
+        self.anchor = anchor
         self.reference_norm = reference_norm
         self.decay = decay
         self._sums = dict.fromkeys(self.weights, 0.0)
@@ -41,18 +51,23 @@ class Balancer:
         """The balanced gradient with respect to `output` (B, ...), to be fed to `output.backward`.
 
         Args:
-            losses: scalars by name; names without a weight are an error.
+            losses: scalars by name; names without a weight are an error. The anchor, if there is one, comes first.
             output: the tensor that they were computed from.
         """
         total = sum(self.weights[name] for name in losses)
+        reference = self.reference_norm
         balanced = torch.zeros_like(output)
         for name, loss in losses.items():
             (gradient,) = torch.autograd.grad(loss, output, retain_graph=True)
             norm = self._average(
                 name, float(parallel.mean(gradient.float().reshape(len(gradient), -1).norm(dim=1).mean()))
             )
+            if name == self.anchor:
+                reference = norm * total / self.weights[name]
+                balanced += gradient
+                continue
             share = self.weights[name] / total
-            balanced += gradient * (self.reference_norm * share / (norm + 1e-12))
+            balanced += gradient * (reference * share / (norm + 1e-12))
         return balanced
 
     def _average(self, name: str, norm: float) -> float:

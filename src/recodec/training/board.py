@@ -10,6 +10,7 @@ import torch
 
 from ..errors import ConfigError
 from ..model.encodec import EncodecModel
+from .dev import Decoders, own_decoder
 
 EXAMPLES = 2
 _WINDOW = 1024
@@ -47,17 +48,30 @@ class Board:
             self._writer.add_scalar(name, value, update)
 
     @torch.no_grad()
-    def examples(self, update: int, model: EncodecModel, clips: list[torch.Tensor]) -> None:
-        """Clips (1, C, T) as they were and as they come back at the highest bandwidth, and how codes are used."""
+    def examples(
+        self, update: int, model: EncodecModel, clips: list[torch.Tensor], decoders: Decoders | None = None
+    ) -> None:
+        """Clips (1, C, T) as they were and as they come back at the highest bandwidth, and how codes are used.
+
+        Args:
+            update: number of the update.
+            model: encodes.
+            clips: of which the first `EXAMPLES` are taken.
+            decoders: by what the names of their pictures begin with; the model's own by default.
+        """
         model.eval()
         for number, clip in enumerate(clips[:EXAMPLES]):
             x = clip.to(model.device)
-            output = model(x, bandwidth=model.config.target_bandwidths[-1])
-            for name, audio in (("original", x), ("decoded", output.audio_values)):
+            bandwidth = model.config.target_bandwidths[-1]
+            decoded = {
+                f"{prefix}decoded": decode(x, bandwidth)
+                for prefix, decode in (decoders or {"": own_decoder(model)}).items()
+            }
+            for name, audio in {"original": x, **decoded}.items():
                 tag = f"clip {number}/{name}"
                 self._writer.add_audio(tag, audio[0].mean(0).clamp(-1, 1).cpu(), update, model.config.sampling_rate)
                 self._writer.add_image(tag, _picture(audio[0].mean(0)), update, dataformats="HW")
-            codes = output.audio_codes[:, 0].transpose(0, 1).flatten(1)
+            codes = model.encode(x, bandwidth=bandwidth).audio_codes[:, 0].transpose(0, 1).flatten(1)
             for level, used in enumerate(codes):
                 self._writer.add_scalar(f"clip {number}/codes of level {level}", float(used.unique().numel()), update)
         model.train()

@@ -80,10 +80,11 @@ def read_clips(folder: str | Path, shape: CodecShape, groups: Sequence[str]) -> 
             )
         if codes.size and (codes.min() < 0 or codes.max() >= shape.config.codebook_size):
             raise ConfigError(f"{folder} has codes that the model does not have, in {item.get('id')}")
-        yield CodedClip(codes[:wanted], _group(item, groups))
+        yield CodedClip(codes[:wanted], group_of(item, groups))
 
 
-def _group(item: Mapping[str, object], groups: Sequence[str]) -> str:
+def group_of(item: Mapping[str, object], groups: Sequence[str]) -> str:
+    """The group of a clip, as `read_clips` finds it in its row."""
     id = str(item.get("id", ""))
     for name in (item.get("group"), id.partition("/")[0], id.rpartition("/")[2].partition("-")[0]):
         if name in groups:

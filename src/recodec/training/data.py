@@ -14,22 +14,28 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from ..errors import AudioError
+from .augment import equalize, reverberate
 from .config import TrainConfig
 from .sources import Group, open_groups
 
 SILENCE_RMS = 1e-3
 TRIES = 8
 MUSIC = "music"
-_RESPONSE_S = 1.0
 _LISTEN_TRIES = 100
 
 
 @dataclass(frozen=True)
 class Example:
-    """(C, T) float32 in [-1, 1], and the names of recordings that could not be read for it."""
+    """(C, T) float32 in [-1, 1], and the names of recordings that could not be read for it.
+
+    With stored codes (see `stored.py`), there are `codes` (K, F) int64 of it and of what is around it; the audio begins
+    at the frame `offset` of them.
+    """
 
     audio: np.ndarray
     failed: frozenset[str] = field(default_factory=frozenset)
+    codes: np.ndarray | None = None
+    offset: int = 0
 
 
 class Examples(Dataset[Example]):
@@ -72,7 +78,7 @@ class Examples(Dataset[Example]):
         """
         random = np.random.default_rng(self._config.seed)
         for _ in range(_LISTEN_TRIES):
-            if _rms(self._draw(random, set())) > SILENCE_RMS:
+            if rms(self._draw(random, set())) > SILENCE_RMS:
                 return
         groups = ", ".join(self._groups)
         raise AudioError(f"none of {_LISTEN_TRIES} crops of the groups {groups} is louder than silence")
@@ -83,7 +89,7 @@ class Examples(Dataset[Example]):
         audio = np.zeros((self._config.model.audio_channels, self._config.crop_samples), np.float32)
         for _ in range(TRIES):
             audio = self._draw(random, failed)
-            if _rms(audio) > SILENCE_RMS and np.abs(audio).max() <= 1.0:
+            if rms(audio) > SILENCE_RMS and np.abs(audio).max() <= 1.0:
                 break
         return Example(audio / max(1.0, float(np.abs(audio).max())), frozenset(failed))
 
@@ -108,50 +114,42 @@ class Examples(Dataset[Example]):
 
     def _crop(self, group: Group, random: np.random.Generator, failed: set[str]) -> np.ndarray:
         config = self._config
-        crop = None
+        crop, speed = None, 1.0
+        if config.speed != (1.0, 1.0):  # what is off draws nothing: other choices stay as they were
+            speed = float(random.uniform(*config.speed))
         for _ in range(TRIES):
-            crop = group.crop(random, failed)
+            crop = group.crop(random, failed, speed)
             if crop is not None:
                 break
         if crop is None:
             return np.zeros((config.model.audio_channels, config.crop_samples), np.float32)
         if config.normalize_crops:
             crop = crop / max(float(np.abs(crop).max()), SILENCE_RMS)
+        if config.equalizer_probability and random.random() < config.equalizer_probability:
+            crop = equalize(crop, config.model.sampling_rate, random, config.equalizer_db)
         if config.reverb_probability and random.random() < config.reverb_probability:
             crop = reverberate(crop, config.model.sampling_rate, random)
         return crop * np.float32(10.0 ** (random.uniform(*config.gain_db) / 20.0))
 
 
-def _rms(audio: np.ndarray) -> float:
+def rms(audio: np.ndarray) -> float:
+    """Root of the mean square."""
     return float(np.sqrt(np.mean(audio**2)))
-
-
-def reverberate(audio: np.ndarray, rate_hz: int, random: np.random.Generator) -> np.ndarray:
-    """(C, T) in a simple room: the direct sound, and noise that decays by 60 dB within 0.3 to 1.3 s.
-
-    The noise has 5 to 20 dB less energy than the direct sound. The level stays as it was.
-    """
-    decay_s, below_db = random.uniform(0.3, 1.3), random.uniform(5.0, 20.0)
-    size = min(audio.shape[1], round(_RESPONSE_S * rate_hz))
-    response = random.standard_normal(size) * 10.0 ** (-3.0 * np.arange(size) / (decay_s * rate_hz))
-    response *= 10.0 ** (-below_db / 20.0) / np.sqrt(np.sum(response**2))
-    response[0] = 1.0
-    length = audio.shape[1] + size
-    wet = np.fft.irfft(np.fft.rfft(audio, length) * np.fft.rfft(response, length), length)[:, : audio.shape[1]]
-    level = np.sqrt(np.sum(audio**2) / max(float(np.sum(wet**2)), 1e-12))
-    return (wet * level).astype(np.float32)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """(B, C, T) audio, and the names of recordings that could not be read."""
+    """(B, C, T) audio, and the names of recordings that could not be read; with stored codes, (B, K, F) int64 of them,
+    and for each item the frame of them at which its audio begins."""
 
     audio: torch.Tensor
-    failed: frozenset[str]
+    failed: frozenset[str] = frozenset()
+    codes: torch.Tensor | None = None
+    offsets: tuple[int, ...] = ()
 
 
 def batches(
-    examples: Examples, size: int, *, first: int, step: int, workers: int = 0, ahead: int = 4
+    examples: Dataset[Example], size: int, *, first: int, step: int, workers: int = 0, ahead: int = 4
 ) -> Iterator[Batch]:
     """Batches of examples without end, made ahead of their use in worker processes.
 
@@ -188,4 +186,8 @@ class _Numbers:
 
 def _collate(examples: list[Example]) -> Batch:
     audio = torch.from_numpy(np.stack([example.audio for example in examples]))
-    return Batch(audio, frozenset().union(*(example.failed for example in examples)))
+    failed = frozenset[str]().union(*(example.failed for example in examples))
+    stored = [example.codes for example in examples if example.codes is not None]
+    if not stored:
+        return Batch(audio, failed)
+    return Batch(audio, failed, torch.from_numpy(np.stack(stored)), tuple(example.offset for example in examples))

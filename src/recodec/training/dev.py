@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+from collections.abc import Callable
 from pathlib import Path
 
 import soundfile
@@ -10,7 +12,14 @@ import torch
 from ..config import EncodecConfig
 from ..errors import AudioError
 from ..model.encodec import EncodecModel
+from ..nn.spectral import SpectralDecoder
 from .losses import MultiScaleMelLoss
+
+Decoder = Callable[[torch.Tensor, float], torch.Tensor]
+"""Clips (1, C, T) there and back at a bandwidth in kbps."""
+Decoders = dict[str, Decoder]
+
+_LEVEL_BAND_HZ = (1000, 2000)
 
 
 class DevSet:
@@ -33,21 +42,54 @@ class DevSet:
         self.mel = MultiScaleMelLoss(config.sampling_rate)
 
     @torch.no_grad()
-    def figures(self, model: EncodecModel) -> dict[str, float]:
-        """Mean mel loss and SI-SNR in dB at each bandwidth of the model."""
+    def figures(self, model: EncodecModel, decoders: Decoders | None = None) -> dict[str, float]:
+        """Mean mel loss and SI-SNR in dB at each bandwidth of the model; of a spectral decoder, the level too.
+
+        Args:
+            model: encodes.
+            decoders: by what their figures' names have after `dev_`; the model's own by default.
+        """
         model.eval()
         result: dict[str, float] = {}
         for bandwidth in model.config.target_bandwidths:
-            mel = snr = 0.0
-            for clip in self.clips:
-                x = clip.to(model.device)
-                y = model(x, bandwidth=bandwidth).audio_values
-                mel += float(self.mel.to(x.device)(x, y)) / len(self.clips)
-                snr += _si_snr_db(x, y) / len(self.clips)
-            result[f"dev_mel_{bandwidth:g}"] = mel
-            result[f"dev_si_snr_{bandwidth:g}"] = snr
+            for prefix, decode in (decoders or {"": own_decoder(model)}).items():
+                mel = snr = 0.0
+                levels = []
+                for clip in self.clips:
+                    x = clip.to(model.device)
+                    y = decode(x, bandwidth)
+                    mel += float(self.mel.to(x.device)(x, y)) / len(self.clips)
+                    snr += _si_snr_db(x, y) / len(self.clips)
+                    levels.append(_level_db(x, y, model.config.sampling_rate))
+                result[f"dev_{prefix}mel_{bandwidth:g}"] = mel
+                result[f"dev_{prefix}si_snr_{bandwidth:g}"] = snr
+                if prefix:
+                    result[f"dev_{prefix}level_{bandwidth:g}"] = statistics.median(levels)
         model.train()
         return result
+
+
+def own_decoder(model: EncodecModel) -> Decoder:
+    """Clips (1, C, T) there and back at a bandwidth in kbps, by the model's own decoder."""
+    return lambda x, bandwidth: model(x, bandwidth=bandwidth).audio_values
+
+
+def spectral_decoder(model: EncodecModel, network: SpectralDecoder) -> Decoder:
+    """The same by a spectral decoder of the model's codes."""
+
+    def decode(x: torch.Tensor, bandwidth: float) -> torch.Tensor:
+        codes = model.encode(x, bandwidth=bandwidth).audio_codes[0]
+        condition = network.config.condition(codes.shape[1])
+        return network(model.quantizer.dequantize(codes), condition)[..., : x.shape[-1]]
+
+    return decode
+
+
+def _level_db(reference: torch.Tensor, estimate: torch.Tensor, rate_hz: int) -> float:
+    """Power of the estimate from 1 to 2 kHz against the reference's: below 0 where it is too quiet."""
+    low, high = (round(hz * reference.shape[-1] / rate_hz) for hz in _LEVEL_BAND_HZ)
+    powers = [torch.fft.rfft(x.flatten())[low:high].abs().square().sum() + 1e-9 for x in (reference, estimate)]
+    return float(10 * torch.log10(powers[1] / powers[0]))
 
 
 def _si_snr_db(reference: torch.Tensor, estimate: torch.Tensor) -> float:

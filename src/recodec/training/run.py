@@ -14,12 +14,13 @@ from ..model.encodec import EncodecModel
 from . import parallel
 from .board import Board, codebook_use
 from .config import TrainConfig
-from .dev import DevSet
+from .dev import Decoders, DevSet, own_decoder, spectral_decoder
 from .loop import Run, begin
 from .trainer import Trainer
 
 DISCRIMINATOR_NAME = "discriminator.pt"
 MODEL_NAME = "model"
+_SHOWN = ("time", "mel", "spectral_mel", "spectral_log_mel", "spectral_phase")
 LEFT_OUT_NAME = "left_out.tsv"
 
 
@@ -62,9 +63,11 @@ def train(
     with ExitStack() as stack:
         _CodecRun(trainer, out, progress, stack).go(stop_after_s)
     trainer.save(out)
-    with trainer.average.applied():
+    with trainer.averaged():
         if parallel.rank() == 0:
             trainer.model.save_pretrained(out / MODEL_NAME)
+            if trainer.spectral is not None:
+                trainer.spectral.save(out / MODEL_NAME, trainer.model)
             if trainer.adversary is not None:
                 with atomic_write(out / DISCRIMINATOR_NAME, overwrite=True) as file:
                     torch.save(trainer.adversary.module.state_dict(), file)
@@ -97,11 +100,15 @@ class _CodecRun(Run):
         self.board = stack.enter_context(Board(out / "board")) if first and config.board else None
 
     def shown(self, figures: Mapping[str, float]) -> dict[str, str]:
-        return {"time": f"{figures['time']:.4f}", "mel": f"{figures['mel']:.3f}"}
+        return {name: f"{figures[name]:.4f}" for name in _SHOWN if name in figures}
 
     def reported(self, figures: Mapping[str, float]) -> Mapping[str, float]:
         if self.board is not None:
-            norms = {f"norm/{name}": norm for name, norm in self.trainer.balancer.ratios.items()}
+            norms = {
+                f"norm/{branch.prefix}{name}": norm
+                for branch in self.trainer.branches
+                for name, norm in branch.balancer.ratios.items()
+            }
             self.board.figures(self.trainer.done, {**figures, **norms, **codebook_use(self.trainer.model)})
         unreadable = {"unreadable": len(self.trainer.failed)} if self.trainer.failed else {}
         return {**figures, **unreadable}
@@ -110,9 +117,20 @@ class _CodecRun(Run):
         if self.dev is None:
             return {}
         trainer = self.trainer
-        with trainer.average.applied():
-            figures = self.dev.figures(trainer.model)
+        with trainer.averaged():
+            decoders = decoders_of(trainer)
+            figures = self.dev.figures(trainer.model, decoders)
             if self.board is not None:
                 self.board.figures(trainer.done, figures)
-                self.board.examples(trainer.done, trainer.model, self.dev.clips)
+                self.board.examples(trainer.done, trainer.model, self.dev.clips, decoders)
         return figures
+
+
+def decoders_of(trainer: Trainer) -> Decoders:
+    """The decoders that learn, by the word that their figures begin with."""
+    found: Decoders = {}
+    if trainer.config.trains_encodec:
+        found[""] = own_decoder(trainer.model)
+    if trainer.spectral is not None:
+        found[trainer.spectral.prefix] = spectral_decoder(trainer.model, trainer.spectral.network)
+    return found

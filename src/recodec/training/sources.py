@@ -52,18 +52,20 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class SampleShard:
-    """int16 samples of a `.npy` file at the model's rate, mapped into memory."""
+    """int16 samples of a `.npy` file, or some of them from `begin` on, mapped into memory."""
 
     path: Path
     num_samples: int
     rate_hz: int
     places: int = 0
+    begin: int = 0
 
     @property
     def name(self) -> str:
         return str(self.path)
 
     def read(self, start: int, count: int) -> Samples:
+        start += self.begin
         return to_audio(open_samples(self.path)[start : start + count])
 
 
@@ -81,29 +83,39 @@ class Group:
 
     def __init__(self, sources: Sequence[Source], *, rate_hz: int, channels: int, crop_samples: int) -> None:
         self._rate_hz, self._channels, self._crop_samples = rate_hz, channels, crop_samples
-        self._sources = [source for source in sources if source.num_samples >= self._needed(source)]
+        self._sources = [source for source in sources if source.num_samples >= self._needed(source.rate_hz)]
         if not self._sources:
             raise AudioError(f"no recording is as long as a crop of {crop_samples / rate_hz:g} s")
         lengths = np.array([source.num_samples / source.rate_hz for source in self._sources])
         self.seconds = float(lengths.sum())
         self._chances = lengths / lengths.sum()
 
-    def crop(self, random: np.random.Generator, failed: set[str]) -> np.ndarray | None:
-        """A random stretch (C, T); `None` where the recording cannot be read, whose name is added to `failed`."""
+    def crop(self, random: np.random.Generator, failed: set[str], speed: float = 1.0) -> np.ndarray | None:
+        """A random stretch (C, T); `None` where the recording cannot be read, whose name is added to `failed`.
+
+        Args:
+            random: draws it.
+            failed: takes names.
+            speed: factor by which it is played faster, with its pitch: samples are taken as if there were so many more
+                of them a second. A recording too short for that is taken as it is.
+        """
         source = self._sources[random.choice(len(self._sources), p=self._chances)]
-        needed = self._needed(source)
+        played_hz = source.rate_hz if speed == 1 else round(source.rate_hz * speed)
+        needed = self._needed(played_hz)
+        if needed > source.num_samples:
+            played_hz, needed = source.rate_hz, self._needed(source.rate_hz)
         start = int(random.integers(source.num_samples - needed + 1))
         try:
             audio = source.read(start, needed)
             mixed = Mixer(len(audio), self._channels, mask=source.places, name=source.name)(audio)
-            return resample(mixed, source.rate_hz, self._rate_hz)[:, : self._crop_samples]
+            return resample(mixed, played_hz, self._rate_hz)[:, : self._crop_samples]
         except AudioError:
             failed.add(source.name)
             return None
 
-    def _needed(self, source: Source) -> int:
-        """Samples at the recording's own rate that give a crop at ours."""
-        return -(-self._crop_samples * source.rate_hz // self._rate_hz)
+    def _needed(self, rate_hz: int) -> int:
+        """Samples at a recording's rate that give a crop at ours."""
+        return -(-self._crop_samples * rate_hz // self._rate_hz)
 
 
 @dataclass
