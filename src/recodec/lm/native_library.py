@@ -1,7 +1,7 @@
 """The compiled kernel of `lm/native/`: where it lies, which of its sets of instructions is used, and whether it is right.
 
 It is an ordinary shared library without a word of Python in it, so that one file serves every version of Python. Where
-there is none, or where it counts otherwise than NumPy does, NumPy does the work.
+there is none, or where it counts otherwise than NumPy does, NumPy does the work: slower, with the same bytes.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ..errors import ConfigError
+from .native_probe import probe
 
 ENVIRONMENT = "RECODEC_NATIVE"
 """`0`: NumPy alone. The name of a level: that one alone. Otherwise the fastest that this processor has."""
@@ -63,3 +64,60 @@ class Library:
     def call(self, name: str, *arguments: int | None) -> int:
         """Call `lm_<name>` of `native/kernel.c`, which says what it does. Pointers are addresses."""
         return self._functions[name](*arguments)
+
+
+def native_library() -> Library | None:
+    """The fastest level that this machine runs and that counts as NumPy does; `None`: NumPy does the work.
+
+    Raises:
+        ConfigError: if `RECODEC_NATIVE` names a level that is not there, or is wrong.
+    """
+    wanted = os.environ.get(ENVIRONMENT, "")
+    return None if wanted == "0" else _best(wanted)
+
+
+@lru_cache(maxsize=1)
+def _best(wanted: str) -> Library | None:
+    path = _FOLDER / _NAMES.get(sys.platform, "kernel.so")
+    if not path.is_file():
+        if wanted:
+            raise ConfigError(f"{ENVIRONMENT} is {wanted!r}, and Recodec was installed without a compiled kernel")
+        return None
+    try:
+        usable = _usable(path)
+    except OSError as error:
+        return _without(f"cannot be loaded ({error})", wanted)
+    levels = [level for level in LEVELS if level in usable and wanted in ("", level)]
+    if not levels:
+        raise ConfigError(f"{ENVIRONMENT} must be 0 or one of {', '.join(usable)} on this machine, not {wanted!r}")
+    for level in levels:
+        try:
+            library = Library(path, level)
+        except OSError as error:
+            return _without(f"cannot be loaded ({error})", wanted)
+        if probe(library):
+            return library
+        _without(f"counts wrongly on this machine ({level})", wanted)
+    return None
+
+
+def _without(reason: str, wanted: str) -> None:
+    """Go on without a level; where it was asked for by name, that is an error.
+
+    Raises:
+        ConfigError: then.
+    """
+    if wanted:
+        raise ConfigError(f"{ENVIRONMENT} is {wanted!r}, and that kernel of the language model {reason}")
+    warnings.warn(f"the compiled kernel of the language model {reason}; a slower one is used", RuntimeWarning, stacklevel=4)
+
+
+def _usable(path: Path) -> list[str]:
+    """Levels that this processor runs, as the library tells; the fastest first."""
+    try:
+        levels = ctypes.CDLL(str(path)).lm_levels
+    except AttributeError as error:
+        raise OSError(f"{path.name} is not a kernel of Recodec") from error
+    levels.restype, levels.argtypes = c_int32, []
+    bits = levels()
+    return [level for i, level in enumerate(LEVELS) if bits >> i & 1]

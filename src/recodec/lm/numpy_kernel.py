@@ -55,8 +55,13 @@ class NumpyKernel:
                 head.take(symbols)
         return codes
 
-    def intervals(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(P, K, F) codes to their starts and frequencies, each (P, F, K) int64."""
+    def intervals(self, codes: np.ndarray, scores: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """(P, K, F) codes to their starts and frequencies, each (P, F, K) int64.
+
+        Args:
+            codes: of packets of one length.
+            scores: (P, F, K, N) float32, to be filled with the scores of all codes.
+        """
         packets, num_codebooks, frames = codes.shape
         intervals = np.empty((2, packets, frames, num_codebooks), np.int64)
         state = self._lm.start(packets, frames)
@@ -65,6 +70,8 @@ class NumpyKernel:
             x = self._lm.push(codes[..., max(0, begin - 1) : end - 1], state, end - begin)
             x = x.reshape(-1, x.shape[-1])
             symbols = codes[..., begin:end].swapaxes(1, 2).reshape(-1, num_codebooks)
+            if scores is not None:
+                scores[:, begin:end] = self._scores(x, symbols).reshape(packets, end - begin, num_codebooks, -1)
             rows = [
                 self._rows(x[i : i + _HEAD_ROWS], symbols[i : i + _HEAD_ROWS]) for i in range(0, len(x), _HEAD_ROWS)
             ]
@@ -79,6 +86,14 @@ class NumpyKernel:
             intervals[:, :, k] = head.tables().interval(symbols[:, k])
             head.take(symbols[:, k])
         return intervals
+
+    def _scores(self, x: np.ndarray, symbols: np.ndarray) -> np.ndarray:
+        """Scores (M, K, N) of the tables that `_rows` looks into."""
+        head, found = self._lm.head(x), []
+        for k in range(symbols.shape[1]):
+            found.append(head.scores())
+            head.take(symbols[:, k])
+        return np.stack(found, axis=1)
 
 
 def _next_symbols(payloads: Sequence[bytes]) -> Callable[[Tables, slice], np.ndarray]:

@@ -58,6 +58,7 @@ INLINE void multiply_block(int rows, int tiles, int narrow, const i16 *RESTRICT 
     for (int p = 0; p < pairs; p++) {
         for (int v = 0; v < tiles * PER_TILE; v++) {
             size_t at = (size_t)p * w_step + (size_t)(v / PER_TILE) * w_tile + (size_t)(v % PER_TILE) * LANES * 2;
+            if (PER_TILE < 2 || v % (PER_TILE / 2) == 0) prefetch((const u8 *)w + (narrow ? at : 2 * at) + AHEAD);
             vec weights = narrow ? vec_load8((const i8 *)w + at) : vec_load16((const i16 *)w + at);
             for (int r = 0; r < rows; r++) {
                 vec same = vec_same(pair_at(x + (size_t)r * x_row + 2 * (size_t)p));
@@ -79,6 +80,10 @@ INLINE void multiply_any(int narrow, int rows, int tiles, const i16 *x, size_t x
     for (; rows < ROWS && t + TILES <= tiles; t += TILES)
         for (int r = 0; r < rows; r++)
             multiply_block(1, TILES, narrow, x + r * x_row, x_row, bytes + t * tile_bytes, w_step, w_tile, pairs,
+                           out + r * out_row + (size_t)t * TILE, out_row);
+    for (; rows < ROWS && t + 2 <= tiles; t += 2)
+        for (int r = 0; r < rows; r++)
+            multiply_block(1, 2, narrow, x + r * x_row, x_row, bytes + t * tile_bytes, w_step, w_tile, pairs,
                            out + r * out_row + (size_t)t * TILE, out_row);
     for (; t < tiles; t++) {
         for (int r = 0; r < together; r += ROWS)

@@ -30,7 +30,7 @@ size_t EXPORT(lm_model_bytes)(const i32 *sizes) {
 /* Make a model of its tensors, which are not needed afterwards. Memory must be aligned to 64 bytes. */
 i32 EXPORT(lm_load)(const i32 *sizes, const void *const *tensors, void *memory) {
     const Sizes *s = (const Sizes *)(const void *)sizes;
-    if (!sizes_fit(s)) return BAD_SIZES;
+    if (!sizes_fit(s) || !place_model(s, NULL)) return BAD_SIZES;
     place_model(s, memory);
     return fill_model(memory, tensors) ? OK : BAD_VALUES;
 }
@@ -49,7 +49,7 @@ size_t EXPORT(lm_state_bytes)(const Model *m, i32 streams, i32 frames) {
 i32 EXPORT(lm_start)(const Model *m, State *s, i32 streams, i32 frames) {
     static const u8 nothing = 0;
     size_t zeroed;
-    if (!state_fits(streams, frames)) return BAD_ARGUMENTS;
+    if (!state_fits(streams, frames) || !place_state(m, streams, frames, NULL, &zeroed)) return BAD_ARGUMENTS;
     place_state(m, streams, frames, (u8 *)s, &zeroed);
     for (size_t i = (size_t)((u8 *)s->before - (u8 *)s); i < zeroed; i++) ((u8 *)s)[i] = 0;
     for (i32 p = 0; p < streams; p++) range_start(s->decoders + p, &nothing, 0);

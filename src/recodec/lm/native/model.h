@@ -11,7 +11,7 @@
 #define MAX_CODEBOOKS 32
 #define MAX_SYMBOLS 4096
 #define MAX_WIDTH 2048
-#define MAX_LAYERS 256
+#define MAX_LAYERS 65536
 #define MAX_HIDDEN 65536
 #define MAX_PAST 1023
 
@@ -68,18 +68,22 @@ static int sizes_fit(const Sizes *s) {
 /* Memory is handed out of one piece; with no piece, what is counted is how much it takes. */
 typedef struct {
     u8 *base;
-    size_t used;
+    u64 used;
 } Arena;
 
-static void *take(Arena *a, size_t count, size_t each) {
-    size_t at = a->used;
-    a->used += (count * each + 63) & ~(size_t)63;
+static void *take(Arena *a, u64 count, u64 each) {
+    u64 at = a->used;
+    a->used += (count * each + 63) & ~(u64)63;
     return a->base ? a->base + at : NULL;
 }
 
+/* What was counted, or 0 if no piece can be so large. */
+INLINE size_t bytes_of(const Arena *a) { return a->used <= PTRDIFF_MAX ? (size_t)a->used : 0; }
+
 static void place_product(Arena *a, Product *p, i32 inputs, i32 outputs) {
-    Product placed = {take(a, tile_weights(inputs) * tiles_of(outputs), sizeof(i16)), take(a, outputs, sizeof(float)),
-                      inputs, outputs};
+    i16 *weights = take(a, (u64)tile_weights(inputs) * tiles_of(outputs), sizeof(i16));
+    float *scale = take(a, outputs, sizeof(float));
+    Product placed = {weights, scale, inputs, outputs};
     if (a->base) *p = placed;
 }
 
@@ -90,7 +94,7 @@ static void place_layer(Arena *a, Layer *layer, const Sizes *s) {
     place_product(a, &layer->out, s->width, s->width);
     place_product(a, &layer->up, s->width, s->feed_forward);
     place_product(a, &layer->down, s->feed_forward, s->width);
-    layer->distance = take(a, (size_t)s->heads * (s->past + 1), sizeof(i32));
+    layer->distance = take(a, (u64)s->heads * (s->past + 1), sizeof(i32));
     layer->score_scale = take(a, s->heads, sizeof(float));
 }
 
@@ -99,7 +103,7 @@ static size_t place_model(const Sizes *s, u8 *memory) {
     Arena a = {memory, 0};
     Model counted, *m = take(&a, 1, sizeof(Model));
     if (!m) m = &counted;
-    size_t books = s->codebooks, codes = books * s->symbols;
+    u64 books = s->codebooks, codes = books * s->symbols;
     m->sizes = *s;
     m->logits_in = s->head_width ? s->head_width : s->width;
     m->embed = take(&a, codes, s->width);
@@ -114,11 +118,11 @@ static size_t place_model(const Sizes *s, u8 *memory) {
     m->heights = take(&a, MAX_HEIGHTS, sizeof(i32));
     m->mixing = take(&a, MAX_HEIGHTS, sizeof(i32));
     m->hidden = take(&a, books, sizeof(Product));
-    for (size_t k = 0; s->head_width && k < books; k++)
+    for (u64 k = 0; s->head_width && k < books; k++)
         place_product(&a, m->hidden ? m->hidden + k : NULL, s->width, s->head_width);
     m->layers = take(&a, s->layers, sizeof(Layer));
     for (i32 i = 0; i < s->layers; i++) place_layer(&a, m->layers ? m->layers + i : NULL, s);
-    return a.used;
+    return bytes_of(&a);
 }
 
 /* 2 to the power of -shift. */

@@ -10,7 +10,7 @@
 typedef struct {
     i32 streams, rows, left, room, filled, started; /* left: frames that may still come */
     i32 *before;   /* [streams][MAX_CODEBOOKS], the codes of the last frame */
-    i16 *keys;     /* [streams][layers][heads][even(head_size) / 2][room][2] */
+    i16 *keys;     /* [streams][layers][heads][room / 16][even(head_size) / 2][16][2], tiles of frames */
     i16 *values;   /* [streams][layers][heads][room / 2][tiles of head_size][16][2], pairs of frames */
     RangeDecoder *decoders;
     i32 *x;        /* [rows][width], the stream */
@@ -19,17 +19,20 @@ typedef struct {
     i32 *sums;     /* [rows][widest output of a product, in tiles] */
     float *scores; /* [rows][symbols] */
     i32 *table;    /* [symbols] */
-    i32 *seen;     /* [room + 2 * TILE], scores of the frames that are seen */
-    i16 *mixing;   /* [room + 2], their weights */
+    i32 *seen;     /* [room], scores of frames */
+    i16 *mixing;   /* [room + 1], their weights */
 } State;
 
 INLINE i32 value_width(const Model *m) { return tiles_of(m->head_size) * TILE; }
 INLINE size_t key_size(const Model *m, const State *s) { return (size_t)even(m->head_size) * s->room; }
 INLINE size_t value_size(const Model *m, const State *s) { return (size_t)value_width(m) * s->room; }
-INLINE size_t row_in(const Sizes *s) { return even(larger(larger(s->feed_forward, s->width), s->head_width)); }
+/* A tile more than the widest row: rows that lie powers of two apart would share few places of a cache. */
+INLINE size_t row_in(const Sizes *s) {
+    return (size_t)even(larger(larger(s->feed_forward, s->width), s->head_width)) + TILE;
+}
 INLINE size_t row_out(const Sizes *s) {
     i32 widest = larger(larger(3 * s->width, s->feed_forward), larger(s->head_width, s->symbols));
-    return (size_t)tiles_of(widest) * TILE;
+    return ((size_t)tiles_of(widest) + 1) * TILE;
 }
 
 /* Lay out the state of streams of at most `frames` frames; returns the bytes that it takes, of which those up to
@@ -41,22 +44,22 @@ static size_t place_state(const Model *m, i32 streams, i32 frames, u8 *memory, s
     if (!s) s = &counted;
     s->streams = streams, s->left = frames, s->filled = s->started = 0;
     i32 rows = s->rows = (i32)((i64)streams * frames < MAX_ROWS ? streams * frames : MAX_ROWS);
-    s->room = (smaller(frames, z->past + 2 + MAX_ROWS) + TILE - 1) / TILE * TILE;
-    size_t heads = (size_t)streams * z->layers * z->heads;
+    s->room = (smaller(frames, z->past + TILE + MAX_ROWS) + TILE - 1) / TILE * TILE;
+    u64 heads = (u64)streams * z->layers * z->heads;
     s->before = take(&a, (size_t)streams * MAX_CODEBOOKS, sizeof(i32));
     s->decoders = take(&a, streams, sizeof(RangeDecoder));
-    s->keys = take(&a, heads * key_size(m, s) + 2 * TILE, sizeof(i16));
+    s->keys = take(&a, heads * key_size(m, s), sizeof(i16));
     s->values = take(&a, heads * value_size(m, s), sizeof(i16));
-    *zeroed = a.used;
-    s->x = take(&a, (size_t)rows * z->width, sizeof(i32));
-    s->narrow = take(&a, rows * row_in(z), sizeof(i16));
-    s->packed = take(&a, (size_t)rows * 3 * z->width + 1, sizeof(i16));
-    s->sums = take(&a, rows * row_out(z), sizeof(i32));
-    s->scores = take(&a, (size_t)rows * z->symbols, sizeof(float));
+    *zeroed = bytes_of(&a);
+    s->x = take(&a, (u64)rows * z->width, sizeof(i32));
+    s->narrow = take(&a, (u64)rows * row_in(z), sizeof(i16));
+    s->packed = take(&a, (u64)rows * 3 * z->width + 1, sizeof(i16));
+    s->sums = take(&a, (u64)rows * row_out(z), sizeof(i32));
+    s->scores = take(&a, (u64)rows * z->symbols, sizeof(float));
     s->table = take(&a, z->symbols, sizeof(i32));
-    s->seen = take(&a, (size_t)s->room + 2 * TILE, sizeof(i32));
-    s->mixing = take(&a, (size_t)s->room + 2, sizeof(i16));
-    return a.used;
+    s->seen = take(&a, s->room, sizeof(i32));
+    s->mixing = take(&a, (size_t)s->room + 1, sizeof(i16));
+    return bytes_of(&a);
 }
 
 static void multiply_by(const Product *p, const i16 *x, size_t x_row, int rows, i32 *sums, size_t sums_row) {
@@ -64,25 +67,23 @@ static void multiply_by(const Product *p, const i16 *x, size_t x_row, int rows, 
              sums, sums_row);
 }
 
-/* Make room at the end of a full cache. Frames stay in their pairs, so an even number of them goes. */
+/* Make room at the end of a full cache. Frames stay in their tiles, so whole tiles of them go. */
 static void slide(const Model *m, State *s) {
-    i32 gone = (s->filled - m->sizes.past) & ~1, kept = s->filled - gone;
-    size_t heads = (size_t)s->streams * m->sizes.layers * m->sizes.heads, lines = even(m->head_size) / 2;
-    for (size_t line = 0; line < heads * lines; line++) {
-        i16 *keys = s->keys + line * s->room * 2;
-        for (i32 i = 0; i < 2 * kept; i++) keys[i] = keys[i + 2 * gone];
-    }
+    i32 gone = (s->filled - m->sizes.past) / TILE * TILE, kept = s->room - gone;
+    size_t heads = (size_t)s->streams * m->sizes.layers * m->sizes.heads;
+    size_t key = even(m->head_size), value = value_width(m);
     for (size_t head = 0; head < heads; head++) {
-        i16 *values = s->values + head * value_size(m, s);
-        size_t step = (size_t)gone * value_width(m), count = (size_t)even(kept) * value_width(m);
-        for (size_t i = 0; i < count; i++) values[i] = values[i + step];
+        i16 *keys = s->keys + head * key_size(m, s), *values = s->values + head * value_size(m, s);
+        for (size_t i = 0; i < kept * key; i++) keys[i] = keys[i + gone * key];
+        for (size_t i = 0; i < kept * value; i++) values[i] = values[i + gone * value];
     }
-    s->filled = kept;
+    s->filled -= gone;
 }
 
 static void remember(const Model *m, State *s, size_t head, i32 at, const i16 *key, const i16 *value) {
     i16 *keys = s->keys + head * key_size(m, s), *values = s->values + head * value_size(m, s);
-    for (i32 i = 0; i < m->head_size; i++) keys[((size_t)(i / 2) * s->room + at) * 2 + (i & 1)] = key[i];
+    keys += (size_t)(at / TILE) * TILE * even(m->head_size) + 2 * (at % TILE);
+    for (i32 i = 0; i < m->head_size; i++) keys[(size_t)(i / 2) * 2 * TILE + (i & 1)] = key[i];
     i16 *pair = values + (size_t)(at / 2) * value_width(m) * 2;
     for (i32 i = 0; i < m->head_size; i++) pair[2 * i + (at & 1)] = value[i];
 }
@@ -105,13 +106,15 @@ static void mixing_weights(const Model *m, i32 *seen, i32 count, float scale, i1
 static void attend(const Model *m, const Layer *layer, State *s, i32 h, size_t head, i32 at, const i16 *query,
                    i16 *mixture) {
     i32 first = larger(0, at - m->sizes.past), count = at - first + 1, size = m->head_size;
-    i32 mixed[TILE * 2];
-    const i16 *keys = s->keys + head * key_size(m, s) + 2 * (size_t)first;
-    multiply(1, tiles_of(count), query, 0, keys, 2 * (size_t)s->room, 2 * TILE, even(size) / 2, s->seen, 0);
+    i32 mixed[TILE * 2], tile = first / TILE, skipped = first % TILE;
+    size_t tile_size = (size_t)TILE * even(size);
+    const i16 *keys = s->keys + head * key_size(m, s) + tile * tile_size;
+    multiply(1, tiles_of(skipped + count), query, 0, keys, 2 * TILE, tile_size, even(size) / 2, s->seen, 0);
+    i32 *seen = s->seen + skipped;
     const i32 *distance = layer->distance + (size_t)(h + 1) * (m->sizes.past + 1) - count;
-    for (i32 j = 0; j < count; j++) s->seen[j] += distance[j];
+    for (i32 j = 0; j < count; j++) seen[j] += distance[j];
     s->mixing[0] = 0;
-    mixing_weights(m, s->seen, count, layer->score_scale[h], s->mixing + (first & 1));
+    mixing_weights(m, seen, count, layer->score_scale[h], s->mixing + (first & 1));
     s->mixing[(first & 1) + count] = 0;
     i32 pairs = ((first & 1) + count + 1) / 2;
     const i16 *values = s->values + head * value_size(m, s) + (size_t)(first / 2) * value_width(m) * 2;

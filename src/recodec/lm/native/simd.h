@@ -31,6 +31,20 @@ typedef uint64_t u64;
 INLINE double square_root(double x) { return _mm_cvtsd_f64(_mm_sqrt_sd(_mm_setzero_pd(), _mm_set_sd(x))); }
 #endif
 
+/* What is read next is asked for AHEAD bytes before. */
+#ifndef AHEAD
+#define AHEAD 1024
+#endif
+#if defined(__wasm__)
+INLINE void prefetch(const void *p) { (void)p; }
+#elif defined(_M_X64)
+INLINE void prefetch(const void *p) { _mm_prefetch((const char *)p, _MM_HINT_T0); }
+#elif defined(_M_ARM64)
+INLINE void prefetch(const void *p) { __prefetch(p); }
+#else
+INLINE void prefetch(const void *p) { __builtin_prefetch(p); }
+#endif
+
 /* ROWS: rows of x that share what is loaded of the weights. TILES: tiles of weights that share a single row. Both are such
  * that the sums stay in registers. */
 #if defined(__AVX512BW__)
