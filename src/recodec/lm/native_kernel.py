@@ -14,7 +14,7 @@ from .weights import check_bounds, check_shapes
 
 _ALIGNMENT = 64
 _ENCODE_ROWS = 64  # frames of one pass through the network
-_DECODE_STREAMS = 8  # more share weights that are read once anyway, and read more of their own pasts than a cache holds
+_DECODE_STREAMS = 16  # each more shares the weights, and reads a past of its own that no cache holds
 _CALL_ROWS = 512  # frames of one call, so that Ctrl-C is heeded
 
 _MODEL_TENSORS = (

@@ -50,18 +50,21 @@ INLINE i32 pair_at(const i16 *p) {
 /* out[r][o] = sum over i of x[r][i] * w[i][o], for some rows and tiles: both are constants where this is inlined.
  *
  * Weights lie in pairs: w + p * w_step has those of the inputs 2p and 2p + 1, [o][2], for the outputs of one tile;
- * the next tile is w_tile further. `narrow` weights are int8, others int16. */
+ * the next tile is w_tile further. `narrow` weights are int8, others int16. With a `list`, the pairs of inputs are those
+ * that it names. */
 INLINE void multiply_block(int rows, int tiles, int narrow, const i16 *RESTRICT x, size_t x_row, const void *w,
-                           size_t w_step, size_t w_tile, int pairs, i32 *RESTRICT out, size_t out_row) {
+                           size_t w_step, size_t w_tile, const i32 *list, int pairs, i32 *RESTRICT out,
+                           size_t out_row) {
     vec sums[ROWS * TILES * PER_TILE];
     for (int s = 0; s < rows * tiles * PER_TILE; s++) sums[s] = vec_zero();
-    for (int p = 0; p < pairs; p++) {
+    for (int i = 0; i < pairs; i++) {
+        size_t p = (size_t)(list ? list[i] : i);
         for (int v = 0; v < tiles * PER_TILE; v++) {
-            size_t at = (size_t)p * w_step + (size_t)(v / PER_TILE) * w_tile + (size_t)(v % PER_TILE) * LANES * 2;
+            size_t at = p * w_step + (size_t)(v / PER_TILE) * w_tile + (size_t)(v % PER_TILE) * LANES * 2;
             if (PER_TILE < 2 || v % (PER_TILE / 2) == 0) prefetch((const u8 *)w + (narrow ? at : 2 * at) + AHEAD);
             vec weights = narrow ? vec_load8((const i8 *)w + at) : vec_load16((const i16 *)w + at);
             for (int r = 0; r < rows; r++) {
-                vec same = vec_same(pair_at(x + (size_t)r * x_row + 2 * (size_t)p));
+                vec same = vec_same(pair_at(x + (size_t)r * x_row + 2 * p));
                 sums[r * tiles * PER_TILE + v] = vec_multiply_add(sums[r * tiles * PER_TILE + v], same, weights);
             }
         }
@@ -79,19 +82,19 @@ INLINE void multiply_any(int narrow, int rows, int tiles, const i16 *x, size_t x
     int t = 0, together = rows / ROWS * ROWS;
     for (; rows < ROWS && t + TILES <= tiles; t += TILES)
         for (int r = 0; r < rows; r++)
-            multiply_block(1, TILES, narrow, x + r * x_row, x_row, bytes + t * tile_bytes, w_step, w_tile, pairs,
-                           out + r * out_row + (size_t)t * TILE, out_row);
+            multiply_block(1, TILES, narrow, x + r * x_row, x_row, bytes + t * tile_bytes, w_step, w_tile, NULL,
+                           pairs, out + r * out_row + (size_t)t * TILE, out_row);
     for (; rows < ROWS && t + 2 <= tiles; t += 2)
         for (int r = 0; r < rows; r++)
-            multiply_block(1, 2, narrow, x + r * x_row, x_row, bytes + t * tile_bytes, w_step, w_tile, pairs,
-                           out + r * out_row + (size_t)t * TILE, out_row);
+            multiply_block(1, 2, narrow, x + r * x_row, x_row, bytes + t * tile_bytes, w_step, w_tile, NULL,
+                           pairs, out + r * out_row + (size_t)t * TILE, out_row);
     for (; t < tiles; t++) {
         for (int r = 0; r < together; r += ROWS)
-            multiply_block(ROWS, 1, narrow, x + r * x_row, x_row, bytes + t * tile_bytes, w_step, w_tile, pairs,
-                           out + r * out_row + (size_t)t * TILE, out_row);
+            multiply_block(ROWS, 1, narrow, x + r * x_row, x_row, bytes + t * tile_bytes, w_step, w_tile, NULL,
+                           pairs, out + r * out_row + (size_t)t * TILE, out_row);
         for (int r = together; r < rows; r++)
-            multiply_block(1, 1, narrow, x + r * x_row, x_row, bytes + t * tile_bytes, w_step, w_tile, pairs,
-                           out + r * out_row + (size_t)t * TILE, out_row);
+            multiply_block(1, 1, narrow, x + r * x_row, x_row, bytes + t * tile_bytes, w_step, w_tile, NULL,
+                           pairs, out + r * out_row + (size_t)t * TILE, out_row);
     }
 }
 

@@ -11,7 +11,7 @@ typedef struct {
     i32 streams, rows, left, room, filled, started; /* left: frames that may still come */
     i32 *before;   /* [streams][MAX_CODEBOOKS], the codes of the last frame */
     i16 *keys;     /* [streams][layers][heads][room / 16][even(head_size) / 2][16][2], tiles of frames */
-    i16 *values;   /* [streams][layers][heads][room / 2][tiles of head_size][16][2], pairs of frames */
+    i16 *values;   /* [streams][layers][heads][room / 2][head_size][2], pairs of frames */
     RangeDecoder *decoders;
     i32 *x;        /* [rows][width], the stream */
     i16 *narrow;   /* [rows][widest input of a product] */
@@ -21,11 +21,12 @@ typedef struct {
     i32 *table;    /* [symbols] */
     i32 *seen;     /* [room], scores of frames */
     i16 *mixing;   /* [room + 1], their weights */
+    i16 *query;    /* [head_size], of one head, in pairs */
+    i32 *mixed;    /* [room / 2], the pairs of frames whose weights are not both 0 */
 } State;
 
-INLINE i32 value_width(const Model *m) { return tiles_of(m->head_size) * TILE; }
 INLINE size_t key_size(const Model *m, const State *s) { return (size_t)even(m->head_size) * s->room; }
-INLINE size_t value_size(const Model *m, const State *s) { return (size_t)value_width(m) * s->room; }
+INLINE size_t value_size(const Model *m, const State *s) { return (size_t)m->head_size * s->room; }
 /* A tile more than the widest row: rows that lie powers of two apart would share few places of a cache. */
 INLINE size_t row_in(const Sizes *s) {
     return (size_t)even(larger(larger(s->feed_forward, s->width), s->head_width)) + TILE;
@@ -49,7 +50,7 @@ static size_t place_state(const Model *m, i32 streams, i32 frames, u8 *memory, s
     s->before = take(&a, (size_t)streams * MAX_CODEBOOKS, sizeof(i32));
     s->decoders = take(&a, streams, sizeof(RangeDecoder));
     s->keys = take(&a, heads * key_size(m, s), sizeof(i16));
-    s->values = take(&a, heads * value_size(m, s), sizeof(i16));
+    s->values = take(&a, heads * value_size(m, s) + 4 * TILE, sizeof(i16));
     *zeroed = bytes_of(&a);
     s->x = take(&a, (u64)rows * z->width, sizeof(i32));
     s->narrow = take(&a, (u64)rows * row_in(z), sizeof(i16));
@@ -59,6 +60,8 @@ static size_t place_state(const Model *m, i32 streams, i32 frames, u8 *memory, s
     s->table = take(&a, z->symbols, sizeof(i32));
     s->seen = take(&a, s->room, sizeof(i32));
     s->mixing = take(&a, (size_t)s->room + 1, sizeof(i16));
+    s->mixed = take(&a, s->room / 2, sizeof(i32));
+    s->query = take(&a, (size_t)z->width + 1, sizeof(i16));
     return bytes_of(&a);
 }
 
@@ -71,7 +74,7 @@ static void multiply_by(const Product *p, const i16 *x, size_t x_row, int rows, 
 static void slide(const Model *m, State *s) {
     i32 gone = (s->filled - m->sizes.past) / TILE * TILE, kept = s->room - gone;
     size_t heads = (size_t)s->streams * m->sizes.layers * m->sizes.heads;
-    size_t key = even(m->head_size), value = value_width(m);
+    size_t key = even(m->head_size), value = m->head_size;
     for (size_t head = 0; head < heads; head++) {
         i16 *keys = s->keys + head * key_size(m, s), *values = s->values + head * value_size(m, s);
         for (size_t i = 0; i < kept * key; i++) keys[i] = keys[i + gone * key];
@@ -84,7 +87,7 @@ static void remember(const Model *m, State *s, size_t head, i32 at, const i16 *k
     i16 *keys = s->keys + head * key_size(m, s), *values = s->values + head * value_size(m, s);
     keys += (size_t)(at / TILE) * TILE * even(m->head_size) + 2 * (at % TILE);
     for (i32 i = 0; i < m->head_size; i++) keys[(size_t)(i / 2) * 2 * TILE + (i & 1)] = key[i];
-    i16 *pair = values + (size_t)(at / 2) * value_width(m) * 2;
+    i16 *pair = values + (size_t)(at / 2) * m->head_size * 2;
     for (i32 i = 0; i < m->head_size; i++) pair[2 * i + (at & 1)] = value[i];
 }
 
@@ -102,44 +105,54 @@ static void mixing_weights(const Model *m, i32 *seen, i32 count, float scale, i1
     for (i32 j = 0; j < count; j++) weights[j] = (i16)round_even((float)seen[j] * gain);
 }
 
+/* The values of some pairs of frames by the weights in s->mixing. About half of them are 0, and are left out. */
+static void mix(const Model *m, State *s, const i16 *values, i32 pairs, i16 *mixture) {
+    i32 sums[2 * TILE], used = 0, size = m->head_size;
+    float most = (float)m->attention_max;
+    for (i32 p = 0; p < pairs; p++) {
+        s->mixed[used] = p;
+        used += pair_at(s->mixing + 2 * p) != 0;
+    }
+    for (i32 o = 0; o < size; o += 2 * TILE) {
+        const i16 *part = values + 2 * o;
+        size_t step = 2 * (size_t)size;
+        if (size - o > TILE)
+            multiply_block(1, 2, 0, s->mixing, 0, part, step, 2 * TILE, s->mixed, used, sums, 0);
+        else
+            multiply_block(1, 1, 0, s->mixing, 0, part, step, 2 * TILE, s->mixed, used, sums, 0);
+        for (i32 i = 0; i < smaller(2 * TILE, size - o); i++)
+            mixture[o + i] = (i16)round_even(within((float)sums[i] * (1.0f / (1 << MIXING_BITS)), -most, most));
+    }
+}
+
 /* One head of one frame, which stands at `at` in the cache: a mixture of the values that it sees. */
-static void attend(const Model *m, const Layer *layer, State *s, i32 h, size_t head, i32 at, const i16 *query,
-                   i16 *mixture) {
+static void attend(const Model *m, const Layer *layer, State *s, i32 h, size_t head, i32 at, i16 *mixture) {
     i32 first = larger(0, at - m->sizes.past), count = at - first + 1, size = m->head_size;
-    i32 mixed[TILE * 2], tile = first / TILE, skipped = first % TILE;
+    i32 tile = first / TILE, skipped = first % TILE;
     size_t tile_size = (size_t)TILE * even(size);
     const i16 *keys = s->keys + head * key_size(m, s) + tile * tile_size;
-    multiply(1, tiles_of(skipped + count), query, 0, keys, 2 * TILE, tile_size, even(size) / 2, s->seen, 0);
+    multiply(1, tiles_of(skipped + count), s->query, 0, keys, 2 * TILE, tile_size, even(size) / 2, s->seen, 0);
     i32 *seen = s->seen + skipped;
     const i32 *distance = layer->distance + (size_t)(h + 1) * (m->sizes.past + 1) - count;
     for (i32 j = 0; j < count; j++) seen[j] += distance[j];
     s->mixing[0] = 0;
     mixing_weights(m, seen, count, layer->score_scale[h], s->mixing + (first & 1));
     s->mixing[(first & 1) + count] = 0;
-    i32 pairs = ((first & 1) + count + 1) / 2;
-    const i16 *values = s->values + head * value_size(m, s) + (size_t)(first / 2) * value_width(m) * 2;
-    float most = (float)m->attention_max;
-    for (i32 o = 0; o < size; o += 2 * TILE) {
-        i32 tiles = smaller(2, tiles_of(size - o));
-        multiply(1, tiles, s->mixing, 0, values + 2 * o, 2 * (size_t)value_width(m), 2 * TILE, pairs, mixed, 0);
-        for (i32 i = 0; i < smaller(2 * TILE, size - o); i++)
-            mixture[o + i] = (i16)round_even(within((float)mixed[i] * (1.0f / (1 << MIXING_BITS)), -most, most));
-    }
+    mix(m, s, s->values + head * value_size(m, s) + (size_t)(first / 2) * size * 2, ((first & 1) + count + 1) / 2, mixture);
 }
 
 /* All heads of a layer over some frames of some streams: from s->packed to s->narrow. */
 static void attend_all(const Model *m, i32 l, State *s, i32 streams, i32 frames, size_t row) {
     const Sizes *z = &m->sizes;
-    i16 query[MAX_WIDTH + 1];
     for (i32 r = 0; r < streams * frames; r++) {
         const i16 *packed = s->packed + (size_t)r * 3 * z->width;
         for (i32 h = 0; h < z->heads; h++) {
             size_t head = ((size_t)(r / frames) * z->layers + l) * z->heads + h;
             const i16 *part = packed + (size_t)h * m->head_size;
             remember(m, s, head, s->filled + r % frames, part + z->width, part + 2 * z->width);
-            for (i32 i = 0; i < m->head_size; i++) query[i] = part[i];
-            query[m->head_size] = 0;
-            attend(m, m->layers + l, s, h, head, s->filled + r % frames, query, s->narrow + r * row + h * m->head_size);
+            for (i32 i = 0; i < m->head_size; i++) s->query[i] = part[i];
+            s->query[m->head_size] = 0;
+            attend(m, m->layers + l, s, h, head, s->filled + r % frames, s->narrow + r * row + h * m->head_size);
         }
         if (z->width & 1) s->narrow[r * row + z->width] = 0;
     }
