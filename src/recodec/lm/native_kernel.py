@@ -44,10 +44,7 @@ class NativeKernel:
         self.name = f"compiled C ({library.level})"
         self.config = config
         self._call = library.call
-        sizes = np.array(
-            [config.num_codebooks, config.codebook_size, config.width, config.num_layers, config.num_heads,
-             config.feed_forward, config.past_context, config.head_width, config.conditioned], np.int32,
-        )  # fmt: skip
+        sizes = sizes_of(config)
         size = self._call("model_bytes", _address(sizes))
         held = [_array(tensors, name) for name in _names(config)]
         pointers = np.array([0 if array is None else array.ctypes.data for array in held], np.uintp)
@@ -128,6 +125,14 @@ class NativeKernel:
     def _check(code: int) -> None:
         if code:
             raise RecodecError(f"the compiled language model refuses its arguments ({code}): this is a fault of Recodec")
+
+
+def sizes_of(config: CodeLMConfig) -> np.ndarray:
+    """What `model.h` names `Sizes`."""
+    return np.array(
+        [config.num_codebooks, config.codebook_size, config.width, config.num_layers, config.num_heads,
+         config.feed_forward, config.past_context, config.head_width, config.conditioned], np.int32,
+    )  # fmt: skip
 
 
 def _names(config: CodeLMConfig) -> list[str]:

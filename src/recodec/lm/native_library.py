@@ -84,7 +84,7 @@ def _best(wanted: str) -> Library | None:
             raise ConfigError(f"{ENVIRONMENT} is {wanted!r}, and Recodec was installed without a compiled kernel")
         return None
     try:
-        usable = _usable(path)
+        usable = usable_levels(path)
     except OSError as error:
         return _without(f"cannot be loaded ({error})", wanted)
     levels = [level for level in LEVELS if level in usable and wanted in ("", level)]
@@ -112,7 +112,7 @@ def _without(reason: str, wanted: str) -> None:
     warnings.warn(f"the compiled kernel of the language model {reason}; a slower one is used", RuntimeWarning, stacklevel=4)
 
 
-def _usable(path: Path) -> list[str]:
+def usable_levels(path: Path) -> list[str]:
     """Levels that this processor runs, as the library tells; the fastest first."""
     try:
         levels = ctypes.CDLL(str(path)).lm_levels

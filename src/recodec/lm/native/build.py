@@ -36,7 +36,7 @@ _MACHINES = {"AMD64": "x86_64", "aarch64": "arm64", "ARM64": "arm64"}
 
 # No fused and no reordered floating-point operation: docs/exact-entropy.md says why.
 _FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden"]
-_SANITIZERS = ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
+SANITIZERS = ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
 _WASM_FLAGS = ["--target=wasm32", "-msimd128", "-mbulk-memory", "-ffreestanding", "-nostdlib", "-Wl,--no-entry",
                "-Wl,--export-dynamic", "-Wl,--export=__heap_base", "-Wl,--strip-all"]  # fmt: skip
 
@@ -182,7 +182,7 @@ def main() -> int:
         if options.wasm:
             print(build_wasm())
         elif options.sanitize is not None:
-            print(build(options.sanitize, _SANITIZERS))
+            print(build(options.sanitize, SANITIZERS))
         else:
             print(build())
     except BuildError as error:
