@@ -60,10 +60,16 @@ def try_one(seed: int, libraries: list[Library]) -> None:
             except CheckpointError as ours:
                 assert str(ours) == str(error), seed
             else:
-                raise AssertionError(f"seed {seed}: {library.level} takes weights that NumPy refuses: {error}") from error
+                raise AssertionError(
+                    f"seed {seed}: {library.level} takes weights that NumPy refuses: {error}"
+                ) from error
         return
     kernels = [NativeKernel(library, config, tensors) for library in libraries]
-    packets, books, frames = generator.randint(1, 5), generator.randint(1, config.num_codebooks), generator.randint(1, 150)
+    packets, books, frames = (
+        generator.randint(1, 5),
+        generator.randint(1, config.num_codebooks),
+        generator.randint(1, 150),
+    )
     codes = np.random.default_rng(seed).integers(0, config.codebook_size, (packets, books, frames))
     payloads = theirs.encode(codes)
     bad = [generator.randbytes(generator.randint(0, 60)) for _ in range(packets)]

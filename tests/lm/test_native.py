@@ -56,7 +56,9 @@ def all_numbers(kernel: NumpyKernel, codes: np.ndarray) -> list[np.ndarray]:
 @pytest.mark.parametrize("name", KERNELS)
 def test_the_probe_never_changes(name: str) -> None:
     """What a kernel is compared with before it is used; NumPy says what it should be."""
-    assert native_probe.digest(make_kernel(name, native_probe.CONFIG, native_probe.toy_tensors())) == native_probe.DIGEST
+    assert (
+        native_probe.digest(make_kernel(name, native_probe.CONFIG, native_probe.toy_tensors())) == native_probe.DIGEST
+    )
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -138,7 +140,17 @@ def test_sizes_beyond_all_limits_are_refused() -> None:
     kernel = native_kernel(LEVELS[0], TINY, tiny_tensors())
     sizes = np.array([4, 64, 24, 2, 4, 48, 15, 16, 1], np.int32)
     assert kernel._call("model_bytes", sizes.ctypes.data) == kernel._model.size
-    for position, value in [(0, 33), (1, 4097), (2, 2052), (3, 65537), (4, 5), (5, 0), (6, 1024), (7, -1), (7, 1 << 30)]:
+    for position, value in [
+        (0, 33),
+        (1, 4097),
+        (2, 2052),
+        (3, 65537),
+        (4, 5),
+        (5, 0),
+        (6, 1024),
+        (7, -1),
+        (7, 1 << 30),
+    ]:
         bad = sizes.copy()
         bad[position] = value
         assert kernel._call("model_bytes", bad.ctypes.data) == 0

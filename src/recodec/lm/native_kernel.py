@@ -14,7 +14,7 @@ from .weights import check_bounds, check_shapes
 
 _ALIGNMENT = 64
 _ENCODE_ROWS = 64  # frames of one pass through the network
-_DECODE_STREAMS = 16  # each more shares the weights, and reads a past of its own that no cache holds
+_DECODE_STREAMS = 4  # more share the weights, and read pasts of their own that no cache holds
 _CALL_ROWS = 512  # frames of one call, so that Ctrl-C is heeded
 
 _MODEL_TENSORS = (
@@ -124,7 +124,9 @@ class NativeKernel:
     @staticmethod
     def _check(code: int) -> None:
         if code:
-            raise RecodecError(f"the compiled language model refuses its arguments ({code}): this is a fault of Recodec")
+            raise RecodecError(
+                f"the compiled language model refuses its arguments ({code}): this is a fault of Recodec"
+            )
 
 
 def sizes_of(config: CodeLMConfig) -> np.ndarray:

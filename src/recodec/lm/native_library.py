@@ -109,7 +109,9 @@ def _without(reason: str, wanted: str) -> None:
     """
     if wanted:
         raise ConfigError(f"{ENVIRONMENT} is {wanted!r}, and that kernel of the language model {reason}")
-    warnings.warn(f"the compiled kernel of the language model {reason}; a slower one is used", RuntimeWarning, stacklevel=4)
+    warnings.warn(
+        f"the compiled kernel of the language model {reason}; a slower one is used", RuntimeWarning, stacklevel=4
+    )
 
 
 def usable_levels(path: Path) -> list[str]:

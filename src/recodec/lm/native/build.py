@@ -35,7 +35,7 @@ _MSVC = {"sse2": [], "avx2": ["/arch:AVX2"], "avx512": ["/arch:AVX512"], "neon":
 _MACHINES = {"AMD64": "x86_64", "aarch64": "arm64", "ARM64": "arm64"}
 
 # No fused and no reordered floating-point operation: docs/exact-entropy.md says why.
-_FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden"]
+_FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"]
 SANITIZERS = ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
 _WASM_FLAGS = ["--target=wasm32", "-msimd128", "-mbulk-memory", "-ffreestanding", "-nostdlib", "-Wl,--no-entry",
                "-Wl,--export-dynamic", "-Wl,--export=__heap_base", "-Wl,--strip-all"]  # fmt: skip
