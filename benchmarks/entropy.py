@@ -21,7 +21,6 @@ from common import argument_parser, fastest
 from recodec.lm.coder import LanguageModel
 from recodec.lm.config import CodeLMConfig
 from recodec.lm.float_network import CodeLM
-from recodec.lm.network import ExactLM
 from recodec.lm.quantize import quantize
 from recodec.training.codes import CodecShape, read_clips
 
@@ -36,7 +35,7 @@ def our_model(folder: str | None) -> LanguageModel:
         return LanguageModel.load(folder)
     torch.manual_seed(0)
     model = CodeLM(CodeLMConfig(16))
-    return LanguageModel(ExactLM(model.config, quantize(model.config, model.exact_weights())), "0" * 64)
+    return LanguageModel.of(model.config, quantize(model.config, model.exact_weights()))
 
 
 class MetaCoder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -66,7 +67,22 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
             click.echo(f"{package} {version(package)}")
         except PackageNotFoundError:
             continue
+    click.echo(f"language model: {_kernel()}")
     ctx.exit()
+
+
+def _kernel() -> str:
+    """What codes packets with a language model."""
+    from ..errors import ConfigError
+    from ..lm.native_library import ENVIRONMENT, native_library
+
+    try:
+        library = native_library()
+    except ConfigError as error:
+        return str(error)
+    if library is not None:
+        return f"compiled C ({library.level})"
+    return f"NumPy, as {ENVIRONMENT}=0 asks" if os.environ.get(ENVIRONMENT) == "0" else "NumPy, slower than compiled C"
 
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)

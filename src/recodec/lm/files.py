@@ -11,9 +11,7 @@ from safetensors.numpy import save
 
 from ..atomic import write_bytes, write_text
 from ..checkpoint import read_safetensors
-from .arithmetic import Matmul
 from .config import CONFIG_NAME, CodeLMConfig
-from .network import ExactLM
 from .tables import TABLE_RULE
 from .weights import check_weights
 
@@ -33,18 +31,16 @@ def save_lm(folder: str | Path, config: CodeLMConfig, tensors: Mapping[str, np.n
     write_text(folder / CONFIG_NAME, config.to_json_string())
 
 
-def load_lm(folder: str | Path, *, matmul: Matmul = np.matmul) -> tuple[ExactLM, str]:
-    """Read an exact model and its fingerprint.
+def read_lm(folder: str | Path) -> tuple[CodeLMConfig, dict[str, np.ndarray]]:
+    """Read the shape and the tensors of an exact model, which are not checked against each other.
 
     Raises:
         FileNotFoundError: if a file is missing.
         ConfigError: for a bad configuration.
-        CheckpointError: for weights that cannot be read, do not fit, or are out of range.
+        CheckpointError: for weights that cannot be read.
     """
     folder = Path(folder)
-    config = CodeLMConfig.from_json_file(folder / CONFIG_NAME)
-    tensors = read_safetensors(folder / WEIGHTS_NAME)
-    return ExactLM(config, tensors, matmul=matmul), fingerprint(config, tensors)
+    return CodeLMConfig.from_json_file(folder / CONFIG_NAME), read_safetensors(folder / WEIGHTS_NAME)
 
 
 def fingerprint(config: CodeLMConfig, tensors: Mapping[str, np.ndarray]) -> str:

@@ -106,13 +106,13 @@ class ExactLM:
         """Tables for (M, d) frames of `push`, codebook by codebook."""
         return OutputHead(self, x)
 
-    def _tables(self, x: np.ndarray, codebook: int) -> Tables:
-        """Tables of a codebook from the normalized (M, d)."""
+    def _scores(self, x: np.ndarray, codebook: int) -> np.ndarray:
+        """Scores (M, N) of a codebook from the normalized (M, d)."""
         if self._hidden:
             x = self._hidden[codebook](x, self._matmul)
         scores = self._matmul(x, self._logits[codebook])
         scores += self._bias[codebook]
-        return self._rule.tables(scores, self._score_rescale[codebook])
+        return scores
 
 
 class OutputHead:
@@ -126,7 +126,11 @@ class OutputHead:
 
     def tables(self) -> Tables:
         """Tables (M, N) of the codebook whose turn it is."""
-        return self._lm._tables(self._normalized, self._codebook)
+        return self._lm._rule.tables(self.scores(), self._lm._score_rescale[self._codebook])
+
+    def scores(self) -> np.ndarray:
+        """Scores (M, N) that those tables are made of: float32 integers, in the codebook's unit."""
+        return self._lm._scores(self._normalized, self._codebook)
 
     def take(self, symbols: np.ndarray) -> None:
         """Go on to the next codebook, given the (M,) codes of this one."""

@@ -87,6 +87,14 @@ class Tables:
         least = ((targets + 1) * total + ((1 << TOTAL_BITS) - 1)) >> TOTAL_BITS
         return (self.sums >= least.astype(np.int32)[:, None]).argmax(axis=1)
 
+    def find_one(self, target: int) -> tuple[int, int, int]:
+        """The symbol of the only row whose interval holds the target; its start and frequency."""
+        sums = self.sums[0]
+        total = int(sums[-1])
+        symbol = int(sums.searchsorted(((target + 1) * total + ((1 << TOTAL_BITS) - 1)) >> TOTAL_BITS))
+        start = (int(sums[symbol - 1]) << TOTAL_BITS) // total if symbol else 0
+        return symbol, start, (int(sums[symbol]) << TOTAL_BITS) // total - start
+
     def cumulative(self) -> np.ndarray:
         """(M, N + 1) int64 counts from 0 to 2^16."""
         total = self.sums[:, -1:].astype(np.int64)

@@ -89,6 +89,16 @@ def check_weights(config: CodeLMConfig, tensors: Mapping[str, np.ndarray]) -> No
     Raises:
         CheckpointError: naming what is missing, unknown, misshapen or too large.
     """
+    check_shapes(config, tensors)
+    check_bounds(config, tensors)
+
+
+def check_shapes(config: CodeLMConfig, tensors: Mapping[str, np.ndarray]) -> None:
+    """Check names, types and shapes.
+
+    Raises:
+        CheckpointError: naming what is missing, unknown or misshapen.
+    """
     specs = tensor_specs(config)
     if set(tensors) != set(specs):
         missing, unknown = sorted(set(specs) - set(tensors)), sorted(set(tensors) - set(specs))
@@ -99,15 +109,20 @@ def check_weights(config: CodeLMConfig, tensors: Mapping[str, np.ndarray]) -> No
             raise CheckpointError(
                 f"{name} must be {np.dtype(kind).name} {shape}, got {tensor.dtype.name} {tensor.shape}"
             )
+
+
+def check_bounds(config: CodeLMConfig, tensors: Mapping[str, np.ndarray]) -> None:
+    """Prove from the values of tensors of the right shapes that every product will be exact.
+
+    Raises:
+        CheckpointError: naming what is too large.
+    """
+    for name in tensors:
         if name.endswith("shift"):
             of_entries = name.removesuffix(".shift") in TABLES
             low, high = (0, ENTRY_SHIFT_MAX) if of_entries else (-_SHIFT_MAX, _SHIFT_MAX)
-            if int(tensor.min()) < low or int(tensor.max()) > high:
+            if int(tensors[name].min()) < low or int(tensors[name].max()) > high:
                 raise CheckpointError(f"{name} must be from {low} to {high}")
-    _check_bounds(config, tensors)
-
-
-def _check_bounds(config: CodeLMConfig, tensors: Mapping[str, np.ndarray]) -> None:
     norm, attention = norm_max(config.width), attention_max(config)
     largest = {"query_key_value": norm, "out": attention, "up": norm, "down": HIDDEN_MAX}
     for i in range(config.num_layers):

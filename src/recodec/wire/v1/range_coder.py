@@ -73,6 +73,43 @@ def encode_packet(starts: np.ndarray, freqs: np.ndarray, total_bits: int) -> byt
     return (np.array(words, dtype=">u2").tobytes() + last.to_bytes(_WINDOW_BITS // 8, "big")).rstrip(b"\0")
 
 
+class RangeDecoder:
+    """Decodes one packet in Python's integers, symbol by symbol as `RangeDecoderBatch` does for one packet.
+
+    Args:
+        payload: as `encode_packet` made it; any bytes are valid.
+        total_bits: the tables' totals are 2 to this power, 1 to 16.
+    """
+
+    def __init__(self, payload: bytes | memoryview, total_bits: int) -> None:
+        _check_total_bits(total_bits)
+        self._total_bits = total_bits
+        self._words = np.frombuffer(bytes(payload) + b"\0" * (len(payload) % 2), dtype=">u2").tolist()
+        self._next = 0
+        self._width = _WINDOW
+        self._value = 0  # payload less the interval's low end
+        for _ in range(_WINDOW_BITS // _WORD_BITS):
+            self._value = self._value << _WORD_BITS | self._word()
+
+    def _word(self) -> int:
+        self._next += 1
+        return self._words[self._next - 1] if self._next <= len(self._words) else 0
+
+    def peek(self) -> int:
+        """A target below 2 ** total_bits: the next symbol is the one whose counts hold it."""
+        return min(self._value // (self._width >> self._total_bits), (1 << self._total_bits) - 1)
+
+    def advance(self, start: int, freq: int) -> None:
+        """Take the symbol found for the last `peek` off the stream: start <= target < start + freq."""
+        unit = self._width >> self._total_bits
+        self._width = freq * unit
+        self._value -= start * unit
+        if self._width < 1 << _LOW_BITS:
+            self._width <<= _WORD_BITS
+            # In damaged payloads the value may grow beyond 64 bits. A batch then drops the upper ones, and so must this.
+            self._value = self._value << _WORD_BITS & 0xFFFF_FFFF_FFFF_FFFF | self._word()
+
+
 class RangeDecoderBatch:
     """Decoders of P packets in step: one symbol of each packet at a time, in NumPy across packets.
 
