@@ -13,14 +13,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..checkpoint import read_safetensors
 from ..errors import CheckpointError, ConfigError
 from ..lm.config import CodeLMConfig
 from ..lm.dequantize import dequantize
-from ..lm.files import WEIGHTS_NAME, load_lm, save_lm
+from ..lm.files import WEIGHTS_NAME, read_lm, save_lm
 from ..lm.float_network import CodeLM
 from ..lm.meta_network import MetaCodeLM, MetaLMConfig
 from ..lm.quantize import quantize
+from ..lm.weights import check_weights
 from ..nn.pickled import load_pickled
 from .codes import CodeCrops, CodecShape, read_clips
 from .config import apply_settings
@@ -306,10 +306,11 @@ def _optimizers(model: nn.Module, config: LMTrainConfig) -> list[torch.optim.Opt
 def _take_weights(model: nn.Module, folder: Path) -> None:
     """The weights of another run, or of an exact model; the codec's codebooks stay those of the model in use."""
     if isinstance(model, CodeLM) and (folder / WEIGHTS_NAME).is_file():
-        lm, _ = load_lm(folder)
-        if lm.config != model.config:
-            raise CheckpointError(f"cannot start from {folder}: it has another shape, {lm.config}")
-        model.take_exact(dequantize(lm.config, read_safetensors(folder / WEIGHTS_NAME)))
+        shape, tensors = read_lm(folder)
+        if shape != model.config:
+            raise CheckpointError(f"cannot start from {folder}: it has another shape, {shape}")
+        check_weights(shape, tensors)
+        model.take_exact(dequantize(shape, tensors))
         return
     try:
         weights = load_pickled(folder / STATE_NAME)["model"]
