@@ -1,4 +1,4 @@
-"""Hatchling's hook: a wheel and an editable installation get the compiled kernel of the language model, if it can be made.
+"""Hatchling's hook: wheels and editable installations get the compiled kernel of the language model, if it can be made.
 
 Without a compiler the wheel is pure Python, and entropy coding is slower: the bytes are the same.
 """
@@ -18,7 +18,7 @@ NATIVE = Path("src") / "recodec" / "lm" / "native"
 
 
 class NativeBuildHook(BuildHookInterface):
-    """Compiles `src/recodec/lm/native/`, in place; `RECODEC_BUILD_NATIVE` of `0` leaves it out, of `1` insists on it."""
+    """Compiles `src/recodec/lm/native/` in place; `RECODEC_BUILD_NATIVE=0` leaves it out, `1` insists on it."""
 
     PLUGIN_NAME = "custom"
 

@@ -1,8 +1,8 @@
 """The compiled kernel against NumPy, on shapes, codes and payloads at random: `make sanitize MINUTES=2`.
 
-The library of `--library` is meant to be one with sanitizers (`src/recodec/lm/native/build.py --sanitize DIR`), which end the
-process at the first byte read out of bounds and at the first sum that overflows. A difference ends it as well, with
-the seed that brings it back (`--seed N --count 1`).
+The library of `--library` is meant to be one with sanitizers (`src/recodec/lm/native/build.py --sanitize DIR`). They
+end the process at the first byte read out of bounds and at the first sum that overflows. A difference ends it as
+well, with the seed that brings it back (`--seed N --count 1`).
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from recodec.errors import CheckpointError  # noqa: E402
-from recodec.lm import native_probe  # noqa: E402
-from recodec.lm.config import CodeLMConfig  # noqa: E402
-from recodec.lm.native_kernel import NativeKernel  # noqa: E402
-from recodec.lm.native_library import Library, usable_levels  # noqa: E402
-from recodec.lm.network import ExactLM  # noqa: E402
-from recodec.lm.numpy_kernel import NumpyKernel  # noqa: E402
-from support.tiny_lm import tiny_tensors  # noqa: E402
+from recodec.errors import CheckpointError
+from recodec.lm import native_probe
+from recodec.lm.config import CodeLMConfig
+from recodec.lm.native_kernel import NativeKernel
+from recodec.lm.native_library import Library, usable_levels
+from recodec.lm.network import ExactLM
+from recodec.lm.numpy_kernel import NumpyKernel
+from support.tiny_lm import tiny_tensors
 
 
 def some_config(generator: random.Random) -> CodeLMConfig:
@@ -58,7 +58,8 @@ def try_one(seed: int, libraries: list[Library]) -> None:
             try:
                 NativeKernel(library, config, tensors)
             except CheckpointError as ours:
-                assert str(ours) == str(error), seed
+                if str(ours) != str(error):
+                    raise AssertionError(f"seed {seed}: {ours}, and not {error}") from error
             else:
                 raise AssertionError(
                     f"seed {seed}: {library.level} takes weights that NumPy refuses: {error}"

@@ -17,7 +17,8 @@ from recodec.lm.coder import LanguageModel
 from recodec.lm.config import CodeLMConfig
 from recodec.lm.files import read_lm
 from recodec.lm.native.build import LIBRARY
-from recodec.lm.native_library import ENVIRONMENT, native_library as find_library
+from recodec.lm.native_library import ENVIRONMENT
+from recodec.lm.native_library import native_library as find_library
 from recodec.lm.network import ExactLM
 from recodec.lm.numpy_kernel import NumpyKernel
 from support.kernels import KERNELS, LEVELS, make_kernel, native_kernel
@@ -182,7 +183,7 @@ def test_a_level_may_be_asked_for(level: str, monkeypatch: pytest.MonkeyPatch) -
 @built
 def test_a_level_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ENVIRONMENT, "mmx")
-    with pytest.raises(ConfigError, match="RECODEC_NATIVE must be 0 or one of .*, not 'mmx'"):
+    with pytest.raises(ConfigError, match=r"RECODEC_NATIVE must be 0 or one of .*, not 'mmx'"):
         find_library()
 
 

@@ -156,7 +156,8 @@ def test_the_module_for_pages_counts_rightly(tmp_path: Path) -> None:
     codes = hashed(1, (5, 3, 130), 10**6) % config.codebook_size
     (tmp_path / "codes").write_bytes(np.ascontiguousarray(codes.swapaxes(1, 2), "<i4").tobytes())
     noise = [hashed(9 + p, (200,), 127).astype(np.int8).tobytes() for p in range(5)]
-    job = {"sizes": native_kernel.sizes_of(config).tolist(), "tensors": names, "packets": 5, "codebooks": 3, "frames": 130,
+    sizes = native_kernel.sizes_of(config).tolist()
+    job = {"sizes": sizes, "tensors": names, "packets": 5, "codebooks": 3, "frames": 130,
            "symbols": config.codebook_size, "noise": [base64.b64encode(n).decode() for n in noise]}  # fmt: skip
     (tmp_path / "job.json").write_text(json.dumps(job))
     done = subprocess.run(["node", str(HERE / "wasm_probe.mjs"), str(build.HERE / build.WASM), str(tmp_path)],
@@ -176,7 +177,7 @@ def test_the_module_for_pages_counts_rightly(tmp_path: Path) -> None:
 @compiled
 @pytest.mark.skipif(sys.platform != "linux", reason="how sanitizers are loaded differs by system")
 def test_sanitizers_find_nothing(tmp_path: Path) -> None:
-    """Golden, random and damaged input under the address and undefined-behaviour sanitizers; longer: `make sanitize`."""
+    """Golden, random and damaged input under the sanitizers of addresses and undefined behaviour."""
     try:
         library = build.build(tmp_path, build.SANITIZERS)
         asan = subprocess.run([*build.compiler(), "-print-file-name=libasan.so"], capture_output=True, text=True).stdout

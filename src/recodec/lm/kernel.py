@@ -1,4 +1,4 @@
-"""What codes packets with a language model: NumPy (`numpy_kernel.py`) or compiled C (`native_kernel.py`), byte for byte alike."""
+"""What codes packets with a language model: NumPy (`numpy_kernel.py`) or C (`native_kernel.py`), to equal bytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .config import CodeLMConfig
 
 
 class Kernel(Protocol):
-    """Codes batches of packets that have as many codebooks each, none of them empty. Arguments are right: `coder.py` sees to it.
+    """Codes batches of packets that have as many codebooks each, none of them empty. `coder.py` checks the arguments.
 
     Attributes:
         name: what does the work, for people.

@@ -9,7 +9,6 @@ import numpy as np
 from ..errors import CheckpointError, RecodecError
 from .config import CodeLMConfig
 from .native_library import Library
-from .tables import TOTAL_BITS
 from .weights import check_bounds, check_shapes
 
 _ALIGNMENT = 64

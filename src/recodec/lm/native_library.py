@@ -1,4 +1,4 @@
-"""The compiled kernel of `lm/native/`: where it lies, which of its sets of instructions is used, and whether it is right.
+"""The compiled kernel of `lm/native/`: where it lies, which instructions it uses, and whether it is right.
 
 It is an ordinary shared library without a word of Python in it, so that one file serves every version of Python. Where
 there is none, or where it counts otherwise than NumPy does, NumPy does the work: slower, with the same bytes.

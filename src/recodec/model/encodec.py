@@ -36,13 +36,8 @@ class EncodecModel(PretrainedMixin):
     """
 
     main_input_name = "input_values"
-
     padding: Padding = "exact"
-    """Set it to `"reference"` for the codes that `transformers` gives to batches of different lengths.
-
-    There the padding is encoded as silence, and changes the codes at the end of each shorter item. Where all items are
-    padded alike, as with one recording, the padding is encoded either way.
-    """
+    """Set it to `"reference"` for the codes of `transformers`, which encodes padding as silence (`docs/batches.md`)."""
 
     def __init__(self, config: EncodecConfig | None = None) -> None:
         config = EncodecConfig() if config is None else config
@@ -86,7 +81,6 @@ class EncodecModel(PretrainedMixin):
 
     # ---- the interface of transformers -----------------------------------------------------
     # Types take `return_dict=None` for the named output, which it is unless the configuration says otherwise.
-
     @overload
     def encode(
         self, input_values: torch.Tensor, padding_mask: torch.Tensor | None = None, bandwidth: float | None = None,

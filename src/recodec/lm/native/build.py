@@ -4,7 +4,7 @@
     python build.py --wasm          lm.wasm and lm.wasm.json, with clang and lld
     python build.py --sanitize DIR  the library with the address and undefined-behaviour sanitizers, into DIR
 
-`hatch_build.py` calls it when a wheel is made, or an editable installation. It imports nothing but the standard library.
+`hatch_build.py` calls it for a wheel or an editable installation. It imports nothing but the standard library.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LEVELS: dict[str, dict[str, list[str]]] = {
     "x86_64": {"sse2": [], "avx2": ["-mavx2"], "avx512": ["-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq"]},
     "arm64": {"neon": []},
 }
-"""By kind of processor: the sets of instructions, and what makes a compiler use them. Without the first there is no library."""
+"""By kind of processor: sets of instructions, and what makes a compiler use them. The first must compile."""
 
 _MSVC = {"sse2": [], "avx2": ["/arch:AVX2"], "avx512": ["/arch:AVX512"], "neon": []}
 _MACHINES = {"AMD64": "x86_64", "aarch64": "arm64", "ARM64": "arm64"}

@@ -106,7 +106,7 @@ class RangeDecoder:
         self._value -= start * unit
         if self._width < 1 << _LOW_BITS:
             self._width <<= _WORD_BITS
-            # In damaged payloads the value may grow beyond 64 bits. A batch then drops the upper ones, and so must this.
+            # In damaged payloads the value may grow beyond 64 bits. A batch drops the upper ones, and so must this.
             self._value = self._value << _WORD_BITS & 0xFFFF_FFFF_FFFF_FFFF | self._word()
 
 
