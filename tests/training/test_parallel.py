@@ -94,7 +94,7 @@ def test_two_processes_equal_one(shards: Path, tmp_path: Path, decoder: str) -> 
                     tensor / scale,
                     expected[name] / scale,
                     rtol=0,
-                    atol=1e-5,
+                    atol=3e-4,  # a tenth of one step: Adam makes steps of gradients that are rounding
                     msg=lambda text, name=name: f"{name}: {text}",
                 )
 
