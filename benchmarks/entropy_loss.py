@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from common import argument_parser
 
-from recodec.lm.coder import LanguageModel
 from recodec.lm.config import CONFIG_NAME, CodeLMConfig
+from recodec.lm.files import read_lm
 from recodec.lm.float_network import CodeLM
+from recodec.lm.kernel import choose_kernel
 from recodec.lm.tables import TOTAL_BITS
 from recodec.training.codes import CodecShape, read_clips
 from recodec.training.lm import bits_by_bandwidth
@@ -35,12 +36,12 @@ def main() -> None:
     model.load_state_dict(weights)
     shape = CodecShape.of(None)
     floats = bits_by_bandwidth(model, shape, options.codes)
-    exact = LanguageModel.load(options.run / "lm")
+    exact = choose_kernel(*read_lm(options.run / "lm"))
     clips = [clip.codes for clip in read_clips(options.codes, shape, ())]
     frames = sum(clip.shape[1] for clip in clips)
     print("| kbps | float | exact | loss |\n| ---: | ---: | ---: | ---: |")
     for bandwidth, count in shape.counts.items():
-        bits = sum(float((TOTAL_BITS - np.log2(exact._intervals(clip[None, :count])[1])).sum()) for clip in clips)
+        bits = sum(float((TOTAL_BITS - np.log2(exact.intervals(clip[None, :count])[1])).sum()) for clip in clips)
         before = floats[f"dev_{bandwidth:g}"]
         print(f"| {bandwidth:g} | {before:.3f} | {bits / frames:.3f} | {100 * (bits / frames / before - 1):.3f} % |")
 

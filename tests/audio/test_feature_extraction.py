@@ -187,7 +187,7 @@ def test_bad_setting_is_named(name: str, value: Any) -> None:
 )
 def test_bad_argument_is_named(arguments: dict[str, Any]) -> None:
     # With segments any string pads, as in transformers.
-    segments = {} if "padding" in arguments else {"chunk_length_s": 1.0, "overlap": 0.1}
+    segments: dict[str, Any] = {} if "padding" in arguments else {"chunk_length_s": 1.0, "overlap": 0.1}
     with pytest.raises(ConfigError, match=next(iter(arguments))):
         EncodecFeatureExtractor(**segments)(np.zeros(4), sampling_rate=24_000, **arguments)
 

@@ -16,6 +16,7 @@ from recodec.lm import native_library, native_probe
 from recodec.lm.coder import LanguageModel
 from recodec.lm.config import CodeLMConfig
 from recodec.lm.files import read_lm
+from recodec.lm.kernel import Kernel
 from recodec.lm.native.build import LIBRARY
 from recodec.lm.native_library import ENVIRONMENT
 from recodec.lm.native_library import native_library as find_library
@@ -48,7 +49,7 @@ def _forget_the_library():
     native_library._best.cache_clear()
 
 
-def all_numbers(kernel: NumpyKernel, codes: np.ndarray) -> list[np.ndarray]:
+def all_numbers(kernel: Kernel, codes: np.ndarray) -> list[np.ndarray]:
     packets, num_codebooks, frames = codes.shape
     scores = np.empty((packets, frames, num_codebooks, kernel.config.codebook_size), np.float32)
     return [*kernel.intervals(codes, scores), scores]

@@ -116,7 +116,7 @@ def test_frames_of_a_recording_at_any_rate(tmp_path: Path, rate: int) -> None:
     samples = (3000 * np.random.default_rng(0).standard_normal(2 * rate)).astype(np.int16)
     np.save(tmp_path / "x.npy", samples)
     source = SampleShard(tmp_path / "x.npy", samples.size, rate)
-    whole = resample(samples[None] / np.float32(32768), rate, config.sampling_rate)
+    whole = resample((samples[None] / 32768).astype(np.float32), rate, config.sampling_rate)
     for first, count in ((0, 20), (37, 50), (101, 49)):
         found = read_frames(source, first, count, config)
         expected = whole[:, first * config.hop_length : (first + count) * config.hop_length]

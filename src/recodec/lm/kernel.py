@@ -21,6 +21,10 @@ class Kernel(Protocol):
     name: str
     config: CodeLMConfig
 
+    def intervals(self, codes: np.ndarray, scores: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """(P, K, F) int64 codes to starts and frequencies, each (P, F, K); fills `scores` (P, F, K, N) float32."""
+        ...
+
     def encode_limit(self, frames: int) -> int:
         """Most packets of so many frames in a batch."""
         ...

@@ -7,16 +7,15 @@ bytes. `DIGEST` is what NumPy gives, and a test makes it again.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .config import CodeLMConfig
+from .kernel import Kernel
 from .weights import tensor_specs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from .native_library import Library
 
 CONFIG = CodeLMConfig(
@@ -30,14 +29,6 @@ _SHIFTS = {"query_key_value": 9, "out": 7, "up": 9, "down": 7, "hidden": 9, "emb
 _SIZES = {"start": 2000, "embed": 120, "condition": 120, "logits": 120, "bias": 8_000, "distance": 10_000}
 
 
-class _Coder(Protocol):
-    def intervals(self, codes: np.ndarray, scores: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]: ...
-
-    def encode(self, codes: np.ndarray) -> list[bytes]: ...
-
-    def decode(self, payloads: Sequence[bytes], num_codebooks: int, lengths: Sequence[int]) -> np.ndarray: ...
-
-
 def probe(library: Library) -> bool:
     """Whether it gives `DIGEST`."""
     from .native_kernel import NativeKernel
@@ -45,7 +36,7 @@ def probe(library: Library) -> bool:
     return digest(NativeKernel(library, CONFIG, toy_tensors())) == DIGEST
 
 
-def digest(kernel: _Coder) -> str:
+def digest(kernel: Kernel) -> str:
     """SHA-256 of all scores, intervals and bytes of some codes, and of the codes that other bytes decode to."""
     shape = (_PACKETS, CONFIG.num_codebooks, _FRAMES)
     codes = _integers(1, shape, 10**6) % CONFIG.codebook_size
