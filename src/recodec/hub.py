@@ -96,7 +96,7 @@ def is_weights_file(name_or_path: str | Path | None) -> bool:
 def model_name(name_or_path: str | Path | None) -> str:
     """What `.ecdc` files call a model: the last part of its hub id or folder, or the name of its file.
 
-    torch hub adds a hyphen and 8 digits of a hash to the names of files. They are no part of the model's name.
+    torch hub adds a hyphen and 8 digits of a hash to the names of files. They are not part of the model's name.
     """
     if name_or_path is None:
         return DEFAULT_MODEL

@@ -14,10 +14,11 @@ from recodec.errors import ModelMismatchError
 from recodec.lm import numpy_kernel
 from recodec.lm.coder import LanguageModel
 from recodec.lm.files import save_lm
+from recodec.lm.native_probe import hashed
 from recodec.lm.network import ExactLM
 from recodec.lm.numpy_kernel import NumpyKernel
 from support.kernels import KERNELS, make_kernel
-from support.tiny_lm import TINY, hashed, tiny_tensors
+from support.tiny_lm import TINY, tiny_tensors
 
 checked = settings(deadline=None, max_examples=15, derandomize=True)
 Shapes = list[tuple[int, int]]

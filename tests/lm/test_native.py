@@ -20,10 +20,11 @@ from recodec.lm.kernel import Kernel
 from recodec.lm.native.build import LIBRARY
 from recodec.lm.native_library import ENVIRONMENT
 from recodec.lm.native_library import native_library as find_library
+from recodec.lm.native_probe import hashed
 from recodec.lm.network import ExactLM
 from recodec.lm.numpy_kernel import NumpyKernel
 from support.kernels import KERNELS, LEVELS, make_kernel, native_kernel
-from support.tiny_lm import TINY, hashed, tiny_tensors
+from support.tiny_lm import TINY, tiny_tensors
 
 checked = settings(deadline=None, max_examples=30, derandomize=True)
 built = pytest.mark.skipif(not LEVELS, reason="installed without a compiled kernel")

@@ -19,10 +19,10 @@ import pytest
 from recodec.lm import native_kernel, native_probe
 from recodec.lm.native import build
 from recodec.lm.native_library import Library, usable_levels
+from recodec.lm.native_probe import hashed
 from recodec.lm.network import ExactLM
 from recodec.lm.numpy_kernel import NumpyKernel
 from recodec.lm.tables import exp2_table
-from support.tiny_lm import hashed
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
 import pytest
@@ -106,6 +107,17 @@ def test_a_mask_of_channels_is_a_mask_of_samples() -> None:
         expected = model(x, mask)
         for wide in (mask[:, None].expand(-1, 2, -1), mask[:, None].float(), mask.int()):
             assert torch.equal(model(x, wide).audio_values, expected.audio_values)
+
+
+@pytest.mark.parametrize("lengths", [[300, 300], [700, 300]])
+def test_padding_may_hold_anything(lengths: list[int]) -> None:
+    model = model_of("24 kHz")
+    x, mask = batch_of(model.config, lengths, behind=0.0)
+    x, mask = torch.nn.functional.pad(x, (0, 40)), torch.nn.functional.pad(mask, (0, 40))
+    with torch.no_grad():
+        expected = model.encode(x, mask).audio_codes
+        found = model.encode(x.masked_fill(~mask[:, None].bool(), math.nan), mask).audio_codes
+    assert torch.equal(found, expected)
 
 
 def test_a_mask_of_ones_changes_nothing() -> None:

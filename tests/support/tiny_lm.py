@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from recodec.lm.config import CodeLMConfig
+from recodec.lm.native_probe import hashed
 from recodec.lm.network import ExactLM
 from recodec.lm.weights import tensor_specs
 
@@ -51,14 +52,6 @@ def tiny_tensors(config: CodeLMConfig = TINY) -> dict[str, np.ndarray]:
             values = hashed(position, shape, _SIZES.get(name.rpartition(".")[2], 300))
         tensors[name] = values.astype(kind)
     return tensors
-
-
-def hashed(seed: int, shape: tuple[int, ...], size: int) -> np.ndarray:
-    """int64 integers from -size to size, by Knuth's multiplicative hash and a mixing step."""
-    index = np.arange(int(np.prod(shape)), dtype=np.uint64) + np.uint64(seed * 1_000_003 + 1)
-    mixed = index * np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
-    return ((mixed >> np.uint64(33)) % np.uint64(2 * size + 1)).astype(np.int64).reshape(shape) - size
 
 
 def random_codes(packets: int, num_codebooks: int, frames: int) -> np.ndarray:

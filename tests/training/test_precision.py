@@ -20,15 +20,10 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> TrainConfig:
-    torch.manual_seed(0)
-    model = EncodecModel(presets.tiny())
-    for book in model.quantizer.codebooks:
-        book.embed.normal_(std=0.3)
-    model.save_pretrained(tmp_path / "model")
+def config(tmp_path: Path, model: Path) -> TrainConfig:
     samples = (3000 * np.random.default_rng(0).standard_normal(48_000)).astype(np.int16)
     np.save(tmp_path / "music-000.npy", samples)
-    return TrainConfig(presets.tiny(), str(tmp_path), start=str(tmp_path / "model"), decoder="spectral",
+    return TrainConfig(presets.tiny(), str(tmp_path), start=str(model), decoder="spectral",
                        spectral_model=shapes.config(), batch_size=2, crop_s=0.25, train_encoder=False)  # fmt: skip
 
 

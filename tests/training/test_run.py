@@ -21,18 +21,6 @@ from recodec.training.state import STATE_NAME
 from recodec.training.trainer import Trainer
 
 
-@pytest.fixture
-def shards(tmp_path: Path) -> Path:
-    folder = tmp_path / "shards"
-    folder.mkdir()
-    time = np.arange(48_000) / 24_000
-    rng = np.random.default_rng(0)
-    for group, hz in (("speech", 200), ("music", 440)):
-        audio = 0.3 * np.sin(2 * np.pi * hz * time) + 0.02 * rng.normal(size=time.size)
-        np.save(folder / f"{group}-000.npy", np.round(audio * 32767).astype(np.int16))
-    return folder
-
-
 def _config(shards: Path, **changes: object) -> TrainConfig:
     values: dict = {
         "model": presets.tiny(),

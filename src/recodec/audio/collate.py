@@ -53,18 +53,12 @@ class Collation:
         return BatchFeature(columns)
 
     def _pad(self, columns: dict[str, list[NDArray[Any]]]) -> None:
-        if self.padding_value is None:
-            raise ConfigError("this feature extractor has no padding_value; set one, for example 0.0")
+        value, side = padding_value_of(self.padding_value), self.padding_side
         longest = max(len(item) for item in columns[INPUT])
         length = self._rounded(longest) if self.padding == "longest" else self._limit('padding="max_length"')
-        columns[INPUT] = [self._extend(item, length, self.padding_value) for item in columns[INPUT]]
+        columns[INPUT] = [extend(item, length, value, side, axis=0) for item in columns[INPUT]]
         if self.return_attention_mask:
-            columns[MASK] = [self._extend(item, length, 0) for item in columns[MASK]]
-
-    def _extend(self, item: NDArray[Any], length: int, value: float) -> NDArray[Any]:
-        missing = max(0, length - len(item))
-        ends = (missing, 0) if self.padding_side == "left" else (0, missing)
-        return np.pad(item, [ends] + [(0, 0)] * (item.ndim - 1), constant_values=value)
+            columns[MASK] = [extend(item, length, 0, side, axis=0) for item in columns[MASK]]
 
     def _limit(self, use: str) -> int:
         if self.max_length is None:
@@ -74,6 +68,25 @@ class Collation:
     def _rounded(self, length: int) -> int:
         multiple = self.pad_to_multiple_of
         return length if not multiple else -(-length // multiple) * multiple
+
+
+def padding_value_of(setting: float | None) -> float:
+    """The value to pad with.
+
+    Raises:
+        ConfigError: if the feature extractor has none.
+    """
+    if setting is None:
+        raise ConfigError("this feature extractor has no padding_value; set one, for example 0.0")
+    return setting
+
+
+def extend(item: NDArray[Any], length: int, value: float, side: str, *, axis: int = -1) -> NDArray[Any]:
+    """Fill an array up to a length along an axis, on the side `"right"` or `"left"`."""
+    missing = max(0, length - item.shape[axis])
+    ends = [(0, 0)] * item.ndim
+    ends[axis] = (missing, 0) if side == "left" else (0, missing)
+    return np.pad(item, ends, constant_values=value)
 
 
 def _columns(features: Features) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from ..geometry import SegmentGeometry
 from ..hub import resolve_file
 from ..text import read_json_object
 from .batch import BatchFeature, stack_masks, to_tensors
-from .collate import Collation, Features
+from .collate import Collation, Features, extend, padding_value_of
 
 FEATURE_EXTRACTOR_NAME = "preprocessor_config.json"
 FEATURE_EXTRACTOR_TYPE = "EncodecFeatureExtractor"
@@ -130,11 +130,8 @@ class EncodecFeatureExtractor(SegmentGeometry):
             raise ConfigError("Both padding and truncation were set. Make sure you only set one.")
         if max_length is not None and max_length < 0:
             raise ConfigError(f"max_length must be 0 or more, got {max_length}")
-        # With segments `transformers` looks only whether `padding` is true, and takes any string.
-        segmented = self.chunk_stride is not None and max_length is None and not truncation
-        strategy = "max_length" if segmented and padding else _strategy(padding)
         recordings = self._read(raw_audio)
-        strategy, max_length = self._fit_segments(recordings, strategy, truncation, max_length)
+        strategy, max_length = self._fit_segments(recordings, padding, truncation, max_length)
         if truncation:
             recordings = _truncate(recordings, max_length)
         if strategy == "longest":
@@ -187,34 +184,31 @@ class EncodecFeatureExtractor(SegmentGeometry):
             raise AudioError(f"Expected stereo audio, shape (2, length), but example has shape {shape}")
 
     def _fit_segments(
-        self, recordings: list[NDArray[Any]], strategy: str | None, truncation: bool | None, max_length: int | None
+        self,
+        recordings: list[NDArray[Any]],
+        padding: bool | str | None,
+        truncation: bool | None,
+        max_length: int | None,
     ) -> tuple[str | None, int | None]:
         """Padding strategy and length that make whole segments; as given where there are none."""
         length, stride = self.chunk_length, self.chunk_stride
         if length is None or stride is None or max_length is not None:
-            return strategy, max_length
+            return _strategy(padding), max_length
         lengths = [recording.shape[-1] for recording in recordings]
         if truncation:
-            return strategy, (min(lengths) // stride - 1) * stride + length
-        if strategy is not None:
+            return _strategy(padding), (min(lengths) // stride - 1) * stride + length
+        if padding is None or padding:  # as in `transformers`, which takes any string here
             return "max_length", (-(-max(lengths) // stride) - 1) * stride + length
-        return None, None
+        return _strategy(padding), None
 
     def _pad(
         self, recordings: list[NDArray[Any]], masks: list[NDArray[np.int32]], length: int | None
     ) -> tuple[list[NDArray[Any]], list[NDArray[np.int32]]]:
         if length is None:
             raise ConfigError('padding="max_length" needs max_length')
-        if self.padding_value is None:
-            raise ConfigError("this feature extractor has no padding_value; set one, for example 0.0")
-        value = self.padding_value
-
-        def extend(array: NDArray[Any], value: float) -> NDArray[Any]:
-            missing = max(0, length - array.shape[-1])
-            ends = (missing, 0) if self.padding_side == "left" else (0, missing)
-            return np.pad(array, [(0, 0)] * (array.ndim - 1) + [ends], constant_values=value)
-
-        return [extend(recording, value) for recording in recordings], [extend(mask, 0) for mask in masks]
+        value, side = padding_value_of(self.padding_value), self.padding_side
+        padded = [extend(recording, length, value, side) for recording in recordings]
+        return padded, [extend(mask, length, 0, side) for mask in masks]
 
     def pad(
         self,

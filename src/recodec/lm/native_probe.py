@@ -39,10 +39,10 @@ def probe(library: Library) -> bool:
 def digest(kernel: Kernel) -> str:
     """SHA-256 of all scores, intervals and bytes of some codes, and of the codes that other bytes decode to."""
     shape = (_PACKETS, CONFIG.num_codebooks, _FRAMES)
-    codes = _integers(1, shape, 10**6) % CONFIG.codebook_size
+    codes = hashed(1, shape, 10**6) % CONFIG.codebook_size
     scores = np.empty((_PACKETS, _FRAMES, CONFIG.num_codebooks, CONFIG.codebook_size), np.float32)
     starts, freqs = kernel.intervals(codes, scores)
-    noise = _integers(2, (_PACKETS, 200), 127).astype(np.int8)
+    noise = hashed(2, (_PACKETS, 200), 127).astype(np.int8)
     decoded = kernel.decode([row.tobytes() for row in noise], shape[1], [_FRAMES, _FRAMES, 90, 33, 1])
     found = hashlib.sha256(b"".join(kernel.encode(codes)))
     for numbers in (scores, starts, freqs, decoded):
@@ -60,12 +60,12 @@ def toy_tensors() -> dict[str, np.ndarray]:
         elif name.endswith(".shift"):
             values = np.full(shape, _SHIFTS[part])
         else:
-            values = _integers(position + 10, shape, _SIZES.get(part, 300))
+            values = hashed(position + 10, shape, _SIZES.get(part, 300))
         tensors[name] = values.astype(kind)
     return tensors
 
 
-def _integers(seed: int, shape: tuple[int, ...], size: int) -> np.ndarray:
+def hashed(seed: int, shape: tuple[int, ...], size: int) -> np.ndarray:
     """int64 integers from -size to size, by a multiplicative hash and a mixing step."""
     index = np.arange(int(np.prod(shape)), dtype=np.uint64) + np.uint64(seed * 1_000_003 + 1)
     mixed = index * np.uint64(0x9E3779B97F4A7C15)

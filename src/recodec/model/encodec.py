@@ -295,9 +295,7 @@ class EncodecModel(PretrainedMixin):
     def _encode_segment(
         self, x: torch.Tensor, valid: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
-        """(B, C, T) with (B,) valid samples to latents (B, D, F), valid frames (B,) and scale (B, 1)."""
-        if valid is not None:
-            x = mask_after(x, valid)
+        """(B, C, T), 0 after its (B,) valid samples, to latents (B, D, F), valid frames (B,) and scale (B, 1)."""
         scale = None
         if self.config.normalize:
             x, scale = normalize(x, valid)

@@ -108,6 +108,12 @@ class ResidualVectorQuantizer(nn.Module):
         """The codebooks, coarsest first."""
         return [cast("_Level", level).codebook for level in self.layers]
 
+    @property
+    def entries(self) -> torch.Tensor:
+        """The entries (K, N, D) of all codebooks, without gradients, in float32 at least."""
+        embed = torch.stack([book.embed.detach() for book in self.codebooks])
+        return embed.to(torch.promote_types(embed.dtype, torch.float32))
+
     def quantize(self, latents: torch.Tensor, num_quantizers: int) -> torch.Tensor:
         """(B, D, F) latents to (B, K, F) codes."""
         residual = _residual(latents)
@@ -145,10 +151,8 @@ class FrozenQuantizer(nn.Module):
 
     def __init__(self, quantizer: ResidualVectorQuantizer) -> None:
         super().__init__()
-        embed = torch.stack([book.embed.detach() for book in quantizer.codebooks])
-        embed = embed.to(torch.promote_types(embed.dtype, torch.float32))
-        self.register_buffer("embed", embed, persistent=False)
-        self.register_buffer("offset", offsets(embed), persistent=False)
+        self.register_buffer("embed", quantizer.entries, persistent=False)
+        self.register_buffer("offset", offsets(self.embed), persistent=False)
 
     def quantize(self, latents: torch.Tensor, num_quantizers: int) -> torch.Tensor:
         """(B, D, F) latents to (B, K, F) codes, those of `ResidualVectorQuantizer.quantize`."""

@@ -37,11 +37,8 @@ def check_input(
         raise AudioError("input_values has no samples")
     if padding_mask is not None and padding_mask.shape[-1] != x.shape[-1]:
         raise AudioError(f"padding_mask covers {padding_mask.shape[-1]} samples, input_values {x.shape[-1]}")
-    if padding_mask is None:
-        return x, None
-    lengths = mask_lengths(padding_mask, x.shape[0], padding)
-    mask = padding_mask.reshape(-1, 1 if padding_mask.dim() < 3 else padding_mask.shape[1], x.shape[-1])
-    return x * mask.bool(), lengths
+    mask = _mask(padding_mask, x.shape[0])
+    return (x, None) if mask is None else (x.masked_fill(~mask, 0), _lengths(mask, padding))
 
 
 def split(
@@ -159,6 +156,12 @@ def mask_lengths(padding_mask: torch.Tensor | None, batch: int, padding: Padding
         AudioError: if an item's padding is not all on its right, an item has no sample at all, or the mask is of
             another batch.
     """
+    mask = _mask(padding_mask, batch)
+    return None if mask is None else _lengths(mask, padding)
+
+
+def _mask(padding_mask: torch.Tensor | None, batch: int) -> torch.Tensor | None:
+    """A mask as (B, 1 or C, T) bool; `None` where all is audio."""
     if padding_mask is None:
         return None
     if padding_mask.dim() == 1:
@@ -167,7 +170,11 @@ def mask_lengths(padding_mask: torch.Tensor | None, batch: int, padding: Padding
         raise AudioError(f"padding_mask is {tuple(padding_mask.shape)}, and there are {batch} items in the batch")
     padding_mask = padding_mask.expand(batch, *padding_mask.shape[1:])
     mask = padding_mask.reshape(batch, -1, padding_mask.shape[-1]).bool()
-    if padding == "reference" or bool(mask.all()):
+    return None if bool(mask.all()) else mask
+
+
+def _lengths(mask: torch.Tensor, padding: Padding) -> torch.Tensor | None:
+    if padding == "reference":
         return None
     lengths = mask[:, 0].sum(-1)
     expected = torch.arange(mask.shape[-1], device=mask.device) < lengths[:, None]

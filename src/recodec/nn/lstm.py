@@ -52,7 +52,7 @@ class LstmStack(nn.RNNBase, metaclass=_LookedUpAsLstm):
 
 
 def _lstm(frames: torch.Tensor, h: torch.Tensor, c: torch.Tensor, weights: list[torch.Tensor]) -> _Outputs:
-    num_layers = len(weights) // 4  # and not of `h`: the shape of a tensor is no constant for an exporter
+    num_layers = len(weights) // 4  # and not of `h`: to an exporter the shape of a tensor is not a constant
     return torch.lstm(frames, (h, c), weights, True, num_layers, 0.0, False, False, False)
 
 

@@ -10,7 +10,7 @@ import torch
 
 from ..errors import ConfigError
 from ..model.encodec import EncodecModel
-from .dev import Decoders, own_decoder
+from .dev import Decoders
 
 EXAMPLES = 2
 _WINDOW = 1024
@@ -48,30 +48,25 @@ class Board:
             self._writer.add_scalar(name, value, update)
 
     @torch.no_grad()
-    def examples(
-        self, update: int, model: EncodecModel, clips: list[torch.Tensor], decoders: Decoders | None = None
-    ) -> None:
+    def examples(self, update: int, model: EncodecModel, clips: list[torch.Tensor], decoders: Decoders) -> None:
         """Clips (1, C, T) as they were and as they come back at the highest bandwidth, and how codes are used.
 
         Args:
             update: number of the update.
             model: encodes.
             clips: of which the first `EXAMPLES` are taken.
-            decoders: by what the names of their pictures begin with; the model's own by default.
+            decoders: by what the names of their pictures begin with.
         """
         model.eval()
         for number, clip in enumerate(clips[:EXAMPLES]):
             x = clip.to(model.device)
-            bandwidth = model.config.target_bandwidths[-1]
-            decoded = {
-                f"{prefix}decoded": decode(x, bandwidth)
-                for prefix, decode in (decoders or {"": own_decoder(model)}).items()
-            }
+            encoded = model.encode(x, bandwidth=model.config.target_bandwidths[-1], return_dict=True)
+            decoded = {f"{prefix}decoded": decode(encoded, x.shape[-1]) for prefix, decode in decoders.items()}
             for name, audio in {"original": x, **decoded}.items():
                 tag = f"clip {number}/{name}"
                 self._writer.add_audio(tag, audio[0].mean(0).clamp(-1, 1).cpu(), update, model.config.sampling_rate)
                 self._writer.add_image(tag, _picture(audio[0].mean(0)), update, dataformats="HW")
-            codes = model.encode(x, bandwidth=bandwidth).audio_codes[:, 0].transpose(0, 1).flatten(1)
+            codes = encoded.audio_codes[:, 0].transpose(0, 1).flatten(1)
             for level, used in enumerate(codes):
                 self._writer.add_scalar(f"clip {number}/codes of level {level}", float(used.unique().numel()), update)
         model.train()

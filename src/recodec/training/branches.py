@@ -168,4 +168,4 @@ class _WholeBackbone(nn.Module):
 
 def codebooks_of_model(model: EncodecModel) -> Any:
     """The codebooks (K, N, D) float32 of a model, as NumPy has them."""
-    return torch.stack([book.embed.detach().float() for book in model.quantizer.codebooks]).cpu().numpy()
+    return model.quantizer.entries.float().cpu().numpy()

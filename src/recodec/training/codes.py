@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -67,20 +68,39 @@ def read_clips(folder: str | Path, shape: CodecShape, groups: Sequence[str]) -> 
         ConfigError: if there are no shards, or they do not have all codebooks of the model.
         CorruptError: for damaged shards.
     """
-    wanted = shape.config.num_quantizers
+    for item, codes in read_rows(folder, shape.config):
+        yield CodedClip(codes, group_of(item, groups))
+
+
+def read_rows(
+    folder: str | Path, config: EncodecConfig, makers: Collection[str] | None = None
+) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
+    """The rows of a folder that `tokenize` wrote, each with its codes (K, F) of the model's K codebooks.
+
+    Args:
+        folder: of the shards of codes.
+        config: of the codec model.
+        makers: fingerprints of models that may have made the codes; any for `None`.
+
+    Raises:
+        ConfigError, CorruptError: as `read_clips`, and for codes of another model.
+    """
+    wanted = config.num_quantizers
     try:
-        clips = open_shards(folder)
+        rows = open_shards(folder)
     except FileNotFoundError as error:
         raise ConfigError(f"{folder} has no shards of codes: recodec tokenize makes them") from error
-    for item in clips:
-        codes = item["codes"]
+    for row in rows:
+        codes = row["codes"]
+        if makers is not None and row["fingerprint"] not in makers:
+            raise ConfigError(f"the codes of {row['id']} in {folder} are of another model than the run starts from")
         if len(codes) < wanted:
             raise ConfigError(
                 f"{folder} has codes of {len(codes)} codebooks, the model {wanted}: tokenize at its highest bandwidth"
             )
-        if codes.size and (codes.min() < 0 or codes.max() >= shape.config.codebook_size):
-            raise ConfigError(f"{folder} has codes that the model does not have, in {item.get('id')}")
-        yield CodedClip(codes[:wanted], group_of(item, groups))
+        if codes.size and (codes.min() < 0 or codes.max() >= config.codebook_size):
+            raise ConfigError(f"{folder} has codes that the model does not have, in {row.get('id')}")
+        yield row, codes[:wanted]
 
 
 def group_of(item: Mapping[str, object], groups: Sequence[str]) -> str:

@@ -12,11 +12,12 @@ import torch
 from ..config import EncodecConfig
 from ..errors import AudioError
 from ..model.encodec import EncodecModel
+from ..model.outputs import EncodecEncoderOutput
 from ..nn.spectral import SpectralDecoder
 from .losses import MultiScaleMelLoss
 
-Decoder = Callable[[torch.Tensor, float], torch.Tensor]
-"""Clips (1, C, T) there and back at a bandwidth in kbps."""
+Decoder = Callable[[EncodecEncoderOutput, int], torch.Tensor]
+"""What a model encoded, one clip, to its (1, C, T) samples, of which so many are wanted."""
 Decoders = dict[str, Decoder]
 
 _LEVEL_BAND_HZ = (1000, 2000)
@@ -42,24 +43,25 @@ class DevSet:
         self.mel = MultiScaleMelLoss(config.sampling_rate)
 
     @torch.no_grad()
-    def figures(self, model: EncodecModel, decoders: Decoders | None = None) -> dict[str, float]:
+    def figures(self, model: EncodecModel, decoders: Decoders) -> dict[str, float]:
         """Mean mel loss and SI-SNR in dB at each bandwidth of the model; of a spectral decoder, the level too.
 
         Args:
             model: encodes.
-            decoders: by what their figures' names have after `dev_`; the model's own by default.
+            decoders: by what their figures' names have after `dev_`.
         """
         model.eval()
         result: dict[str, float] = {}
         for bandwidth in model.config.target_bandwidths:
-            for prefix, decode in (decoders or {"": own_decoder(model)}).items():
+            clips = [clip.to(model.device) for clip in self.clips]
+            encoded = [model.encode(x, bandwidth=bandwidth, return_dict=True) for x in clips]
+            for prefix, decode in decoders.items():
                 mel = snr = 0.0
                 levels = []
-                for clip in self.clips:
-                    x = clip.to(model.device)
-                    y = decode(x, bandwidth)
-                    mel += float(self.mel.to(x.device)(x, y)) / len(self.clips)
-                    snr += _si_snr_db(x, y) / len(self.clips)
+                for x, codes in zip(clips, encoded, strict=True):
+                    y = decode(codes, x.shape[-1])
+                    mel += float(self.mel.to(x.device)(x, y)) / len(clips)
+                    snr += _si_snr_db(x, y) / len(clips)
                     levels.append(_level_db(x, y, model.config.sampling_rate))
                 result[f"dev_{prefix}mel_{bandwidth:g}"] = mel
                 result[f"dev_{prefix}si_snr_{bandwidth:g}"] = snr
@@ -70,17 +72,23 @@ class DevSet:
 
 
 def own_decoder(model: EncodecModel) -> Decoder:
-    """Clips (1, C, T) there and back at a bandwidth in kbps, by the model's own decoder."""
-    return lambda x, bandwidth: model(x, bandwidth=bandwidth).audio_values
+    """The model's own decoder."""
+
+    def decode(encoded: EncodecEncoderOutput, num_samples: int) -> torch.Tensor:
+        whole = torch.ones(1, num_samples, dtype=torch.bool, device=model.device)
+        codes, scales, padding = encoded.audio_codes, encoded.audio_scales, encoded.last_frame_pad_length
+        return model.decode(codes, scales, whole, return_dict=True, last_frame_pad_length=padding).audio_values
+
+    return decode
 
 
 def spectral_decoder(model: EncodecModel, network: SpectralDecoder) -> Decoder:
-    """The same by a spectral decoder of the model's codes."""
+    """A spectral decoder of the model's codes."""
 
-    def decode(x: torch.Tensor, bandwidth: float) -> torch.Tensor:
-        codes = model.encode(x, bandwidth=bandwidth).audio_codes[0]
+    def decode(encoded: EncodecEncoderOutput, num_samples: int) -> torch.Tensor:
+        codes = encoded.audio_codes[0]
         condition = network.config.condition(codes.shape[1])
-        return network(model.quantizer.dequantize(codes), condition)[..., : x.shape[-1]]
+        return network(model.quantizer.dequantize(codes), condition)[..., :num_samples]
 
     return decode
 

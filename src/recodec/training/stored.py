@@ -21,8 +21,7 @@ from ..config import EncodecConfig
 from ..corpus import Entry, list_input, place_of, stretches_of
 from ..errors import AudioError, ConfigError, RecodecError
 from ..model.encodec import EncodecModel
-from ..tokenize import open_shards
-from .codes import group_of
+from .codes import group_of, read_rows
 from .config import TrainConfig
 from .data import SILENCE_RMS, TRIES, Example, rms
 from .sources import SampleShard, Source
@@ -198,23 +197,10 @@ def _rows(
     folder: str, model: EncodecConfig, makers: Sequence[str], groups: Sequence[str]
 ) -> dict[str, tuple[str, np.ndarray, int]]:
     """By id: group, codes (K, F) int16, and the number of samples that they are of."""
-    try:
-        shards = open_shards(folder)
-    except FileNotFoundError as error:
-        raise ConfigError(f"{folder} has no shards of codes: recodec tokenize makes them") from error
-    wanted, rows = model.num_quantizers, {}
-    for item in shards:
-        codes, id = item["codes"], str(item["id"])
-        if item["fingerprint"] not in makers:
-            raise ConfigError(f"the codes of {id} in {folder} are of another model than the run starts from")
-        if len(codes) < wanted:
-            raise ConfigError(
-                f"{folder} has codes of {len(codes)} codebooks, the model {wanted}: tokenize at its highest bandwidth"
-            )
-        if codes.size and (codes.min() < 0 or codes.max() >= model.codebook_size):
-            raise ConfigError(f"{folder} has codes that the model does not have, in {id}")
-        rows[id] = (group_of(item, groups), codes[:wanted].astype(np.int16), int(item["num_samples"]))
-    return rows
+    return {
+        str(row["id"]): (group_of(row, groups), codes.astype(np.int16), int(row["num_samples"]))
+        for row, codes in read_rows(folder, model, makers)
+    }
 
 
 def _recordings(place: str, model: EncodecConfig, left_out: dict[str, str]) -> Iterator[tuple[str, Source]]:

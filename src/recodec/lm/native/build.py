@@ -42,7 +42,7 @@ _WASM_FLAGS = ["--target=wasm32", "-msimd128", "-mbulk-memory", "-ffreestanding"
 
 
 class BuildError(Exception):
-    """There is no library, for this reason."""
+    """The library could not be built; the message says why."""
 
 
 def machine() -> str:

@@ -164,8 +164,8 @@ def parse_head(buffer: bytes | bytearray | memoryview, header: Header, position:
         _check(codebooks <= header.codebooks, "a packet has more codebooks than the header allows")
         most = header.plain_bytes(frames, codebooks) + (_SCALE.size if header.scaled else 0)
         _check(length <= most and (kind != PLAIN or length == most), "a packet's payload does not fit its frames")
-        coded = kind != PLAIN
-        _check(not coded or header.table_rule > 0, "a packet is coded with a language model, the header names none")
+        known = kind == PLAIN or header.table_rule > 0
+        _check(known, "a packet is coded with a language model, the header names none")
     size = at - position + length + _CRC_BYTES
     return PacketHead(kind, bool(first & _RESTART_FLAG), codebooks, start, frames, at - position, size)
 
