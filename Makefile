@@ -7,7 +7,7 @@ TORCH ?= torch==2.13.0
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop docs format lint test test-slow fuzz bench overfit results pictures train
+.PHONY: help install develop docs format lint test test-slow fuzz bench overfit results pictures graphs train
 
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,7 +43,8 @@ test-slow:  ## Run what takes longer, too.
 fuzz:  ## Damage streams at random, and read and play them: make fuzz MINUTES=10
 	PYTHONPATH=src $(PYTHON) tests/fuzz/fuzz_wire.py --minutes $(or $(MINUTES),10)
 
-bench:  ## Time the model against transformers, and compare padded batches.
+bench:  ## Time the commands, and the model against transformers, and compare padded batches.
+	$(PYTHON) benchmarks/commands.py
 	$(PYTHON) benchmarks/model_speed.py
 	$(PYTHON) benchmarks/ragged_batches.py
 
@@ -56,6 +57,9 @@ results:  ## Make docs/results.md, the default model against Opus: make results 
 pictures:  ## Draw the pictures of docs/ again: the architecture, and the delay of a live stream.
 	$(PYTHON) docs/make/architecture.py
 	$(PYTHON) docs/make/latency_picture.py
+
+graphs:  ## Make the ONNX graphs that come with the package again.
+	PYTHONPATH=src $(PYTHON) -m recodec.onnx_engine.prebuild
 
 train:  ## Train the default model from shards/ (see recipes/debian_24khz/README.md).
 	recodec train recipes/debian_24khz/recipe.py:starter --out runs/default

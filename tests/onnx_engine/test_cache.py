@@ -64,7 +64,7 @@ def test_a_damaged_graph_is_built_anew(folder: Path) -> None:
 
 def test_no_wrong_bit_of_a_graph_passes(folder: Path) -> None:
     """ONNX Runtime takes most of them, and some change codes."""
-    cached = GraphCache(CONFIG.to_json_string())
+    cached = GraphCache(CONFIG)
     cached.save("encoder.step", bytes(100))
     (path,) = folder.rglob("*.onnx")
     for bit in range(0, 800, 13):
@@ -92,14 +92,14 @@ def test_without_a_home_folder_graphs_are_built_in_memory(monkeypatch: pytest.Mo
 def test_another_configuration_or_another_builder_has_graphs_of_its_own(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    GraphCache(CONFIG.to_json_string()).save("encoder.step", b"graph")
-    assert GraphCache(CONFIG.to_json_string()).load("encoder.step") == b"graph"
-    assert GraphCache(CONFIG.to_json_string()).load("encoder.end") is None
-    assert GraphCache(peers.variant(CONFIG, num_filters=3).to_json_string()).load("encoder.step") is None
+    GraphCache(CONFIG).save("encoder.step", b"graph")
+    assert GraphCache(CONFIG).load("encoder.step") == b"graph"
+    assert GraphCache(CONFIG).load("encoder.end") is None
+    assert GraphCache(peers.variant(CONFIG, num_filters=3)).load("encoder.step") is None
     source = tmp_path / "layers.py"
     source.write_text("changed")
     monkeypatch.setattr(cache, "_BUILDERS", (*cache._BUILDERS[:-1], source))
-    assert GraphCache(CONFIG.to_json_string()).load("encoder.step") is None
+    assert GraphCache(CONFIG).load("encoder.step") is None
 
 
 def test_every_module_that_builds_graphs_counts() -> None:
@@ -120,3 +120,15 @@ def test_engines_of_other_weights_share_graphs(folder: Path) -> None:
     latents, codes, _ = support.torch_encode(other, x)
     support.assert_codes_fit(other, latents, engine.encode_segment(x, 2)[0], codes[:, :2])
     assert sorted(folder.rglob("*")) == before
+
+
+def test_settings_that_no_graph_depends_on_share_graphs() -> None:
+    def key(**settings: object) -> str:
+        return cache.graph_settings(peers.variant(CONFIG, **settings))
+
+    assert (
+        key(sampling_rate=2 * CONFIG.sampling_rate, target_bandwidths=[2 * b for b in CONFIG.target_bandwidths])
+        == key()
+    )
+    assert key(target_bandwidths=CONFIG.target_bandwidths[:2]) != key()  # another number of codebooks
+    assert key(pad_mode="constant") != key()

@@ -16,7 +16,7 @@ from .files import (
     write_safetensors,
 )
 from .fingerprint import fingerprint
-from .layouts import conform, expected_tensors, guess_config
+from .layouts import TRAINING_STATISTICS, conform, expected_tensors, guess_config
 from .spectral import (
     Spectral,
     check_fit,
@@ -32,6 +32,7 @@ from .weight_norm import DIRECTION, GAIN, fold, fold_weight, unfold, unfold_weig
 __all__ = [
     "DIRECTION",
     "GAIN",
+    "TRAINING_STATISTICS",
     "Spectral",
     "check_fit",
     "check_spectral",

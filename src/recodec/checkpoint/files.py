@@ -15,8 +15,7 @@ from ..hub import resolve_file, resolve_weights
 from ..text import read_json_object
 from .layouts import conform
 
-_TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U8": "u1",
-          "BOOL": "?"}  # fmt: skip
+_TYPES = ("F64", "F32", "F16", "I64", "I32", "I16", "I8", "U8", "BOOL", "BF16")
 
 
 def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
@@ -25,15 +24,29 @@ def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
     Raises:
         CheckpointError: if the file cannot be read, or is not a valid safetensors file.
     """
-    from safetensors import SafetensorError, deserialize
+    from safetensors import SafetensorError, deserialize, safe_open
 
     try:
-        entries = deserialize(Path(path).read_bytes())
+        # Maps the file: no second copy of it is ever in memory.
+        with safe_open(path, framework="numpy") as file:
+            types = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118  # not a mapping
+            for name, kind in types.items():
+                if kind not in _TYPES:
+                    raise CheckpointError(f"{name} of {path} is of type {kind}, which is not supported")
+            tensors = {name: file.get_tensor(name) for name, kind in types.items() if kind != "BF16"}
+        if len(tensors) < len(types):
+            entries = {name: entry for name, entry in deserialize(Path(path).read_bytes()) if name not in tensors}
+            tensors |= {name: _widen(entry["data"], entry["shape"]) for name, entry in entries.items()}
     except OSError as error:
-        raise CheckpointError(f"cannot read {path}: {error.strerror}") from error
+        raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
     except SafetensorError as error:
         raise CheckpointError(f"{path} is not a valid safetensors file: {error}") from error
-    return {name: _array(path, name, entry["dtype"], entry["shape"], entry["data"]) for name, entry in entries}
+    return tensors
+
+
+def _widen(data: bytes, shape: list[int]) -> np.ndarray:
+    """bfloat16 to float32."""
+    return (np.frombuffer(data, "<u2").astype("<u4") << 16).view("<f4").reshape(shape)
 
 
 def read_weights(path: Path) -> dict[str, np.ndarray]:
@@ -68,17 +81,6 @@ def _shards(path: Path) -> list[str]:
     if not names or not all(isinstance(name, str) and Path(name).name == name for name in names):
         raise CheckpointError(f"{path} names files that do not lie beside it")
     return sorted(names)
-
-
-def _array(path: str | Path, name: str, dtype: str, shape: list[int], data: bytes) -> np.ndarray:
-    try:
-        if dtype == "BF16":
-            return (np.frombuffer(data, "<u2").astype("<u4") << 16).view("<f4").reshape(shape)
-        return np.frombuffer(data, _TYPES[dtype]).reshape(shape)
-    except KeyError as error:
-        raise CheckpointError(f"{name} of {path} is of type {dtype}, which is not supported") from error
-    except ValueError as error:
-        raise CheckpointError(f"{name} of {path} cannot have the shape {shape}: {error}") from error
 
 
 def write_safetensors(path: str | Path, tensors: Mapping[str, np.ndarray]) -> None:

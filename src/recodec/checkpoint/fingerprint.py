@@ -27,7 +27,7 @@ import numpy as np
 
 from ..config import EncodecConfig
 from .layouts import TRAINING_STATISTICS
-from .weight_norm import fold
+from .weight_norm import fold_each
 
 _DOMAIN = b"recodec-network-1\n"
 
@@ -39,14 +39,13 @@ def fingerprint(tensors: Mapping[str, np.ndarray], config: EncodecConfig) -> str
         tensors: as `conform` or `fold` return them.
         config: of the same model.
     """
-    folded = fold(tensors, config)
     digest = hashlib.sha256(_DOMAIN)
     digest.update(_json(_settings(config)))
-    for name in sorted(folded):
+    for name, tensor in fold_each(tensors, config):
         if not name.endswith(TRAINING_STATISTICS):
-            values = np.asarray(folded[name], dtype="<f4", order="C")
+            values = np.add(tensor, np.float32(0), dtype=np.float32)  # -0 becomes 0
             digest.update(_json([name, list(values.shape)]))
-            digest.update((values + np.float32(0)).astype("<f4").tobytes())
+            digest.update(np.ascontiguousarray(values, "<f4").data)
     return digest.hexdigest()
 
 

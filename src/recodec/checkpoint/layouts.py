@@ -13,6 +13,7 @@ from ..config import EncodecConfig
 from ..errors import CheckpointError
 from .weight_norm import DIRECTION, GAIN, unfold, weight_normed
 
+_HALF_EXPONENT = np.uint16(0x7C00)  # all its bits are set in infinities and NaNs alone
 _MOST_NAMED = 10
 
 TRAINING_STATISTICS = (".inited", ".cluster_size", ".embed_avg")
@@ -149,4 +150,11 @@ def _fault(tensor: np.ndarray, shape: tuple[int, ...]) -> str | None:
         return f"of shape {tensor.shape} in place of {shape}"
     if tensor.dtype.kind != "f":
         return f"of type {tensor.dtype} in place of floating point"
-    return None if np.isfinite(tensor).all() else "not finite"
+    return None if _is_finite(tensor) else "not finite"
+
+
+def _is_finite(tensor: np.ndarray) -> bool:
+    if tensor.dtype != np.float16:
+        return bool(np.isfinite(tensor).all())
+    exponents = tensor.view(np.uint16) & _HALF_EXPONENT  # many times as fast as `isfinite` of halves
+    return bool((exponents != _HALF_EXPONENT).all())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .options import options
+from .options import need, options
 
 
 @click.command()
@@ -19,6 +19,7 @@ def export(out_dir: Path, model: str | None, bandwidth: float | None, decoder: s
 
     They run on ONNX Runtime in C++, on phones and in browsers, without this package.
     """
+    need("onnx", "onnx")
     from ..checkpoint import codebooks_of, read_model
     from ..codec import ModelChoice, read_spectral
     from ..errors import ConfigError

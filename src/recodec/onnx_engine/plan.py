@@ -57,6 +57,12 @@ class StreamPlan:
     tail: bool
     flush: bool = False
 
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """Phases that a stream or a whole input may need, each once."""
+        can_end = self.unit > 1 or self.tail or self.flush
+        return tuple(dict.fromkeys((self.start, Phase.STEP, *([Phase.END] if can_end else []), Phase.WHOLE)))
+
 
 def encoder_plan(config: EncodecConfig) -> StreamPlan:
     """Plan of the encoder, whose unit is a hop of samples."""

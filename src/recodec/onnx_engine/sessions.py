@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from . import telemetry  # isort: skip  # noqa: F401  # before ONNX Runtime is imported
 import onnxruntime as ort  # isort: skip
 
+from ..checkpoint import TRAINING_STATISTICS, codebooks_of
 from ..config import EncodecConfig
 from ..errors import ConfigError
 from .cache import GraphCache
@@ -67,7 +69,7 @@ class Sessions:
 
     Args:
         config: of the model.
-        tensors: of its checkpoint in our layout, with weight norm folded.
+        tensors: of its checkpoint in our layout, weight norm folded or not.
         threads: for each session; `None` for as many as there are cores.
         device: `"cpu"`, `"cuda"`, or `"auto"` for CUDA where there is a device for it.
 
@@ -81,9 +83,9 @@ class Sessions:
         if threads is not None and threads < 1:
             raise ConfigError(f"threads must be at least 1, got {threads}")
         self.config, self.threads, self.device = config, threads, device
-        self._tensors = tensors
+        self._tensors = {name: t for name, t in tensors.items() if not name.endswith(TRAINING_STATISTICS)}
         self._providers = _providers(device)
-        self._cache = GraphCache(config.to_json_string())
+        self._cache = GraphCache(config)
         self._weights: dict[str, dict[str, ort.OrtValue]] = {}
         self._sessions: dict[str, Session] = {}
         self._lock = threading.Lock()
@@ -102,19 +104,28 @@ class Sessions:
         if graph is not None:
             with suppress(Exception):  # a damaged file, which ONNX Runtime refuses: build it anew
                 return self._start(name, graph)
+        if find_spec("onnx") is None:
+            raise ConfigError(
+                f"the graph {name} of this model does not come with recodec, and building it takes the package onnx: "
+                "pip install 'recodec[onnx]'"
+            )
         graph = self._build(name).SerializeToString()
         session = self._start(name, graph)
         self._cache.save(name, graph)
         return session
 
     def _build(self, name: str) -> ModelProto:
-        from .build import build  # needs the package `onnx`, which is slow to import
+        from .build import build
 
         return build(self.config, name)
 
-    def codebooks(self) -> dict[str, ort.OrtValue]:
-        """All codebooks in one, by the name that the decoders' graphs give them."""
-        return {"quantizer.embed": self._part("quantizer")["quantizer.embed"]}
+    def codebooks(self) -> np.ndarray:
+        """(K, N, D) float32. What only looks codes up itself needs no copy of them in ONNX Runtime beside it."""
+        held = self._weights.get("quantizer")
+        if held is None:
+            return codebooks_of(self._tensors, self.config)
+        shape = self.config.num_quantizers, self.config.codebook_size, self.config.hidden_size
+        return held["quantizer.embed"].numpy().reshape(shape)
 
     def _start(self, name: str, graph: bytes) -> Session:
         options = ort.SessionOptions()
@@ -138,7 +149,7 @@ class Sessions:
             case "encoder":
                 return self._part(part)
             case "decoder":
-                return self._part(part) | self.codebooks()
+                return self._part(part) | {"quantizer.embed": self._part("quantizer")["quantizer.embed"]}
             case _:
                 books = self._part(part)
                 ends = ("embed", "offset")

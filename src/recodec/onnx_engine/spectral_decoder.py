@@ -33,7 +33,7 @@ class SpectralSessions(Sessions):
     def __init__(self, model: Sessions, config: SpectralConfig, tensors: Tensors) -> None:
         super().__init__(model.config, tensors, threads=model.threads, device=model.device)
         self._spectral = config
-        self._cache = GraphCache(config.to_json_string())
+        self._cache = GraphCache(config)
 
     def _build(self, name: str) -> ModelProto:
         from .spectral_graph import spectral_graph
