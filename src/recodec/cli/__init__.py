@@ -44,7 +44,9 @@ class _Verbs(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
-            return None
+            from ..text import did_you_mean
+
+            raise click.UsageError(f"there is no verb {cmd_name!r}{did_you_mean(cmd_name, VERBS)}", ctx)
         module, function, _ = VERBS[cmd_name]
         return getattr(import_module(f".{module}", __name__), function)
 
