@@ -42,8 +42,9 @@ def train(recipe: str, settings: tuple[str, ...], **options: Any) -> None:
     """Train a model by RECIPE, a file FILE.py or FILE.py:FUNCTION that returns a TrainConfig.
 
     Settings change it: `data=FOLDER dev=FOLDER updates=2000 model.num_filters=32 data.speech=FOLDER`. FOLDER is
-    anything with recordings, with or without the folders speech, music and sfx in it. A run that was interrupted goes on where its last checkpoint stands; the finished model is in OUT/model. Several
-    GPUs: `torchrun --nproc-per-node 4 -m recodec train ...`; the batch size is that of each.
+    anything with recordings, with or without the folders speech, music and sfx in it. A run that was interrupted goes
+    on where its last checkpoint stands; the finished model is in OUT/model. Several GPUs: `torchrun --nproc-per-node 4
+    -m recodec train ...`; the batch size is that of each.
     """
     _run(_config(recipe, settings), None, options)
 

@@ -18,6 +18,7 @@ from ..errors import AudioError, ConfigError, RecodecError
 from ..model.encodec import EncodecModel
 from ..model.outputs import EncodecEncoderOutput
 from ..nn.spectral import SpectralDecoder
+from .config import MEL_WINDOW
 from .losses import MultiScaleMelLoss
 
 Decoder = Callable[[EncodecEncoderOutput, int], torch.Tensor]
@@ -58,7 +59,7 @@ class DevSet:
         recordings = (recording for entry in entries for recording in read_entry(entry))
         for recording in itertools.islice(recordings, 0, None, step):
             try:
-                self.clips.append(torch.from_numpy(_clip(recording, config))[None])
+                self.clips.append(torch.from_numpy(_audio(recording, config))[None])
             except (RecodecError, OSError) as error:
                 self.left_out[recording.path] = reason(error)
         if not self.clips:
@@ -95,7 +96,19 @@ class DevSet:
         return result
 
 
-def _clip(recording: Recording, config: EncodecConfig) -> Samples:
+def _audio(recording: Recording, config: EncodecConfig) -> Samples:
+    """(C, T) of a recording, long enough for all figures.
+
+    Raises:
+        AudioError: if it is not, or cannot be read.
+    """
+    audio = _beginning(recording, config)
+    if audio.shape[1] <= MEL_WINDOW // 2:
+        raise AudioError(f"{recording.path} is shorter than half a window of the mel loss, {MEL_WINDOW // 2} samples")
+    return audio
+
+
+def _beginning(recording: Recording, config: EncodecConfig) -> Samples:
     """(C, T) of a recording's beginning."""
     rate_hz, channels = config.sampling_rate, config.audio_channels
     if recording.error is not None or recording.sound is None or isinstance(recording.sound, TableRow):

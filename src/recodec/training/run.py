@@ -95,7 +95,9 @@ def ending(trainer: Trainer, model: Path) -> str:
     done, updates = trainer.done, trainer.config.updates
     where = shlex.quote(str(model))
     more = "" if done >= updates else " (the same command goes on)"
-    return f"{done} of {updates} updates{more}. The model is in {where}: recodec compress IN.wav OUT.ecdc --model {where}"
+    return (
+        f"{done} of {updates} updates{more}. The model is in {where}: recodec compress IN.wav OUT.ecdc --model {where}"
+    )
 
 
 def note_left_out(left_out: Mapping[str, str], path: Path, before: Mapping[str, str] | None = None) -> None:

@@ -34,6 +34,8 @@ def apply_settings(
     parts: dict[str, dict[str, Any]] = {name: {} for name in (*owners, *mappings)}
     for key, text in settings.items():
         owner, dot, name = key.partition(".")
+        if not dot and key in owners:
+            raise ConfigError(f"{key} has settings of its own: write {key}.{_names(getattr(config, key))[0]}=VALUE")
         if not dot:
             own[key] = _value(config, key, key, text)
         elif owner in owners:
@@ -69,8 +71,7 @@ def _entry(config: Any, key: str, owner: str, text: str) -> Any:
 
 def _unknown(key: str, config: Any, owners: Sequence[str], mappings: Sequence[str]) -> ConfigError:
     known = [f"{owner}.{name}" for owner in owners for name in _names(getattr(config, owner))]
-    owner, _, name = key.partition(".")
-    known += [f"{mapping}.{name}" for mapping in mappings]
+    known += [f"{mapping}.{key.partition('.')[2]}" for mapping in mappings]
     return ConfigError(f"there is no setting {key!r}{did_you_mean(key, known)}")
 
 
@@ -124,5 +125,9 @@ def _word(kind: Any) -> str:
     """What a kind of value is called in a message."""
     origin, inner = get_origin(kind) or kind, get_args(kind)
     if origin is tuple:
-        return "a list such as [1, 2]" if inner[-1:] == (...,) else f"{len(inner)} values such as [{'1, ' * (len(inner) - 1)}1]"
+        return (
+            "a list such as [1, 2]"
+            if inner[-1:] == (...,)
+            else f"{len(inner)} values such as [{'1, ' * (len(inner) - 1)}1]"
+        )
     return _WORDS.get(origin, 'a value for each name, such as {"speech": ...}')

@@ -54,7 +54,9 @@ class StoredExamples(Dataset[Example]):
             if not tape.is_enough:
                 self.left_out[f"the group {name}"] = f"it has {tape.num_frames} frames of codes, less than a crop"
         long = {name: tape for name, tape in tapes.items() if tape.is_enough}
-        self._tapes = {name: tape for name, tape in long.items() if name != EVERYTHING and config.share_of(name) > 0} or long
+        self._tapes = {
+            name: tape for name, tape in long.items() if name != EVERYTHING and config.share_of(name) > 0
+        } or long
         if not self._tapes:
             reason = "; ".join(f"{name}: {why}" for name, why in list(self.left_out.items())[-2:])
             raise ConfigError(
