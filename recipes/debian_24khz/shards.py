@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recodec.atomic import atomic_write, write_text
+from recodec.tables import safe_cell
 
 RATE_HZ = 24_000
 GROUPS: tuple[str, ...] = ("speech", "music", "sfx")
@@ -72,7 +73,7 @@ class ShardWriter:
         if self._filled[group] + clip.size > self._shard_samples:
             self._flush(group)
         fields = (self._name(group), self._filled[group], clip.size, group, package, source)
-        self._lines.append("\t".join(map(str, fields)))
+        self._lines.append("\t".join(str(safe_cell(field)) for field in fields))
         self._pending[group].append(clip)
         self._filled[group] += clip.size
         self.samples[group] += clip.size

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -32,3 +34,15 @@ def shown(text: str) -> str:
     Names in files come from anywhere. A terminal obeys what is in them, and a line feed makes a line of its own.
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown word: which known one is like it, or all of them if they are few."""
+    known = list(known)
+    like = difflib.get_close_matches(word, known, n=1)
+    if like:
+        return f"; did you mean {like[0]}?"
+    return f"; there are {', '.join(known)}" if 0 < len(known) <= _FEW else ""
+
+
+_FEW = 12

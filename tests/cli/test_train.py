@@ -10,6 +10,8 @@ from recodec.model.encodec import EncodecModel
 from recodec.spectral import SpectralConfig
 from support import spectral as shapes
 
+SPEECH = Path(__file__).parents[2] / "examples" / "speech.wav"
+
 
 @pytest.fixture
 def recipe(tmp_path: Path) -> Path:
@@ -32,6 +34,11 @@ def test_train_and_finetune(recodec, recipe: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     outcome = recodec("train", recipe, "-o", first, "codebooks.kmeans_iterations=2", "--device", "cpu")
     assert (outcome.code, outcome.err) == (0, "")
+    model = first / "model"
+    assert outcome.out.splitlines() == [
+        f"3 of 3 updates. The model is in {model}: recodec compress IN.wav OUT.ecdc --model {model}"
+    ]
+    assert recodec("compress", SPEECH, tmp_path / "x.ecdc", "--model", model).code == 0
     again = recodec("train", recipe, "-o", first, "--no-resume")
     assert again.code == 2
     assert "holds a run already" in again.err
@@ -104,3 +111,38 @@ def test_a_checkpoint_that_is_none(recodec, recipe: Path, tmp_path: Path) -> Non
     outcome = recodec("finetune", recipe, "-o", tmp_path / "run", "--from", tmp_path)
     assert outcome.code == 1
     assert "config.json" in outcome.err
+
+
+def test_what_is_misspelt_or_missing_is_said(recodec, recipe: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for words, message in (
+        ((recipe, "dta=x"), "there is no setting 'dta'; did you mean data?"),
+        ((recipe, "model.num_filter=3"), "did you mean model.num_filters?"),
+        ((f"{recipe}:recpie",), "did you mean recipe?"),
+        ((recipe, "data.speech=nowhere"), "no file or folder nowhere, in the setting data"),
+        ((recipe, "dev=nowhere"), "no file or folder nowhere, in the setting dev"),
+    ):
+        outcome = recodec("train", *words, "-o", out)
+        assert (outcome.code, message in outcome.err) == (2, True), outcome.err
+    assert "did you mean train?" in recodec("trian").err
+
+
+def test_without_tensorboard_a_line_says_how_to_get_it(
+    recodec, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from recodec.training import board
+
+    monkeypatch.setattr(board, "find_spec", lambda name: None)
+    words = (
+        "train",
+        recipe,
+        "-o",
+        tmp_path / "out",
+        f"dev={SPEECH.parent}",
+        "updates=1",
+        "codebooks.kmeans_iterations=2",
+    )
+    outcome = recodec(*words, "--device", "cpu")
+    assert outcome.code == 0, outcome.err
+    assert "pip install 'recodec[train]'" in outcome.out
+    assert not (tmp_path / "out" / "board").exists()

@@ -125,6 +125,39 @@ def test_a_rater_takes_the_test_from_end_to_end(folder: Path, tmp_path: Path) ->
     assert {r.rater for r in ratings.kept} == {"Ada L."}
 
 
+@pytest.mark.browser
+def test_a_test_survives_a_reload_and_gives_its_code(folder: Path, tmp_path: Path) -> None:
+    clips = [Clip(str(folder.parent / name), "other") for name in ("voice.wav", "noise.wav")]
+    make_test(tmp_path / "test", clips, parse_codecs(["opus@12"]), completion="C0DE & more")
+    with open_page(tmp_path / "test" / "index.html") as page:
+        assert page.is_hidden("#again")
+        page.fill("#rater", "Ada")
+        page.click("#who button")
+        for number in range(2):
+            for index in range(3):
+                page.keyboard.press(str(index + 1))
+                page.wait_for_function(f"trial.stimuli[{index}].heard")
+                page.locator("#stimuli input").nth(index).fill(str(10 * index + number))
+                before = page.evaluate("JSON.stringify([trial.about.trial, trial.stimuli, session.ratings])")
+                if index < 2:
+                    page.reload()
+                    assert page.text_content("#again-rater") == "Ada"
+                    page.click("#go-on")
+                    assert page.evaluate("JSON.stringify([trial.about.trial, trial.stimuli, session.ratings])") == before
+            page.keyboard.press("Enter")
+        page.reload()
+        page.click("#go-on")
+        assert page.is_hidden("#code")
+        with page.expect_download() as download:
+            page.click("#save")
+        assert page.text_content("#code") == "C0DE & more"
+        download.value.save_as(tmp_path / "ada.json")
+        page.reload()
+        assert page.is_hidden("#again")
+    ratings = json.loads((tmp_path / "ada.json").read_text())["ratings"]
+    assert sorted(rating["score"] for rating in ratings) == [0, 1, 10, 11, 20, 21]
+
+
 def test_orders_differ_from_rater_to_rater(folder: Path) -> None:
     script = (folder / "index.html").read_text()
     assert "session = { rater" in script

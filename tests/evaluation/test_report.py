@@ -12,6 +12,7 @@ import soundfile
 from recodec.atomic import write_text
 from recodec.evaluation.clips import Clip
 from recodec.evaluation.codecs import parse_codecs
+from recodec.evaluation.metrics import ALL_METRICS
 from recodec.evaluation.report import report_page
 from recodec.evaluation.report.curves import curve_svg
 from recodec.evaluation.report.pictures import spectrogram_db, waveform_path
@@ -134,3 +135,25 @@ def test_seeking_by_click_and_playing_to_the_end(page_path: Path) -> None:
         card.locator(".play").click()
         page.wait_for_function("!document.querySelector('.clip').player.playing", timeout=5000)
         assert card.locator(".play").text_content() == "Play"
+
+
+@pytest.mark.browser
+def test_the_whole_table_and_the_curves_are_seen_at_1400_pixels(tmp_path: Path) -> None:
+    found = []
+    for kind in ("speech", "music", "other"):
+        for kbps in (6.0, 12.0, None):
+            name = f"reference codec of a long name {kbps}"
+            values = {key: -12.34 for key, metric in ALL_METRICS.items() if kind in metric.kinds}
+            family = "codec" if kbps else "anchor"
+            found += [Outcome(f"{kind}{n}{name}", f"{n}", f"{kind}{n}", kind, name, family, name, kbps,
+                              values={**values, "encode_speed": 1234.5 + n, "kbps": kbps or 0.0}) for n in range(2)]  # fmt: skip
+    write_text(tmp_path / "report.html", report_page(found))
+    with open_page(tmp_path / "report.html", width=1400) as page:
+        wide = "(box) => box.scrollWidth > box.clientWidth"
+        assert not page.locator(".scroll").first.evaluate(wide)
+        tops = page.locator(".measure").first.locator("figure").evaluate_all(
+            "(all) => all.map((figure) => figure.getBoundingClientRect().top)"
+        )
+        assert (len(tops), len(set(tops))) == (3, 1)
+        text = page.text_content("#versions")
+        assert all(name in text for name in ("recodec ", "Python ", "onnxruntime ", "visqol-python "))

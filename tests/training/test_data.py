@@ -14,6 +14,7 @@ from recodec.errors import AudioError, ConfigError
 from recodec.training.augment import reverberate
 from recodec.training.config import TrainConfig
 from recodec.training.data import Examples, batches
+from recodec.training.dev import DevSet
 
 RATE = 24_000
 HZ = {"speech": 200, "music": 440, "sfx": 3000}
@@ -174,3 +175,41 @@ def test_what_is_no_corpus(tmp_path):
     folder = write_folder(tmp_path / "files")
     with pytest.raises(AudioError, match="as long as a crop"):
         examples_of({"music": str(folder)}, crop_s=5.0)
+
+
+def wavs(folder: Path, *seconds: float) -> Path:
+    folder.mkdir(parents=True)
+    for number, length in enumerate(seconds):
+        time = np.arange(round(length * 24_000)) / 24_000
+        soundfile.write(folder / f"{number}.wav", 0.3 * np.sin(2 * np.pi * 440 * time), 24_000)
+    return folder
+
+
+def test_what_a_folder_has_beside_its_groups_is_said_and_not_trained_on(tmp_path):
+    for name in ("speech", "dev", "empty"):
+        wavs(tmp_path / name, *([] if name == "empty" else [2.0]))
+    wavs(tmp_path / "music", 2.0, 0.01)
+    soundfile.write(tmp_path / "loose.wav", np.zeros(100), 24_000)
+    examples = examples_of(str(tmp_path))
+    assert examples.seconds == pytest.approx(4.0)
+    assert {Path(name).name: reason for name, reason in examples.left_out.items()} == {
+        "1.wav": "it has 0.010 s, and a crop 0.1 s",
+        "dev": "a folder beside the groups speech, music; group_weights.dev=0.2 makes it one",
+        "loose.wav": "a file beside the folders of the groups speech, music",
+    }
+
+
+def test_a_group_of_any_name_is_drawn_from(tmp_path):
+    examples = examples_of({"birds": str(wavs(tmp_path / "a", 2.0)), "speech": str(wavs(tmp_path / "b", 3.0))})
+    assert (examples.seconds, examples.left_out) == (5.0, {})
+
+
+def test_the_dev_set_takes_what_training_takes_and_leaves_out_what_cannot_serve(tmp_path):
+    folder = wavs(tmp_path / "dev", 1.0, 0.01)
+    soundfile.write(folder / "stereo.flac", np.full((48_000, 2), 0.1), 48_000)
+    (folder / "bad.mp3").write_bytes(b"nothing")
+    dev = DevSet(folder, presets.tiny())
+    assert [tuple(clip.shape) for clip in dev.clips] == [(1, 1, 24_000), (1, 1, 24_000)]
+    assert sorted(Path(name).name for name in dev.left_out) == ["1.wav", "bad.mp3"]
+    with pytest.raises(ConfigError, match="in the setting dev"):
+        DevSet(tmp_path / "nowhere", presets.tiny())

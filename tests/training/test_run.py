@@ -254,7 +254,7 @@ def test_settings_reach_into_the_parts() -> None:
     [
         ("learning_rat", "1", "no setting 'learning_rat'"),
         ("model.layers", "1", "no setting 'model.layers'"),
-        ("batch_size", "many", "batch_size must be of the kind"),
+        ("batch_size", "many", "batch_size must be a whole number"),
         ("batch_size", "0", "at least 1"),
         ("model.num_filters", "-1", "num_filters"),
         ("adversarial.windows", "(512,128)", "windows must be a list"),

@@ -44,7 +44,9 @@ class _Verbs(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
-            return None
+            from ..text import did_you_mean
+
+            raise click.UsageError(f"there is no verb {cmd_name!r}{did_you_mean(cmd_name, VERBS)}", ctx)
         module, function, _ = VERBS[cmd_name]
         return getattr(import_module(f".{module}", __name__), function)
 
@@ -57,16 +59,11 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     """Versions of this package and of what it runs on: what a report of a fault needs."""
     if not wanted or ctx.resilient_parsing:
         return
-    import platform
-    from importlib.metadata import PackageNotFoundError, version
+    from ..versions import ENGINES, versions_of
 
     click.echo(f"recodec {__version__}")
-    click.echo(f"Python {platform.python_version()}, {platform.system()} {platform.machine()}")
-    for package in ("onnxruntime", "numpy", "soundfile", "soxr", "torch", "av", "transformers"):
-        try:
-            click.echo(f"{package} {version(package)}")
-        except PackageNotFoundError:
-            continue
+    for name, number in versions_of(ENGINES).items():
+        click.echo(f"{name} {number}")
     click.echo(f"language model: {_kernel()}")
     ctx.exit()
 

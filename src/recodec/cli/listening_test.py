@@ -24,10 +24,12 @@ def listening_test() -> None:
 @click.option("-o", "--out", default="listening-test", show_default=True, type=click.Path(file_okay=False),
               help="Folder for index.html and key.json.")  # fmt: skip
 @click.option("--title", default="Listening test", show_default=True, help="Of the page.")
+@click.option("--completion-code", metavar="TEXT", help="The page shows it to who has saved the answers.")
 @click.option("--seed", type=int, help="Makes the same tokens again; random by default.")
 @options("force", force="Replace a test in that folder; its answers become useless.")
 def make(paths: tuple[str, ...], manifests: tuple[str, ...], codecs: tuple[str, ...], bandwidths: tuple[float, ...],
-         kind: str, out: str, title: str, seed: int | None, force: bool) -> None:  # fmt: skip
+         kind: str, out: str, title: str, completion_code: str | None, seed: int | None,
+         force: bool) -> None:  # fmt: skip
     """Write a page that plays FILEs through codecs, blind. Each file is one trial.
 
     The hidden reference and a low-pass anchor are added. Give raters index.html alone, and keep
@@ -41,7 +43,7 @@ def make(paths: tuple[str, ...], manifests: tuple[str, ...], codecs: tuple[str, 
     try:
         clips = gather_clips(paths, manifests=manifests, kind=kind)
         specs = parse_codecs(codecs or ("recodec@6", "opus@6,12"), bandwidths)
-        page = make_test(out, clips, specs, title=title, seed=seed, overwrite=force)
+        page = make_test(out, clips, specs, title=title, completion=completion_code, seed=seed, overwrite=force)
     except FileExistsError as error:
         raise click.UsageError(f"{error}; use --force to replace it") from error
     except RecodecError as error:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from .options import options, read_settings
+from .options import options, read_settings, say
 
 if TYPE_CHECKING:
     from ..training.config import TrainConfig
@@ -41,9 +41,10 @@ def _run_options(function: F) -> F:
 def train(recipe: str, settings: tuple[str, ...], **options: Any) -> None:
     """Train a model by RECIPE, a file FILE.py or FILE.py:FUNCTION that returns a TrainConfig.
 
-    Settings change it: `updates=2000 model.num_filters=32 data=shards adversarial.per_bandwidth=true`. A run
-    that was interrupted goes on where its last checkpoint stands; the finished model is in OUT/model. Several
-    GPUs: `torchrun --nproc-per-node 4 -m recodec train ...`; the batch size is that of each.
+    Settings change it: `data=FOLDER dev=FOLDER updates=2000 model.num_filters=32 data.speech=FOLDER`. FOLDER is
+    anything with recordings, with or without the folders speech, music and sfx in it. A run that was interrupted goes
+    on where its last checkpoint stands; the finished model is in OUT/model. Several GPUs: `torchrun --nproc-per-node 4
+    -m recodec train ...`; the batch size is that of each.
     """
     _run(_config(recipe, settings), None, options)
 
@@ -111,6 +112,7 @@ def _run(config: TrainConfig, discriminator: str | None, options: dict[str, Any]
             progress=not options["quiet"] and sys.stderr.isatty(),
             stop_after_s=None if minutes is None else 60 * minutes,
             discriminator=discriminator,
+            say=None if options["quiet"] else say,
         )
     except FileExistsError as error:
         raise click.UsageError(str(error)) from error

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from .options import need, options, read_settings
+from .options import need, options, read_settings, say
 
 if TYPE_CHECKING:
     from ..codec import ModelChoice
@@ -75,8 +76,19 @@ def train_lm(
             places["dev"] = _codes(dev, Path(out, "codes", "dev"), choice, count, progress)
         run(dataclasses.replace(config, **places), out, device=device, resume=resume, progress=progress,
             stop_after_s=None if stop_after is None else 60 * stop_after)  # fmt: skip
+        if not quiet:
+            say(_ending(Path(out), model))
     except (ConfigError, FileExistsError) as error:
         raise click.UsageError(str(error)) from error
+
+
+def _ending(out: Path, model: str | None) -> str:
+    """The last line: where the language model is, and a command that uses it."""
+    from ..training.lm import EXPORT_NAME
+
+    files = f"{shlex.quote(str(out / EXPORT_NAME))}/*"
+    place = shlex.quote(model) if model is not None and os.path.isdir(model) else "MODEL_FOLDER"
+    return f"The language model is in {out / EXPORT_NAME}: cp {files} {place} puts it beside its codec model, whose files it makes smaller"
 
 
 def _codes(place: str, folder: Path, choice: ModelChoice, num_quantizers: int, progress: bool) -> str:

@@ -8,7 +8,8 @@
 """
 
 from ..audio.suffixes import AUDIO_SUFFIXES
-from .entries import Entry, Part, Recording, Sound, open_bytes
+from .entries import Entry, Part, Recording, Sound, TableRow, open_bytes
+from .files import is_audio, walk
 from .listing import Listing, list_input
 from .names import Names, clean_id, fits_as_file, printable
 from .reading import open_recording, read_entry, reason
@@ -24,8 +25,10 @@ __all__ = [
     "Recording",
     "Sound",
     "Stretches",
+    "TableRow",
     "clean_id",
     "fits_as_file",
+    "is_audio",
     "list_input",
     "open_bytes",
     "open_recording",
@@ -36,4 +39,5 @@ __all__ = [
     "reason",
     "stretches_of",
     "to_audio",
+    "walk",
 ]

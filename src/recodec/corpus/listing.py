@@ -15,7 +15,7 @@ from .entries import Entry
 from .files import file_entries, is_audio, manifest_entries, walk
 from .manifests import MANIFEST_SUFFIXES
 from .names import Names, clean_id
-from .sample_shards import is_sample_shards, sample_entries
+from .sample_shards import bare_shard_entries, is_sample_shards, sample_entries
 from .tars import tar_entries
 
 _TAR_ENDS = (".tar", ".tar.gz", ".tgz")
@@ -97,6 +97,8 @@ def _list_folder(folder: Path, column: str | None) -> Listing:
         chosen = [file for file in files if fits(file)]
         if chosen:
             return _list_files(chosen, folder, column)
+    if shards := [file for file in files if file.suffix == ".npy"]:
+        return Listing(bare_shard_entries(shards, folder))
     raise ConfigError(f"the folder {folder} has no audio files, tars or Parquet files")
 
 

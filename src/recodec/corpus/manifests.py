@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ConfigError
+from ..tables import read_cell
 
 MANIFEST_SUFFIXES = frozenset({".txt", ".lst", ".csv", ".tsv", ".jsonl", ".ndjson"})
 FILE_COLUMNS = ("file", "path", "filename", "audio", "file_name", "audio_filepath", "audio_path", "wav")
@@ -60,9 +61,13 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def locate(manifest: Path, name: str) -> Path:
-    """Where a file that a manifest names lies: in the folder beside it that is called like it, or in its own folder."""
-    beside = manifest.with_suffix("") / name
-    return beside if beside.exists() else manifest.parent / name
+    """Where a file that a manifest names lies: in the folder beside it that is called like it, or in its own folder.
+
+    The name may be a cell of one of our own tables.
+    """
+    folders = (manifest.with_suffix(""), manifest.parent)
+    places = [folder / text for text in (name, read_cell(name)) for folder in folders]
+    return next((place for place in places if place.exists()), manifest.parent / name)
 
 
 def _read_table(path: Path) -> list[dict[str, str]]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import AudioError, ConfigError
+from ..tables import read_cell
 from .entries import Entry, Recording
 from .names import Names, clean_id, printable
 
@@ -40,13 +41,27 @@ def sample_entries(folder: Path) -> tuple[list[Entry], list[str]]:
         if missing := [name for name in _PLACE[:3] if name not in columns]:
             raise ConfigError(f"{path} has no column {', '.join(missing)}")
         others = [name for name in columns if name not in _PLACE]
-        entries = [_entry(folder, row, others, names) for row in reader]
+        rows = ({name: read_cell(text) for name, text in row.items() if name and text} for row in reader)
+        entries = [_entry(folder, row, others, names) for row in rows]
     return entries, others
+
+
+def bare_shard_entries(files: Sequence[Path], root: Path) -> list[Entry]:
+    """Entries of shards without an index, which is all that training needs: each shard is one recording."""
+    names = Names()
+    entries = []
+    for file in files:
+        id = names.unique(clean_id(str(file.relative_to(root).with_suffix(""))))
+        try:
+            entries.append(Entry("samples", str(file), id, detail=f"0:{open_samples(file).size}:{DEFAULT_RATE_HZ}"))
+        except AudioError as error:
+            entries.append(Entry("broken", str(file), id, detail=str(error)))
+    return entries
 
 
 def _entry(folder: Path, row: dict[str, str], others: list[str], names: Names) -> Entry:
     parts = [row.get(name) for name in ("group", "package", "source")]
-    shard = clean_id(row["shard"] or "")
+    shard = clean_id(row.get("shard") or "")
     id = names.unique(clean_id("/".join(part for part in parts if part) or shard))
     place = ":".join(row.get(name) or "" for name in ("start", "samples", "rate"))
     return Entry("samples", str(folder / shard), id, meta={name: row.get(name) or "" for name in others}, detail=place)

@@ -51,7 +51,9 @@ class Stretches:
                 return check_samples(np.atleast_2d(sound[0])[:, start : start + count], name=self.name, offset=start)
             with _opened(sound) as file:
                 return read_stretch(file, self.name, start, count)
-        except OSError as error:
+        except RecodecError:
+            raise
+        except Exception as error:  # whatever a library makes of one recording, a run goes on with the others
             raise AudioError(f"{self.name} cannot be read: {reason(error)}") from error
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any
 
 from ..atomic import atomic_write, write_text
 from ..errors import ConfigError
+from ..tables import table_text
 from .codebooks import LevelUse
 from .metrics import ALL_METRICS
 from .trials import Outcome
@@ -68,18 +67,7 @@ def write_codebooks(path: str | Path, levels: Iterable[LevelUse]) -> None:
 
 
 def _csv(columns: tuple[str, ...], rows: list[dict[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({name: _cell(row[name]) for name in columns})
-    return text.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.6g}"
-    return value
+    return table_text([columns, *([row[name] for name in columns] for row in rows)])
 
 
 def _write_parquet(path: str | Path, rows: list[dict[str, Any]]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import sys
@@ -17,6 +15,7 @@ from ..atomic import write_text
 from ..codec import Codec
 from ..corpus import list_input
 from ..errors import ConfigError
+from ..tables import table_text
 from .engines import make_engine
 from .job import Job, ModelChoice, OutputChoice, own_folder, records_folder
 from .plan import Plan, check_settings, make_plan, read_plan
@@ -164,10 +163,8 @@ def _report(plan: Plan, speed: float) -> Report:
         "shards": len(records), "settings": plan.settings,
     }  # fmt: skip
     write_text(own_folder(plan.folder) / "report.json", json.dumps(content, indent=1) + "\n")
-    table = io.StringIO()
-    writer = csv.writer(table, delimiter="\t", lineterminator="\n")
-    writer.writerows([("id", "path", "reason"), *broken])
-    write_text(own_folder(plan.folder) / "broken.tsv", table.getvalue())
+    table = table_text([("id", "path", "reason"), *broken], delimiter="\t")
+    write_text(own_folder(plan.folder) / "broken.tsv", table)
     mismatch = plan.settings.get("mismatch")
     return Report(clips, seconds, len(records), broken, size, mismatch and Mismatch(**mismatch), speed)
 

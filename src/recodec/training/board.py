@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 
@@ -15,6 +16,20 @@ from .dev import Decoders
 EXAMPLES = 2
 _WINDOW = 1024
 _FLOOR_DB = -80.0
+
+
+def wants_board(board: bool | None, has_dev: bool) -> tuple[bool, str | None]:
+    """Whether a run writes for TensorBoard, and a line for people where it would and cannot.
+
+    Args:
+        board: the setting; `None` for yes where there are dev clips and the package is installed.
+        has_dev: whether there are dev clips.
+    """
+    if board is not None or not has_dev:
+        return bool(board), None
+    if find_spec("tensorboard") is not None:
+        return True, None
+    return False, "no spectrograms and sound of the dev clips: pip install 'recodec[train]' brings TensorBoard"
 
 
 class Board:

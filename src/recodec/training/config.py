@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from ..spectral import SpectralConfig
 from .adversarial import AdversarialTraining
 from .codebooks import CodebookLearning
 from .precision import PRECISIONS
+from .settings import apply_settings
 from .spectral import ALONE, BOTH, DECODERS, SpectralTraining
 
 
@@ -31,10 +31,10 @@ class TrainConfig:
         codes: folder of the codes that `recodec tokenize` made of `data` (of each group's, if `data` names groups), so
             that a frozen encoder need not run; `None` to encode. See `stored.py`.
         context_frames: of stored codes, how many the decoder hears before a crop. No loss is computed on them.
-        dev: folder of clips for the figures in the log; `None` for none.
+        dev: corpus of clips for the figures in the log (see `dev.DevSet`); `None` for none.
         start: weights to begin with: a folder, a hub id, or a file of weights in any layout that
             `EncodecModel.from_pretrained` reads; `None` for a fresh start.
-        group_weights: share of crops from each group.
+        group_weights: share of crops from each group; a group of `data` that is not in it gets their mean.
         mixing: chances of an example to be one crop of music, one of another group, two of any, three without
             music (paper section 4.1: 0.32, 0.32, 0.24, 0.12); `None` for one crop of a group by `group_weights`.
         normalize_crops: scale each crop to full scale before its gain.
@@ -70,7 +70,8 @@ class TrainConfig:
         train_encoder: false to let encoder and codebooks, and with them all codes, stay as they are: the decoder
             learns alone, and a language model of the codes stays right.
         seed: of everything random.
-        board: write figures, pictures and sound for TensorBoard.
+        board: write figures, spectrograms and sound for TensorBoard; `None` to do so where `dev` is given and the
+            package `tensorboard` is installed.
         save_every_s, log_every, dev_every: seconds between checkpoints, updates between log lines
             and between dev figures.
     """
@@ -115,7 +116,7 @@ class TrainConfig:
     spectral: SpectralTraining = field(default_factory=SpectralTraining)
     train_encoder: bool = True
     seed: int = 0
-    board: bool = False
+    board: bool | None = None
     save_every_s: float = 300.0
     log_every: int = 20
     dev_every: int = 1000
@@ -198,6 +199,11 @@ class TrainConfig:
         """Whether a spectral decoder learns."""
         return self.decoder in (ALONE, BOTH)
 
+    def share_of(self, group: str) -> float:
+        """The share of crops from a group."""
+        weights = self.group_weights
+        return weights[group] if group in weights else sum(weights.values()) / max(1, len(weights)) or 1.0
+
     @property
     def crop_samples(self) -> int:
         """Samples of a crop."""
@@ -218,13 +224,17 @@ class TrainConfig:
         return height * min(rise, fall) * middle
 
     def with_settings(self, settings: Mapping[str, str]) -> TrainConfig:
-        """A copy with `key=value` settings applied; `model.key` reaches into the network's config.
+        """A copy with `key=value` settings applied; `model.key` reaches into the network's config, `data.speech` is
+        the place of a group.
 
         Raises:
             ConfigError: for a key that does not exist, or a value of the wrong kind.
         """
         return apply_settings(
-            self, settings, owners=("model", "codebooks", "adversarial", "spectral_model", "spectral")
+            self,
+            settings,
+            owners=("model", "codebooks", "adversarial", "spectral_model", "spectral"),
+            mappings=("data", "codes", "group_weights"),
         )
 
 
@@ -248,40 +258,3 @@ _CHOICES = {
     "decoder": DECODERS,
     "commitment_levels": ("all", "first"),
 }
-
-Config = TypeVar("Config")
-
-
-def apply_settings(config: Config, settings: Mapping[str, str], *, owners: Sequence[str]) -> Config:
-    """A copy of a dataclass with `key=value` settings applied; `owner.key` reaches into a field that is one.
-
-    Raises:
-        ConfigError: for a key that does not exist, or a value of the wrong kind.
-    """
-    # All at once: settings that go together need not come in an order.
-    changed: dict[str, dict[str, Any]] = {}
-    for key, text in settings.items():
-        owner, _, name = key.rpartition(".")
-        target: Any = getattr(config, owner) if owner in owners else config
-        known = {f.name for f in dataclasses.fields(target)}
-        if owner not in ("", *owners) or name not in known:
-            raise ConfigError(f"there is no setting {key!r}; see {type(config).__name__} for those that exist")
-        changed.setdefault(owner, {})[name] = _parse(key, text, getattr(target, name))
-    own = changed.pop("", {})
-    parts = {owner: dataclasses.replace(getattr(config, owner), **values) for owner, values in changed.items()}
-    return dataclasses.replace(config, **parts, **own)  # type: ignore[type-var]
-
-
-def _parse(key: str, text: str, old: object) -> Any:
-    """Read a setting's text as JSON where it is some, else as a string."""
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError:
-        value = text
-    if isinstance(value, list):
-        value = tuple(value)
-    if isinstance(old, float) and isinstance(value, int):
-        value = float(value)
-    if old is not None and value is not None and type(value) is not type(old):
-        raise ConfigError(f"{key} must be of the kind of {old!r}, got {text!r}")
-    return value

@@ -67,7 +67,7 @@ class Examples(Dataset[Example]):
         )  # fmt: skip
         self._groups, self.left_out = found.groups, found.left_out
         self.seconds = sum(group.seconds for group in self._groups.values())
-        self._weights = {name: config.group_weights.get(name, 1.0) for name in self._groups}
+        self._weights = {name: config.share_of(name) for name in self._groups}
         self._check_audible()
 
     def _check_audible(self) -> None:

@@ -2,44 +2,69 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from collections.abc import Callable
 from pathlib import Path
 
-import soundfile
+import numpy as np
 import torch
 
+from ..audio import Mixer, resample
+from ..audio.samples import Samples
 from ..config import EncodecConfig
-from ..errors import AudioError
+from ..corpus import Recording, TableRow, list_input, open_recording, read_entry, reason
+from ..errors import AudioError, ConfigError, RecodecError
 from ..model.encodec import EncodecModel
 from ..model.outputs import EncodecEncoderOutput
 from ..nn.spectral import SpectralDecoder
+from .config import MEL_WINDOW
 from .losses import MultiScaleMelLoss
 
 Decoder = Callable[[EncodecEncoderOutput, int], torch.Tensor]
 """What a model encoded, one clip, to its (1, C, T) samples, of which so many are wanted."""
 Decoders = dict[str, Decoder]
 
+MAX_CLIP_S = 60
 _LEVEL_BAND_HZ = (1000, 2000)
 
 
 class DevSet:
-    """Up to `limit` clips of a folder, spread evenly over its sorted names.
+    """Up to `limit` recordings of a corpus, spread evenly over its list, at the model's rate and channels.
+
+    Args:
+        place: any corpus that training takes.
+        config: of the model.
+        limit: recordings that are listened to; of each one the first `MAX_CLIP_S` seconds.
+
+    Attributes:
+        clips: (1, C, T) of each.
+        left_out: reasons by the names of recordings that cannot serve.
 
     Raises:
-        AudioError: if there are none, or one has another sampling rate than the model.
+        AudioError: if there are none that can be read.
+        ConfigError: if there is no such place, or nothing of the kind in it.
     """
 
-    def __init__(self, folder: str | Path, config: EncodecConfig, *, limit: int = 16) -> None:
-        paths = sorted(p for p in Path(folder).iterdir() if p.suffix in (".flac", ".wav"))
-        if not paths:
-            raise AudioError(f"{folder} holds no .flac or .wav clips")
+    def __init__(self, place: str | Path, config: EncodecConfig, *, limit: int = 16) -> None:
         self.clips: list[torch.Tensor] = []
-        for path in paths[:: -(-len(paths) // limit)]:
-            audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
-            if rate != config.sampling_rate:
-                raise AudioError(f"{path} has {rate} Hz, the model {config.sampling_rate}")
-            self.clips.append(torch.from_numpy(audio.T.mean(0)).expand(1, config.audio_channels, -1))
+        self.left_out: dict[str, str] = {}
+        try:
+            entries = list_input(str(place)).entries
+        except OSError as error:
+            raise ConfigError(f"{place} cannot be read: {error.strerror}, in the setting dev") from error
+        except RecodecError as error:
+            raise ConfigError(f"{error}, in the setting dev") from error
+        step = -(-sum(entry.count for entry in entries) // limit)
+        recordings = (recording for entry in entries for recording in read_entry(entry))
+        for recording in itertools.islice(recordings, 0, None, step):
+            try:
+                self.clips.append(torch.from_numpy(_audio(recording, config))[None])
+            except (RecodecError, OSError) as error:
+                self.left_out[recording.path] = reason(error)
+        if not self.clips:
+            why = "; ".join(f"{name}: {why}" for name, why in list(self.left_out.items())[:3])
+            raise AudioError(f"{place} has no recording to take figures from ({why})")
         self.mel = MultiScaleMelLoss(config.sampling_rate)
 
     @torch.no_grad()
@@ -69,6 +94,31 @@ class DevSet:
                     result[f"dev_{prefix}level_{bandwidth:g}"] = statistics.median(levels)
         model.train()
         return result
+
+
+def _audio(recording: Recording, config: EncodecConfig) -> Samples:
+    """(C, T) of a recording, long enough for all figures.
+
+    Raises:
+        AudioError: if it is not, or cannot be read.
+    """
+    audio = _beginning(recording, config)
+    if audio.shape[1] <= MEL_WINDOW // 2:
+        raise AudioError(f"{recording.path} is shorter than half a window of the mel loss, {MEL_WINDOW // 2} samples")
+    return audio
+
+
+def _beginning(recording: Recording, config: EncodecConfig) -> Samples:
+    """(C, T) of a recording's beginning."""
+    rate_hz, channels = config.sampling_rate, config.audio_channels
+    if recording.error is not None or recording.sound is None or isinstance(recording.sound, TableRow):
+        raise AudioError(recording.error or "it has no audio")
+    if isinstance(recording.sound, tuple):
+        samples, own_hz = recording.sound
+        audio = np.atleast_2d(samples)[:, : MAX_CLIP_S * own_hz]
+        return resample(Mixer(len(audio), channels, name=recording.path)(audio), own_hz, rate_hz)
+    with open_recording(recording.sound, recording.path, rate_hz=rate_hz, channels=channels) as reader:
+        return next(reader.blocks(MAX_CLIP_S * rate_hz))
 
 
 def own_decoder(model: EncodecModel) -> Decoder:

@@ -23,9 +23,9 @@ from ..lm.quantize import quantize
 from ..lm.weights import check_weights
 from ..nn.pickled import load_pickled
 from .codes import CodeCrops, CodecShape, read_clips
-from .config import apply_settings
 from .loop import Run, begin
 from .muon import Muon
+from .settings import apply_settings
 from .state import STATE_NAME, read_state, write_state
 
 EXPORT_NAME = "lm"
@@ -98,7 +98,7 @@ class LMTrainConfig:
         Raises:
             ConfigError: for a key that does not exist, or a value of the wrong kind.
         """
-        return apply_settings(self, settings, owners=("model",))
+        return apply_settings(self, settings, owners=("model",), mappings=("group_weights",))
 
 
 class LMTrainer:

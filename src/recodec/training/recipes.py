@@ -6,9 +6,11 @@ import runpy
 from pathlib import Path
 
 from ..errors import ConfigError
+from ..text import did_you_mean
 from .config import TrainConfig
 
 DEFAULT_NAME = "recipe"
+_RUN_AS = "<run_path>"
 
 
 def load_recipe(reference: str) -> TrainConfig:
@@ -23,9 +25,11 @@ def load_recipe(reference: str) -> TrainConfig:
     name = name or DEFAULT_NAME
     if not Path(path).is_file():
         raise ConfigError(f"there is no recipe file {path}")
-    function = runpy.run_path(path).get(name)
+    names = runpy.run_path(path)
+    function = names.get(name)
     if not callable(function):
-        raise ConfigError(f"{path} has no function {name}()")
+        own = [key for key, value in names.items() if getattr(value, "__code__", None) and value.__module__ == _RUN_AS]
+        raise ConfigError(f"{path} has no function {name}(){did_you_mean(name, own)}")
     config = function()
     if not isinstance(config, TrainConfig):
         raise ConfigError(f"{name}() in {path} must return a TrainConfig, not {type(config).__name__}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,8 +12,10 @@ import torch
 
 from ..atomic import atomic_write, write_text
 from ..model.encodec import EncodecModel
+from ..tables import table_text
+from ..text import shown
 from . import parallel
-from .board import Board, codebook_use
+from .board import Board, codebook_use, wants_board
 from .config import TrainConfig
 from .dev import Decoders, DevSet, own_decoder, spectral_decoder
 from .loop import Run, begin
@@ -21,6 +24,7 @@ from .trainer import Trainer
 DISCRIMINATOR_NAME = "discriminator.pt"
 MODEL_NAME = "model"
 _SHOWN = ("time", "mel", "spectral_mel", "spectral_log_mel", "spectral_phase")
+BOARD_NAME = "board"
 LEFT_OUT_NAME = "left_out.tsv"
 
 
@@ -33,6 +37,7 @@ def train(
     progress: bool = True,
     stop_after_s: float | None = None,
     discriminator: str | Path | None = None,
+    say: Callable[[str], object] | None = None,
 ) -> EncodecModel:
     """Run `config`, with the state, the log and the model in the folder `out`.
 
@@ -47,6 +52,7 @@ def train(
         progress: show a bar with speed and remaining time.
         stop_after_s: save and return after that many seconds, before the run is complete.
         discriminator: file `discriminator.pt` of another run to begin with.
+        say: takes lines for people: where TensorBoard's files are, and at the end where the model is.
 
     Returns:
         the trained model (its averaged weights, if they are averaged), which is also saved as `out/model`.
@@ -54,15 +60,21 @@ def train(
     Raises:
         FileExistsError: if there is a state and `resume` is false.
         CheckpointError: if the state cannot be read.
+        AudioError: if there is nothing to train on, or no dev clip can be read.
         TrainingError: if a loss is not finite; the last checkpoint stays.
     """
-    out = Path(out)
+    out, say = Path(out), say or (lambda line: None)
+    first = parallel.rank() == 0
+    dev = DevSet(config.dev, config.model) if first and config.dev is not None else None
     trainer = Trainer(config, device)
     if not begin(trainer, out, resume) and discriminator is not None:
         trainer.load_discriminator(discriminator)
     with ExitStack() as stack:
-        _CodecRun(trainer, out, progress, stack).go(stop_after_s)
+        run = _CodecRun(trainer, dev, out, progress, stack, say)
+        run.go(stop_after_s)
     trainer.save(out)
+    if first:
+        run.note_unreadable()
     with trainer.averaged():
         if parallel.rank() == 0:
             trainer.model.save_pretrained(out / MODEL_NAME)
@@ -73,31 +85,65 @@ def train(
                     torch.save(trainer.adversary.module.state_dict(), file)
         average = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
     trainer.model.load_state_dict(average)
+    if first:
+        say(ending(trainer, out / MODEL_NAME))
     return trainer.model
 
 
-def note_left_out(left_out: Mapping[str, str], path: Path) -> None:
-    """Write which recordings cannot serve, and why, and say how many they are; nothing if all can."""
+def ending(trainer: Trainer, model: Path) -> str:
+    """The last line of a run: how far it came, where its model is, and a command that uses it."""
+    done, updates = trainer.done, trainer.config.updates
+    where = shlex.quote(str(model))
+    more = "" if done >= updates else " (the same command goes on)"
+    return (
+        f"{done} of {updates} updates{more}. The model is in {where}: recodec compress IN.wav OUT.ecdc --model {where}"
+    )
+
+
+def note_left_out(left_out: Mapping[str, str], path: Path, before: Mapping[str, str] | None = None) -> None:
+    """Write which recordings cannot serve, and why, and say how many they are; nothing if all can.
+
+    Args:
+        left_out: reasons by name.
+        path: of the table.
+        before: what the table has already.
+    """
     if not left_out:
         return
-    rows = [f"{' '.join(name.split())}\t{' '.join(why.split())}" for name, why in left_out.items()]
-    write_text(path, "\n".join(["name\treason", *rows]) + "\n")
+    rows = [("name", "reason"), *{**(before or {}), **left_out}.items()]
+    write_text(path, table_text(rows, delimiter="\t"))
     first_name, first_reason = next(iter(left_out.items()))
-    more = f" and {len(left_out) - 1} more" if len(left_out) > 1 else ""
-    print(f"left out: {first_name} ({first_reason}){more}; see {path}", file=sys.stderr)
+    line = f"left out {len(left_out)}: {first_name} ({first_reason})"
+    print(shown(line + (", ..." if len(left_out) > 1 else "") + f"; see {path}"), file=sys.stderr)
 
 
 class _CodecRun(Run):
     """The loop of a codec model's run, with its dev set and its board."""
 
-    def __init__(self, trainer: Trainer, out: Path, progress: bool, stack: ExitStack) -> None:
+    def __init__(
+        self, trainer: Trainer, dev: DevSet | None, out: Path, progress: bool, stack: ExitStack,
+        say: Callable[[str], object],
+    ) -> None:  # fmt: skip
         super().__init__(trainer, out, progress, stack)
-        config, first = trainer.config, parallel.rank() == 0
-        self.trainer = trainer
-        if first:
-            note_left_out(trainer.examples.left_out, out / LEFT_OUT_NAME)
-        self.dev = DevSet(config.dev, config.model) if first and config.dev is not None else None
-        self.board = stack.enter_context(Board(out / "board")) if first and config.board else None
+        self.trainer, self.dev, self.out = trainer, dev, out
+        self.board: Board | None = None
+        if parallel.rank() != 0:
+            return
+        self.left_out = {**trainer.examples.left_out, **(dev.left_out if dev is not None else {})}
+        note_left_out(self.left_out, out / LEFT_OUT_NAME)
+        wanted, line = wants_board(trainer.config.board, dev is not None)
+        if wanted:
+            self.board = stack.enter_context(Board(out / BOARD_NAME))
+            line = f"figures, spectrograms and sound: tensorboard --logdir {shlex.quote(str(out / BOARD_NAME))}"
+        if line is not None:
+            say(line)
+
+    def note_unreadable(self) -> None:
+        """Add to the list of what was left out the recordings that failed later, when crops were read."""
+        later = self.trainer.failed - set(self.left_out)
+        reasons = dict.fromkeys(sorted(later), "could not be read when a crop of it was wanted")
+        if reasons:
+            note_left_out(reasons, self.out / LEFT_OUT_NAME, before=self.left_out)
 
     def shown(self, figures: Mapping[str, float]) -> dict[str, str]:
         return {name: f"{figures[name]:.4f}" for name in _SHOWN if name in figures}

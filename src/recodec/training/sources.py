@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +11,7 @@ import numpy as np
 
 from ..audio import Mixer, resample
 from ..audio.samples import Samples
-from ..corpus import list_input, open_samples, stretches_of, to_audio
+from ..corpus import is_audio, list_input, open_samples, stretches_of, to_audio, walk
 from ..errors import AudioError, ConfigError, RecodecError
 
 EVERYTHING = "all"
@@ -139,8 +139,8 @@ def open_groups(
     Args:
         data: a folder of shards `<group>-<nnn>.npy`; a folder with a subfolder for each group; any other corpus (a
             folder of audio files, a manifest, tars, Parquet files, a data set that was saved to disk), all of
-            which is one group; or a corpus for each group.
-        names: of the groups that are wanted; those without data are left out.
+            which is one group; or a corpus for each group, all of which are taken.
+        names: of the groups that a folder may be divided into; what it has besides is in `left_out`.
         rate_hz, channels, crop_samples: of the crops.
 
     Raises:
@@ -152,7 +152,7 @@ def open_groups(
     groups: dict[str, Group] = {}
     for name, sources in _sources_by_group(data, names, left_out, rate_hz, channels, crop_samples):
         try:
-            groups[name] = Group(list(sources), **options)
+            groups[name] = Group(_long_enough(sources, crop_samples / rate_hz, left_out), **options)
         except AudioError as error:
             left_out[f"the group {name}"] = str(error)
     if not groups:
@@ -162,14 +162,25 @@ def open_groups(
     return Found(groups, left_out)
 
 
+def _long_enough(sources: Iterable[Source], crop_s: float, left_out: dict[str, str]) -> list[Source]:
+    """The recordings that a crop fits in; the others are left out with their lengths."""
+    found: list[Source] = []
+    for source in sources:
+        seconds = source.num_samples / source.rate_hz
+        if seconds < crop_s:
+            left_out[source.name] = f"it has {seconds:.3f} s, and a crop {crop_s:g} s"
+        else:
+            found.append(source)
+    return found
+
+
 def _sources_by_group(
     data: str | Mapping[str, str], names: Sequence[str], left_out: dict[str, str], rate_hz: int, channels: int,
     crop_samples: int,
 ) -> Iterator[tuple[str, Iterator[Source]]]:  # fmt: skip
     if not isinstance(data, str):
-        for name in names:
-            if name in data:
-                yield name, _recordings(data[name], channels, left_out)
+        for name in sorted(data, key=lambda name: names.index(name) if name in names else len(names)):
+            yield name, _recordings(data[name], channels, left_out)
         return
     folder = Path(data)
     if not folder.exists() and "*" not in data and "{" not in data:
@@ -183,8 +194,23 @@ def _sources_by_group(
     parts = [name for name in names if (folder / name).is_dir()]
     for name in parts:
         yield name, _recordings(str(folder / name), channels, left_out)
-    if not parts:
+    if parts:
+        _note_unused(folder, parts, left_out)
+    else:
         yield EVERYTHING, _recordings(data, channels, left_out)
+
+
+def _note_unused(folder: Path, parts: Sequence[str], left_out: dict[str, str]) -> None:
+    """Say what a folder of groups has besides them: it may be a split that must not be trained on."""
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.name in parts:
+            continue
+        if path.is_dir() and any(map(is_audio, walk(path))):
+            left_out[str(path)] = (
+                f"a folder beside the groups {', '.join(parts)}; group_weights.{path.name}=0.2 makes it one"
+            )
+        elif is_audio(path) and not path.is_dir():
+            left_out[str(path)] = f"a file beside the folders of the groups {', '.join(parts)}"
 
 
 def _recordings(place: str, channels: int, left_out: dict[str, str]) -> Iterator[Source]:

@@ -24,7 +24,7 @@ from ..model.encodec import EncodecModel
 from .codes import group_of, read_rows
 from .config import TrainConfig
 from .data import SILENCE_RMS, TRIES, Example, rms
-from .sources import SampleShard, Source
+from .sources import EVERYTHING, SampleShard, Source
 
 _GUARD_FRAMES = 12  # around a stretch that is resampled: its filter is shorter
 
@@ -54,14 +54,16 @@ class StoredExamples(Dataset[Example]):
             if not tape.is_enough:
                 self.left_out[f"the group {name}"] = f"it has {tape.num_frames} frames of codes, less than a crop"
         long = {name: tape for name, tape in tapes.items() if tape.is_enough}
-        self._tapes = {name: tape for name, tape in long.items() if config.group_weights.get(name, 0) > 0} or long
+        self._tapes = {
+            name: tape for name, tape in long.items() if name != EVERYTHING and config.share_of(name) > 0
+        } or long
         if not self._tapes:
             reason = "; ".join(f"{name}: {why}" for name, why in list(self.left_out.items())[-2:])
             raise ConfigError(
                 f"no recording of {config.data} has codes in {config.codes} that can serve: recodec tokenize must have "
                 f"read the same place{reason and f' ({reason})'}"
             )
-        weights = np.array([config.group_weights.get(name, 1.0) for name in self._tapes])
+        weights = np.array([config.share_of(name) for name in self._tapes])
         self._chances = weights / weights.sum()
         frames = sum(tape.num_frames for tape in self._tapes.values())
         self.seconds = frames * config.model.hop_length / config.model.sampling_rate
@@ -179,7 +181,7 @@ def _matched(config: TrainConfig, left_out: dict[str, str]) -> Iterator[tuple[st
         folders = dict(config.codes or {})
         if missing := [name for name in config.data if name not in folders]:
             raise ConfigError(f"codes names no folder for the group {missing[0]} of data")
-        places = [(name, place, folders[name]) for name, place in config.data.items() if name in names]
+        places = [(name, place, folders[name]) for name, place in config.data.items()]
     for name, place, folder in places:
         rows = _rows(folder, config.model, makers, names)
         for id, source in _recordings(place, config.model, left_out):

@@ -26,7 +26,7 @@ REFERENCE, ANCHOR = CodecSpec("reference"), CodecSpec("lowpass")
 
 def make_test(
     folder: str | Path, clips: Sequence[Clip], codecs: Sequence[CodecSpec], *, title: str = "Listening test",
-    seed: int | None = None, overwrite: bool = False,
+    completion: str | None = None, seed: int | None = None, overwrite: bool = False,
 ) -> Path:  # fmt: skip
     """Write a test into a folder: `index.html` for the raters, and `key.json`, which they should not see.
 
@@ -39,6 +39,7 @@ def make_test(
         clips: one trial each; BS.1534-3 advises about 10 seconds or less.
         codecs: to rate.
         title: of the page.
+        completion: a code that the page shows to who has saved the answers, as panels of raters ask for.
         seed: for the tokens; random by default.
         overwrite: whether a test in that folder may be replaced.
 
@@ -75,8 +76,15 @@ def make_test(
         scripts=("player.js", "listening.js"),
         title=title,
         data=script_json(
-            {"format": FORMAT, "version": VERSION, "test": test_id, "trials": [t["page"] for t in trials]}
+            {
+                "format": FORMAT,
+                "version": VERSION,
+                "test": test_id,
+                "trials": [t["page"] for t in trials],
+                "completion": completion is not None,
+            }
         ),
+        completion=completion,
         trial_count=len(trials),
         stimulus_count=len(conditions),
     )

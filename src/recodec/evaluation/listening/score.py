@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Iterable, Sequence
@@ -13,6 +11,7 @@ from typing import Any
 
 from ...atomic import write_text
 from ...errors import ConfigError
+from ...tables import table_text
 from ..bootstrap import Interval
 from .make import FORMAT, VERSION
 
@@ -172,11 +171,8 @@ def score_table(ratings: Ratings) -> str:
 
 def write_ratings(path: str | Path, ratings: Ratings) -> None:
     """Write the ratings that count as CSV with the columns rater, clip, kind, codec, score."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["rater", "clip", "kind", "codec", "score"])
-    writer.writerows(astuple(rating) for rating in ratings.kept)
-    write_text(path, text.getvalue())
+    rows = [("rater", "clip", "kind", "codec", "score"), *(astuple(rating) for rating in ratings.kept)]
+    write_text(path, table_text(rows))
 
 
 def _read(path: str | Path, kind: str) -> dict[str, Any]:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ... import __version__
 from ...audio import read_audio
+from ...versions import ENGINES, versions_of
 from ..bootstrap import Interval
 from ..clips import KINDS
 from ..codebooks import codebook_use
@@ -18,6 +20,8 @@ from ..web import render, script_json
 from .curves import FAINT, INK, curve_svg, family_styles
 from .pictures import data_uri, spectrogram_image, waveform_path
 
+METRIC_PACKAGES = ("visqol-python", "pesq", "pystoi", "scipy", "pyloudnorm")
+PEER_PACKAGES = ("encodec", "descript-audio-codec", "snac", "matplotlib")
 DIRECTIONS = {
     "higher": "higher is better",
     "lower": "lower is better",
@@ -59,6 +63,7 @@ def report_page(outcomes: Sequence[Outcome], *, title: str = "Codec evaluation")
         failures=[{"clip": o.clip, "label": o.label, "reason": o.error} for o in outcomes if o.error is not None],
         times=[{"name": n, "seconds": s, "share": share} for n, s, share in step_times(good)],
         metrics=[_about(ALL_METRICS[key]) for key in present],
+        versions={"recodec": __version__, **versions_of((*ENGINES, *METRIC_PACKAGES, *PEER_PACKAGES))},
     )
 
 

@@ -6,6 +6,7 @@ const WORDS = ["Bad", "Poor", "Fair", "Good", "Excellent"];
 const LETTERS = "ABCDEFGHIJKL";
 const KEYS = "1234567890-=";
 const element = (id) => document.getElementById(id);
+const STORE = `recodec-listening-test-${data.test}`;
 const session = { rater: "", started: "", ratings: [], at: -1, trials: shuffled(data.trials) };
 let trial = null;
 
@@ -27,26 +28,76 @@ function begin(event) {
   session.rater = element("rater").value.trim();
   if (!session.rater) return;
   session.started = new Date().toISOString();
+  enter();
+  nextTrial();
+}
+
+function enter() {
   element("start").hidden = true;
   element("trial").hidden = false;
-  addEventListener("beforeunload", warn);
-  nextTrial();
 }
 
 function warn(event) {
   event.preventDefault();
 }
 
+// ---- a page that is loaded again goes on where it was ---------------------------------------------
+
+function keep() {
+  const state = {
+    rater: session.rater, started: session.started, ratings: session.ratings, at: session.at,
+    order: session.trials.map((t) => t.trial), stimuli: trial ? trial.stimuli : null,
+  };
+  try {
+    localStorage.setItem(STORE, JSON.stringify(state));
+    removeEventListener("beforeunload", warn);
+  } catch {
+    addEventListener("beforeunload", warn); // a browser that keeps nothing: ask before it is lost
+  }
+}
+
+function kept() {
+  try {
+    const state = JSON.parse(localStorage.getItem(STORE));
+    const known = new Set(data.trials.map((t) => t.trial));
+    return state && state.order.length === known.size && state.order.every((id) => known.has(id)) ? state : null;
+  } catch {
+    return null;
+  }
+}
+
+function goOn(state) {
+  const byId = Object.fromEntries(data.trials.map((t) => [t.trial, t]));
+  Object.assign(session, {
+    rater: state.rater, started: state.started, ratings: state.ratings, at: state.at - 1,
+    trials: state.order.map((id) => byId[id]),
+  });
+  enter();
+  nextTrial(state.stimuli);
+}
+
+function offerToGoOn() {
+  const state = kept();
+  if (state === null) return;
+  element("again").hidden = false;
+  element("again-rater").textContent = state.rater;
+  element("again-number").textContent = Math.min(state.at + 1, data.trials.length);
+  element("go-on").addEventListener("click", () => goOn(state));
+}
+
 // ---- one trial -------------------------------------------------------------------------------
 
-function nextTrial() {
+function nextTrial(before = null) {
   session.at += 1;
   if (session.at === session.trials.length) return finish();
   const about = session.trials[session.at];
-  const stimuli = shuffled(about.stimuli);
+  const sounds = Object.fromEntries(about.stimuli.map((s) => [s.token, s]));
+  const fresh = () => shuffled(about.stimuli).map((s) => ({ token: s.token, score: null, heard: false }));
+  const rows = before !== null && before.every((s) => s.token in sounds) ? before : fresh();
+  const stimuli = rows.map((s) => sounds[s.token]);
   trial = {
     about,
-    stimuli: stimuli.map((s) => ({ token: s.token, score: null, heard: false })),
+    stimuli: rows,
     started: performance.now(),
     player: new SyncedPlayer([about.reference, ...stimuli.map((s) => s.audio)], show),
   };
@@ -56,7 +107,9 @@ function nextTrial() {
   element("next").textContent = session.at + 1 === session.trials.length ? "Finish" : "Next";
   element("stimuli").replaceChildren(...trial.stimuli.map(row));
   element("whole").disabled = true;
+  rows.forEach((stimulus, index) => stimulus.score !== null && setScore(index, stimulus.score));
   show();
+  keep();
   scrollTo(0, 0);
 }
 
@@ -86,6 +139,7 @@ function setScore(index, score) {
   item.classList.add("rated");
   item.querySelector(".value").innerHTML = `<b>${stimulus.score}</b><small>${word(stimulus.score)}</small>`;
   show();
+  keep();
 }
 
 async function choose(index) {
@@ -95,7 +149,11 @@ async function choose(index) {
 
 function show() {
   const player = trial.player;
-  if (player.playing && player.chosen > 0) trial.stimuli[player.chosen - 1].heard = true;
+  const playing = player.playing && player.chosen > 0 ? trial.stimuli[player.chosen - 1] : null;
+  if (playing !== null && !playing.heard) {
+    playing.heard = true;
+    keep();
+  }
   const seconds = trial.about.seconds;
   element("head").style.left = `${(100 * player.position) / seconds}%`;
   element("loop").hidden = player.to === null;
@@ -148,6 +206,8 @@ async function dropped(event) {
 // ---- the end -----------------------------------------------------------------------------------
 
 function finish() {
+  trial = null;
+  keep();
   element("trial").hidden = true;
   element("end").hidden = false;
   const answers = {
@@ -157,8 +217,18 @@ function finish() {
   const link = element("save");
   link.href = URL.createObjectURL(new Blob([JSON.stringify(answers, null, 2) + "\n"], { type: "application/json" }));
   link.download = `answers-${session.rater.replace(/[^\w-]+/g, "_")}-${data.test}.json`;
-  link.addEventListener("click", () => removeEventListener("beforeunload", warn));
+  link.addEventListener("click", saved);
   link.focus();
+}
+
+function saved() {
+  removeEventListener("beforeunload", warn);
+  try {
+    localStorage.removeItem(STORE);
+  } catch {
+    // it kept nothing
+  }
+  if (data.completion) element("completion").hidden = false;
 }
 
 function onKey(event) {
@@ -191,3 +261,4 @@ element("scope").addEventListener("pointerdown", (event) => {
 });
 element("scope").addEventListener("pointerup", dropped);
 document.addEventListener("keydown", onKey);
+offerToGoOn();
