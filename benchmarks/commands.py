@@ -4,8 +4,8 @@
     python benchmarks/commands.py --seconds 600 --repeats 3
 
 `compress` and `decompress` run as they are and with `--no-lm`, in turns; what counts is the smallest of each one's
-processor times, and their ratio. A recording of 1 s shows the start. Beside it stands what importing NumPy, ONNX Runtime,
-soundfile and click alone takes, from start to exit: nothing that uses them can be faster. Not on Windows.
+processor times, and their ratio. A recording of 1 s shows the start. Beside it stands what importing NumPy, ONNX
+Runtime, soundfile and click alone takes, from start to exit: nothing that uses them can be faster. Not on Windows.
 """
 
 from __future__ import annotations

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from posixpath import dirname, join, normpath
 from typing import Any
 
 from mkdocs.structure.files import File
+
+sys.path.append(str(Path(__file__).parent))
+import samples  # noqa: E402  # beside this file, which mkdocs loads by its path
 
 ROOT = Path(__file__).parent.parent.parent
 REPOSITORY = "https://github.com/recodec/recodec/blob/main"
@@ -22,7 +26,11 @@ _LINK = re.compile(r"(\]\()([^)#\s:]+)((?:#[^)\s]*)?\))")
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """Add the pages that lie outside the folder of the docs."""
+    """Add the pages that lie outside the folder of the docs, and the page of samples, which is made now."""
+    text, found = samples.make()
+    files.append(File.generated(config, "samples.md", content=text))
+    for sample in found:
+        files.append(File.generated(config, f"samples/{sample.name}", content=sample.flac))
     for page, source in ELSEWHERE.items():
         text = (ROOT / source).read_text(encoding="utf-8")
         if text.startswith("---\n"):  # the head of a model card, for the hub
