@@ -151,8 +151,10 @@ def test_the_whole_table_and_the_curves_are_seen_at_1400_pixels(tmp_path: Path) 
     with open_page(tmp_path / "report.html", width=1400) as page:
         wide = "(box) => box.scrollWidth > box.clientWidth"
         assert not page.locator(".scroll").first.evaluate(wide)
-        tops = page.locator(".measure").first.locator("figure").evaluate_all(
-            "(all) => all.map((figure) => figure.getBoundingClientRect().top)"
+        tops = (
+            page.locator(".measure")
+            .first.locator("figure")
+            .evaluate_all("(all) => all.map((figure) => figure.getBoundingClientRect().top)")
         )
         assert (len(tops), len(set(tops))) == (3, 1)
         text = page.text_content("#versions")

@@ -1,4 +1,4 @@
-"""`BulkEncoder` on a CPU: the codes of `EncodecModel.encode`, whatever the acceleration."""
+"""`BulkEncoder` and `BulkDecoder` on a CPU: what `EncodecModel` gives, whatever the acceleration."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ import torch
 from recodec import presets
 from recodec.errors import AudioError, ConfigError
 from recodec.model import bulk
-from recodec.model.bulk import BulkEncoder, mismatch
+from recodec.model.bulk import BulkDecoder, BulkEncoder, mismatch
 from recodec.model.encodec import EncodecModel
 from support.peers import noise, random_model, variant
 
 TINY = presets.tiny()
 SMALL = variant(TINY, upsampling_ratios=(4, 2), target_bandwidths=(72.0,), sampling_rate=6400)
 STEREO = variant(TINY, audio_channels=2, normalize=True, norm_type="time_group_norm", use_causal_conv=False)
+CODES = torch.zeros(1, 1, 9, dtype=torch.int64)
 LENGTHS = torch.tensor([4000, 1, 2345])
 
 
@@ -45,6 +46,34 @@ def test_codes_are_those_of_the_model(config: Any, lengths: torch.Tensor | None,
         torch.testing.assert_close(scales, want.audio_scales[0])
     else:
         assert scales is None
+
+
+@pytest.mark.parametrize("config", [TINY, STEREO], ids=["tiny", "stereo"])
+@pytest.mark.parametrize("lengths", [None, LENGTHS], ids=["whole", "ragged"])
+@pytest.mark.parametrize("count", [1, 8])
+def test_audio_is_that_of_the_model(config: Any, lengths: torch.Tensor | None, count: int) -> None:
+    model = random_model(config)
+    frames = None if lengths is None else -(-lengths // config.hop_length)
+    codes = torch.randint(config.codebook_size, (3, count, 13), generator=torch.Generator().manual_seed(0))
+    scales = torch.tensor([[0.5], [2.0], [1.0]]) if config.normalize else None
+    decoder = BulkDecoder(model)
+    audio = decoder.decode(codes, scales, frames)
+    assert audio.dtype == torch.float32
+    for row in range(3):
+        size = 13 if frames is None else int(frames[row])
+        own = [None] if scales is None else [scales[row : row + 1]]
+        with torch.no_grad():
+            want = model.decode(codes[None, row : row + 1, :, :size], own).audio_values[0]
+        cut = size * config.hop_length
+        assert (audio[row, :, :cut] - want).abs().max() < 1e-4 * want.abs().max()
+        assert not audio[row, :, cut:].any()
+
+
+def test_half_precision_of_the_decoder_costs_little() -> None:
+    codes = torch.randint(TINY.codebook_size, (2, 8, 25), generator=torch.Generator().manual_seed(0))
+    exact, half = (BulkDecoder(random_model(TINY), precision=p).decode(codes) for p in ("float32", "bfloat16"))
+    error = (half - exact).square().mean() / exact.square().mean()
+    assert 0 < error < 1e-2
 
 
 def test_a_width_beyond_all_items_changes_no_code() -> None:
@@ -115,6 +144,14 @@ def test_settings_of_torch_are_put_back() -> None:
         (lambda m: BulkEncoder(m).encode(torch.zeros(1, 1, 0), 1), AudioError, "audio must be"),
         (lambda m: BulkEncoder(m).encode(torch.zeros(1, 1, 9), 9), ConfigError, "from 1 to 8"),
         (lambda m: BulkEncoder(m).encode(torch.zeros(1, 1, 9), 1, torch.ones(2)), AudioError, "lengths must be"),
+        (lambda m: BulkDecoder(m, precision="int8"), ConfigError, "precision must be one of"),
+        (lambda m: BulkDecoder(m).decode(torch.zeros(1, 1, 9)), ConfigError, "codes must be integers"),
+        (lambda m: BulkDecoder(m).decode(torch.zeros(1, 9, dtype=torch.int64)), ConfigError, "codes must be integers"),
+        (lambda m: BulkDecoder(m).decode(CODES - 1), ConfigError, "from 0 to 63, got -1"),
+        (lambda m: BulkDecoder(m).decode(CODES + 64), ConfigError, "from 0 to 63, got 64"),
+        (lambda m: BulkDecoder(m).decode(CODES.expand(1, 9, 9)), ConfigError, "from 1 to 8"),
+        (lambda m: BulkDecoder(m).decode(CODES, torch.ones(1, 1)), ConfigError, "scales are needed by"),
+        (lambda m: BulkDecoder(m).decode(CODES, None, torch.ones(2)), ConfigError, "lengths must be"),
     ],
 )
 def test_bad_calls(call: Callable[[EncodecModel], Any], error: type[Exception], message: str) -> None:
@@ -148,6 +185,15 @@ def test_all_is_one_graph(traced: list[dict[str, Any]], lengths: torch.Tensor | 
     codes, _ = encoder.encode(x, config.num_quantizers, lengths)
     assert traced == [{"fullgraph": True, "dynamic": False, "mode": "default"}]
     assert torch.equal(codes, expected(model, x, lengths).audio_codes[0])
+
+
+def test_decoding_is_one_graph(traced: list[dict[str, Any]]) -> None:
+    model = random_model(SMALL)
+    codes = torch.randint(SMALL.codebook_size, (2, 4, 25), generator=torch.Generator().manual_seed(0))
+    audio = BulkDecoder(model, acceleration="compile").decode(codes, lengths=torch.tensor([25, 3]))
+    assert traced == [{"fullgraph": True, "dynamic": False, "mode": "default"}]
+    plain = BulkDecoder(model).decode(codes, lengths=torch.tensor([25, 3]))
+    assert (audio - plain).abs().max() < 1e-4 * plain.abs().max()
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -133,10 +134,7 @@ class ResidualVectorQuantizer(nn.Module):
         if not 0 < codes.shape[1] <= len(self.layers):
             raise ConfigError(f"codes have {codes.shape[1]} codebooks, the model has {len(self.layers)}")
         entries = [book.lookup(codes[:, k]) for k, book in enumerate(self.codebooks[: codes.shape[1]])]
-        total = entries[0]
-        for entry in entries[1:]:
-            total = total + entry
-        return total.transpose(1, 2)
+        return _sum(entries)
 
 
 class FrozenQuantizer(nn.Module):
@@ -163,6 +161,18 @@ class FrozenQuantizer(nn.Module):
             residual = residual - F.embedding(index, embed)
             codes.append(index)
         return torch.stack(codes, dim=1)
+
+    def dequantize(self, codes: torch.Tensor) -> torch.Tensor:
+        """(B, K, F) codes to (B, D, F) latents, those of `ResidualVectorQuantizer.dequantize`."""
+        return _sum([F.embedding(codes[:, k], self.embed[k]) for k in range(codes.shape[1])])
+
+
+def _sum(entries: Sequence[torch.Tensor]) -> torch.Tensor:
+    """(B, F, D) of each codebook to (B, D, F), added in the order of the codebooks."""
+    total = entries[0]
+    for entry in entries[1:]:
+        total = total + entry
+    return total.transpose(1, 2)
 
 
 def _residual(latents: torch.Tensor) -> torch.Tensor:
