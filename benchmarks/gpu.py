@@ -1,18 +1,20 @@
-"""Encoding in bulk on a GPU: `BulkEncoder` against transformers.EncodecModel. It needs a CUDA device.
+"""Encoding and decoding in bulk on a GPU against transformers.EncodecModel. It needs a CUDA device.
 
-    python benchmarks/gpu.py [--seconds 10] [--kbps 6] [--batches 8 32 128] [--repeats 5] [--model FOLDER]
+    python benchmarks/gpu.py [--ways encode decode] [--seconds 10] [--kbps 6] [--batches 8 32 128] [--repeats 5]
 
 For each batch size, all of theirs and ours run turn by turn in one process, and the best time of each counts.
-Then each one's best batch size is compared: hours of audio per second, and which codes differ from those of
-transformers in float32 without TF32. The audio is `examples/` over and over; the model is the default one unless
-another is given. `--released` takes the released 24 kHz geometry with random weights: for speeds, as random
-weights tell nothing of codes that differ.
+Then each one's best batch size is compared: hours of audio per second; for encoding, which codes differ from those of
+transformers in float32 without TF32, and how many of its own codes change when an item is encoded alone; for decoding,
+the error against transformers in float32, in dB below the signal. The audio is `examples/` over and over; the model is
+the default one unless `--model FOLDER` names another. `--released` takes the released 24 kHz geometry with random
+weights: for speeds, as random weights tell nothing of codes that differ.
 
 `--cpu` runs the same on a CPU, to try the script: its times say nothing of a GPU.
 """
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,20 +28,28 @@ from common import EXAMPLES, argument_parser, peer_of, random_pair, take_turns
 import recodec
 from recodec import presets
 from recodec.audio.files import read_audio
-from recodec.model.bulk import BulkEncoder, mismatch
+from recodec.model.bulk import BulkDecoder, BulkEncoder, mismatch
 
+WAYS = ("encode", "decode")
 THEIRS = {"float32": (torch.float32, False), "tf32": (torch.float32, True), "float16": (torch.float16, True),
           "bfloat16": (torch.bfloat16, True)}  # fmt: skip
-Encode = Callable[[torch.Tensor], torch.Tensor]
+Work = Callable[[torch.Tensor], torch.Tensor]
 
 
 @dataclass
 class Candidate:
-    """One way to encode, its speeds by batch size, and its codes of the test batch against the expected ones."""
+    """One way to encode or decode, its speeds by batch size, and how far its results are from those expected.
 
-    encode: Encode
+    Attributes:
+        work: (B, C, T) audio to (B, K, F) codes, or back.
+        wrong: of codes, the fraction of each codebook's that differ; of audio, the error in dB below the signal.
+        by_batch: the fraction of codes that change when an item is encoded alone.
+    """
+
+    work: Work
     hours_per_s: dict[int, float] = field(default_factory=dict)
     wrong: list[float] = field(default_factory=list)
+    by_batch: float = 0.0
     failure: str = ""
 
     @property
@@ -68,7 +78,7 @@ def recordings(config: recodec.EncodecConfig, batch: int, seconds: float) -> tor
     return torch.from_numpy(audio[:, place % audio.shape[1]]).transpose(0, 1).contiguous()
 
 
-def their_encoder(model: Any, precision: str, kbps: float) -> Encode:
+def their_work(model: Any, precision: str, kbps: float, way: str) -> Work:
     """transformers.EncodecModel in a precision: its weights converted, its search over the codebooks too."""
     dtype, tf32 = THEIRS[precision]
     with tempfile.TemporaryDirectory() as place:
@@ -76,16 +86,20 @@ def their_encoder(model: Any, precision: str, kbps: float) -> Encode:
         own: Any = transformers.EncodecModel.from_pretrained(place, dtype=dtype).eval()
         own.to(model.device)
 
-    def encode(x: torch.Tensor) -> torch.Tensor:
+    def work(x: torch.Tensor) -> torch.Tensor:
         torch.set_float32_matmul_precision("high" if tf32 else "highest")
         with torch.backends.cudnn.flags(enabled=True, benchmark=True, deterministic=False, allow_tf32=tf32):
-            return own.encode(x.to(dtype), bandwidth=kbps).audio_codes[0]
+            if way == "encode":
+                return own.encode(x.to(dtype), bandwidth=kbps).audio_codes[0]
+            return own.decode(x[None], [None]).audio_values
 
-    return encode
+    return work
 
 
-def our_encoder(model: recodec.EncodecModel, precision: str, acceleration: str, kbps: float) -> Encode:
-    """`BulkEncoder` in a precision; `acceleration="compile"` raises where it cannot compile."""
+def our_work(model: recodec.EncodecModel, precision: str, acceleration: str, kbps: float, way: str) -> Work:
+    """`BulkEncoder` or `BulkDecoder` in a precision; `acceleration="compile"` raises where it cannot compile."""
+    if way == "decode":
+        return BulkDecoder(model, precision=precision, acceleration=acceleration).decode
     encoder = BulkEncoder(model, precision=precision, acceleration=acceleration)
     count = model.config.quantizers_for(kbps)
     return lambda x: encoder.encode(x, count)[0]
@@ -98,36 +112,70 @@ def measure(candidates: dict[str, Candidate], x: torch.Tensor, hours: float, rep
         candidates[name].failure = f"{type(error).__name__} at batch {x.shape[0]}: {str(error).splitlines()[0]}"
         torch.cuda.empty_cache()
 
-    encoders = {name: lambda e=c.encode: e(x) for name, c in candidates.items() if not c.failure}
-    turns = take_turns(encoders, repeats, warm_up=2, device=x.device, failed=failed)
+    left = {name: lambda work=c.work: work(x) for name, c in candidates.items() if not c.failure}
+    turns = take_turns(left, repeats, warm_up=2, device=x.device, failed=failed)
     for name in turns.seconds:
         candidates[name].hours_per_s[x.shape[0]] = speed = hours / turns.figure(name)
         print(f"batch {x.shape[0]:4d}  {name:34s} {speed:8.3f} hours/s", flush=True)
 
 
-def compare_codes(candidates: dict[str, Candidate], x: torch.Tensor) -> None:
-    """Fractions of codes that are not those of transformers in float32 without TF32."""
-    expected = candidates["transformers float32"].encode(x)
+def compare(candidates: dict[str, Candidate], x: torch.Tensor, way: str) -> None:
+    """How far each one's results are from those of transformers in float32 without TF32."""
+    expected = candidates["transformers float32"].work(x)
     for candidate in candidates.values():
-        if candidate.hours_per_s:
-            candidate.wrong = mismatch(candidate.encode(x), expected)
+        if not candidate.hours_per_s:
+            continue
+        found = candidate.work(x)
+        if way == "encode":
+            candidate.wrong = mismatch(found, expected)
+            alone = torch.cat([candidate.work(item[None]) for item in x[:2]])
+            candidate.by_batch = (alone != found[:2]).double().mean().item()
+        else:
+            error = (found.double() - expected.double()).square().mean() / expected.double().square().mean()
+            candidate.wrong = [-10 * error.clamp(min=1e-30).log10().item()]
 
 
-def report(candidates: dict[str, Candidate]) -> None:
+def report(candidates: dict[str, Candidate], way: str) -> None:
     """A table: each at its best batch size, against transformers at its best one in the same precision."""
-    print("\n| encoder | hours/s | batch | times transformers | codes that differ | of the first codebook |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    last = "codes that differ | of the first codebook | by batch size |" if way == "encode" else "error, dB below |"
+    print(f"\n| {way} with | hours/s | batch | times transformers | {last}")
+    print("| --- |" + " ---: |" * (3 + last.count("|")))
     for name, candidate in candidates.items():
         speed, batch = candidate.best
         if not batch:
-            print(f"| {name} | failed: {candidate.failure} | | | | |")
+            print(f"| {name} | failed: {candidate.failure} |" + " |" * (2 + last.count("|")))
             continue
         theirs = candidates[f"transformers {name.split()[1]}"].best[0]
         ratio = f"{speed / theirs:.2f}" if theirs else "-"
-        wrong = sum(candidate.wrong) / len(candidate.wrong)
-        print(f"| {name} | {speed:.3f} | {batch} | {ratio} | {wrong:.3%} | {candidate.wrong[0]:.3%} |")
+        row = f"| {name} | {speed:.3f} | {batch} | {ratio} |"
+        if way == "encode":
+            wrong = sum(candidate.wrong) / len(candidate.wrong)
+            print(f"{row} {wrong:.3%} | {candidate.wrong[0]:.3%} | {candidate.by_batch:.3%} |")
+        else:
+            print(f"{row} {candidate.wrong[0]:.0f} |")
         if candidate.failure:
             print(f"\n{name} stopped: {candidate.failure}\n")
+
+
+def run(way: str, ours: recodec.EncodecModel, theirs: Any, args: argparse.Namespace, device: str) -> None:
+    """Measure one way, and print its table."""
+    candidates: dict[str, Candidate] = {}
+    for precision in dict.fromkeys(["float32", *args.precisions]):  # float32 always: the others are held against it
+        candidates[f"transformers {precision}"] = Candidate(their_work(theirs, precision, args.kbps, way))
+        for acceleration in ("none",) if args.cpu else ("none", "compile"):
+            work = our_work(ours, precision, acceleration, args.kbps, way)
+            candidates[f"recodec {precision} {acceleration}"] = Candidate(work)
+
+    def inputs(batch: int) -> torch.Tensor:
+        x = recordings(ours.config, batch, args.seconds).to(device)
+        if way == "encode":
+            return x
+        return BulkEncoder(ours, acceleration="none").encode(x, ours.config.quantizers_for(args.kbps))[0]
+
+    for batch in sorted(args.batches):
+        measure(candidates, inputs(batch), batch * args.seconds / 3600, args.repeats)
+    compare(candidates, inputs(min(args.batches)), way)
+    report(candidates, way)
 
 
 def main() -> None:
@@ -137,6 +185,7 @@ def main() -> None:
     parser.add_argument("--kbps", type=float, default=6.0)
     parser.add_argument("--batches", nargs="+", type=int, default=[8, 32, 128], help="at most 8 sizes")
     parser.add_argument("--precisions", nargs="+", choices=THEIRS, default=list(THEIRS))
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS, help="both by default")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--model", help="folder of a checkpoint; the default model if left out")
     parser.add_argument("--released", action="store_true", help="the released geometry with random weights instead")
@@ -147,19 +196,10 @@ def main() -> None:
     device = "cpu" if args.cpu else "cuda"
     torch.set_grad_enabled(False)
     ours, theirs = build(args.model, args.released, device)
-    candidates: dict[str, Candidate] = {}
-    for precision in dict.fromkeys(["float32", *args.precisions]):  # float32 always: the others are held against it
-        candidates[f"transformers {precision}"] = Candidate(their_encoder(theirs, precision, args.kbps))
-        for acceleration in ("none",) if args.cpu else ("none", "compile"):
-            encode = our_encoder(ours, precision, acceleration, args.kbps)
-            candidates[f"recodec {precision} {acceleration}"] = Candidate(encode)
     machine = "a CPU (a trial: not to be quoted)" if args.cpu else torch.cuda.get_device_name()
     print(f"{machine}, torch {torch.__version__}, transformers {transformers.__version__}, {args.kbps:g} kbps")
-    for batch in sorted(args.batches):
-        x = recordings(ours.config, batch, args.seconds).to(device)
-        measure(candidates, x, batch * args.seconds / 3600, args.repeats)
-    compare_codes(candidates, recordings(ours.config, min(args.batches), args.seconds).to(device))
-    report(candidates)
+    for way in args.ways:
+        run(way, ours, theirs, args, device)
 
 
 if __name__ == "__main__":

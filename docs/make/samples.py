@@ -1,7 +1,7 @@
 """The page of samples: the example clips, which no model of ours was trained on, coded and decoded anew.
 
-The site makes them when it is built (`site.py`), so that they are always those of the model that ships, and no audio beside
-the clips lies in the repository. By hand, into a folder: python docs/make/samples.py FOLDER
+The site makes them when it is built (`site.py`), so that they are always those of the model that ships, and no audio
+beside the clips lies in the repository. By hand, into a folder: python docs/make/samples.py FOLDER
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 _HEAD = """# Samples
 
-The two clips of [examples/](../examples/README.md), 24 kHz mono, from packages that no model of ours was trained on. Rates are
-those of the coded clip, without headers; those of Recodec are without its language model, which makes files smaller and
-changes no sample. The players hold what was decoded, as FLAC. One clip of a kind shows what a codec sounds like, and does not
-rank it: [results](results.md) has figures over 64 clips. For EnCodec with Meta's weights, which cannot be shipped here:
+The two clips of [examples/](../examples/README.md), 24 kHz mono, from packages that no model of ours was trained on.
+Rates are those of the coded clip, without headers; those of Recodec are without its language model, which makes files
+smaller and changes no sample. The players hold what was decoded, as FLAC. One clip of a kind shows what a codec sounds
+like, and does not rank it: [results](results.md) has figures over 64 clips. For EnCodec with Meta's weights, which cannot be shipped here:
 `recodec decompress` what `recodec compress --model facebook/encodec_24khz` makes of a recording of yours.
 """
 

@@ -11,7 +11,7 @@ from typing import Any
 from mkdocs.structure.files import File
 
 sys.path.append(str(Path(__file__).parent))
-import samples  # noqa: E402  # beside this file, which mkdocs loads by its path
+import samples  # beside this file, which mkdocs loads by its path
 
 ROOT = Path(__file__).parent.parent.parent
 REPOSITORY = "https://github.com/recodec/recodec/blob/main"
