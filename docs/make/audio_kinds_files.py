@@ -147,7 +147,8 @@ def _ffmpeg_kinds() -> Iterator[Kind]:
         ("matroska", "flac", 1, "mka", "Matroska, FLAC, mono"), ("ogg", "flac", 1, "ogg", "Ogg, FLAC, mono"),
         ("asf", "wmav2", 2, "wma", "WMA, stereo"), ("wv", "wavpack", 2, "wv", "WavPack, stereo"),
         ("tta", "tta", 1, "tta", "True Audio, mono"), ("ac3", "ac3", 2, "ac3", "AC-3, stereo"),
-        ("mov", "pcm_s24le", 2, "mov", "QuickTime, 24-bit PCM, stereo"), ("mpegts", "mp2", 1, "ts", "MPEG transport stream, MP2"),
+        ("mov", "pcm_s24le", 2, "mov", "QuickTime, 24-bit PCM, stereo"),
+        ("mpegts", "mp2", 1, "ts", "MPEG transport stream, MP2"),
         ("ipod", "aac", 6, "m4a", "M4A, AAC, 5.1"), ("flac", "flac", 6, "flac", "FLAC, 5.1"),
     ):  # fmt: skip
         name = f"{form}-{codec}-{channels}.{ending}".replace("_", "-")
@@ -195,6 +196,7 @@ def _odd_kinds() -> Iterator[Kind]:
     yield Kind("wrong-suffix.wav", "FLAC called .wav", lambda: flac)
     refused = (
         ("cut.wav", "WAV, cut off in the middle", lambda: riff(data)[: len(data) // 2]),
+        ("changes.mp3", "MP3 that goes on in another form", lambda: mp3 + by_sndfile("MP3", "MPEG_LAYER_III", 2, 44_100)),
         ("cut.flac", "FLAC, cut off in the middle", lambda: flac[: len(flac) // 2]),
         ("empty.wav", "an empty file", bytes), ("text.mp3", "text called .mp3", lambda: b"No sound in here.\n" * 9),
         ("nine.wav", "WAV of 9 channels without a mask", lambda: riff(steps(9), channels=9)),
