@@ -40,7 +40,7 @@ differently. *Length* says how many samples we have beyond FFmpeg's: decoders dr
 ends of MP3, ALAC in CAF and GSM 6.10.
 
 **Damaged MP3s.** libsndfile decodes MP3 by libmpg123, in this process. The copy in soundfile 0.14.0 is version
-1.32.3, which a file that changes its form could make write outside of its memory (CVE-2024-10573, mended in
+1.32.3, which a file with a frame of another form could make write outside of its memory (CVE-2024-10573, mended in
 1.32.8), and which otherwise stops at such a change without a word. So every MP3 is looked through first
 (`recodec.audio.mpeg`), and one that changes is refused with the place. Damage that leaves the form alone goes to
 libmpg123: 6,500 files that were changed at random, cut, spliced and repeated did not crash it. It conceals what is

@@ -6,6 +6,7 @@ import io
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import av
 import numpy as np
@@ -131,8 +132,8 @@ def _sndfile_kinds() -> Iterator[Kind]:
             name = f"{form}-{subtype}{'-stereo' if channels == 2 else ''}".lower().replace("_", "-")
             ending = {"WAVEX": "wav", "RF64": "wav", "MAT5": "mat", "NIST": "wav"}.get(form, form.lower())
             what = f"{form}, {subtype}, {'mono' if channels == 1 else 'stereo'}, by libsndfile"
-            yield Kind(f"{name}.{ending}", what, 
-                       lambda f=form, s=subtype, c=channels, r=rate_hz: by_sndfile(f, s, c, r), tolerance, ends)  # fmt: skip
+            make = partial(by_sndfile, form, subtype, channels, rate_hz)
+            yield Kind(f"{name}.{ending}", what, make, tolerance, ends)
 
 
 _IN_STEREO = {("WAV", "PCM_16"), ("WAV", "FLOAT"), ("WAV", "IMA_ADPCM"), ("FLAC", "PCM_24"), ("OGG", "VORBIS"),
@@ -196,12 +197,14 @@ def _odd_kinds() -> Iterator[Kind]:
     yield Kind("wrong-suffix.wav", "FLAC called .wav", lambda: flac)
     refused = (
         ("cut.wav", "WAV, cut off in the middle", lambda: riff(data)[: len(data) // 2]),
-        ("changes.mp3", "MP3 that goes on in another form", lambda: mp3 + by_sndfile("MP3", "MPEG_LAYER_III", 2, 44_100)),
+        ("changes.mp3", "MP3 that goes on in another form",
+         lambda: mp3 + by_sndfile("MP3", "MPEG_LAYER_III", 2, 44_100)),
         ("cut.flac", "FLAC, cut off in the middle", lambda: flac[: len(flac) // 2]),
         ("empty.wav", "an empty file", bytes), ("text.mp3", "text called .mp3", lambda: b"No sound in here.\n" * 9),
         ("nine.wav", "WAV of 9 channels without a mask", lambda: riff(steps(9), channels=9)),
         ("no-samples.wav", "WAV without samples", lambda: riff(b"")),
-        ("nan.wav", "WAV with samples that are not numbers", lambda: riff(np.full(2000, np.nan, "<f4").tobytes(), tag=3, bits=32)),
+        ("nan.wav", "WAV with samples that are not numbers",
+         lambda: riff(np.full(2000, np.nan, "<f4").tobytes(), tag=3, bits=32)),
     )  # fmt: skip
     for name, what, make in refused:
         yield Kind(name, what, make, refused=True)

@@ -47,7 +47,10 @@ def test_a_file_of_one_form_is_walked_to_its_end(rate_hz: int, channels: int, mo
 def test_a_change_is_one_named_error_in_every_way_in(tmp_path: Path) -> None:
     path = tmp_path / "two.mp3"
     path.write_bytes(mp3(24_000, 1) + mp3(44_100, 2))
-    message = r"two.mp3 changes after 1\.\d+ s from 24000 Hz and 1 channel\(s\) to 44100 Hz and 2: split it first"
+    message = (
+        r"two.mp3 changes after 1\.\d+ s from 24000 Hz and 1 channel\(s\) to 44100 Hz and 2, or is damaged there: "
+        "split it first"
+    )
     with pytest.raises(AudioError, match=message):
         read_audio(path)
     for read in (shape_of, lambda file, name: read_stretch(file, name, 0, 10)):
@@ -55,6 +58,15 @@ def test_a_change_is_one_named_error_in_every_way_in(tmp_path: Path) -> None:
             read(file, str(path))
     path.write_bytes(mp3(24_000, 1))  # what was found before does not hold for another content
     assert read_audio(path)[1] == 24_000
+
+
+def test_a_single_frame_of_another_form_is_a_change() -> None:
+    data = bytearray(mp3(24_000, 1))
+    second = data.find(bytes(data[:2]), 100)
+    data[second + 3] ^= 0xC0  # mono to stereo
+    change = change_of_form(io.BytesIO(bytes(data)))
+    assert change is not None
+    assert (change.before.channels, change.after.channels) == (1, 2)
 
 
 @settings(max_examples=60, deadline=None)

@@ -143,7 +143,9 @@ def test_a_test_survives_a_reload_and_gives_its_code(folder: Path, tmp_path: Pat
                     page.reload()
                     assert page.text_content("#again-rater") == "Ada"
                     page.click("#go-on")
-                    assert page.evaluate("JSON.stringify([trial.about.trial, trial.stimuli, session.ratings])") == before
+                    assert (
+                        page.evaluate("JSON.stringify([trial.about.trial, trial.stimuli, session.ratings])") == before
+                    )
             page.keyboard.press("Enter")
         page.reload()
         page.click("#go-on")

@@ -145,14 +145,19 @@ def test_the_whole_table_and_the_curves_are_seen_at_1400_pixels(tmp_path: Path) 
             name = f"reference codec of a long name {kbps}"
             values = {key: -12.34 for key, metric in ALL_METRICS.items() if kind in metric.kinds}
             family = "codec" if kbps else "anchor"
-            found += [Outcome(f"{kind}{n}{name}", f"{n}", f"{kind}{n}", kind, name, family, name, kbps,
-                              values={**values, "encode_speed": 1234.5 + n, "kbps": kbps or 0.0}) for n in range(2)]  # fmt: skip
+            for n in range(2):
+                measured = {**values, "encode_speed": 1234.5 + n, "kbps": kbps or 0.0}
+                found.append(
+                    Outcome(f"{kind}{n}{name}", f"{n}", f"{kind}{n}", kind, name, family, name, kbps, values=measured)
+                )
     write_text(tmp_path / "report.html", report_page(found))
     with open_page(tmp_path / "report.html", width=1400) as page:
         wide = "(box) => box.scrollWidth > box.clientWidth"
         assert not page.locator(".scroll").first.evaluate(wide)
-        tops = page.locator(".measure").first.locator("figure").evaluate_all(
-            "(all) => all.map((figure) => figure.getBoundingClientRect().top)"
+        tops = (
+            page.locator(".measure")
+            .first.locator("figure")
+            .evaluate_all("(all) => all.map((figure) => figure.getBoundingClientRect().top)")
         )
         assert (len(tops), len(set(tops))) == (3, 1)
         text = page.text_content("#versions")

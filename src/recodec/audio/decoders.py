@@ -245,7 +245,7 @@ def open_decoder(file: IO[bytes], name: str, *, partial: bool = False) -> FileDe
         (rate_hz, channels, _), (then_hz, then_channels, _) = change.before, change.after
         raise AudioError(
             f"{name} changes after {change.num_samples / rate_hz:.3f} s from {rate_hz} Hz and {channels} channel(s) to "
-            f"{then_hz} Hz and {then_channels}: split it first"
+            f"{then_hz} Hz and {then_channels}, or is damaged there: split it first"
         )
     try:
         links = ogg_links(file) if front[:4] == b"OggS" else []

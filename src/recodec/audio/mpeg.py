@@ -1,7 +1,8 @@
 """Frames of MPEG audio (MP1, MP2, MP3): does a file keep one form from its first frame to its last?
 
-libmpg123, which decodes them within libsndfile, stops at a change without a word, and before its version 1.32.8 a file
-that changes could make it write outside of its memory (CVE-2024-10573). So files are looked through before it sees them.
+libmpg123, which decodes them within libsndfile, stops at a change without a word, and before its version 1.32.8 a frame
+of another form could make it write outside of its memory (CVE-2024-10573). So files are looked through before it sees
+them; a damaged header that reads as one of another form counts as a change.
 Headers are those of ISO/IEC 11172-3, section 2.4.1.3, and of 13818-3 for the lower rates.
 """
 
@@ -84,8 +85,7 @@ def _walked(file: IO[bytes]) -> Change | None:
             continue
         form, size = found
         first = first or form
-        # A damaged header may look like another form; the frame after it then does not follow.
-        if form != first and (after := _frame(file, place + size)) is not None and after[0] == form:
+        if form != first:
             return Change(frames * first.frame_samples, first, form)
         frames += 1
         place += size
