@@ -17,6 +17,7 @@ from pathlib import Path
 import av
 import numpy as np
 from audio_kinds_files import Kind, kinds
+from av.error import FFmpegError
 
 from recodec.atomic import write_text
 from recodec.audio import AudioReader, Mixer, read_audio
@@ -77,7 +78,7 @@ def by_ffmpeg(path: Path) -> np.ndarray | None:
             for frame in container.decode(stream):
                 parts += [part.to_ndarray() for part in resampler.resample(frame)]
             parts += [part.to_ndarray() for part in resampler.resample(None)]
-    except (av.FFmpegError, OSError, ValueError, IndexError):
+    except (FFmpegError, OSError, ValueError, IndexError):
         return None
     return np.concatenate(parts, axis=1) if parts else None
 

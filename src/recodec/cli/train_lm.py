@@ -89,8 +89,8 @@ def _ending(out: Path, model: str | None) -> str:
     files = f"{shlex.quote(str(out / EXPORT_NAME))}/*"
     place = shlex.quote(model) if model is not None and os.path.isdir(model) else "MODEL_FOLDER"
     return (
-        f"The language model is in {out / EXPORT_NAME}: cp {files} {place} puts it beside its codec model, whose files it "
-        "makes smaller"
+        f"The language model is in {out / EXPORT_NAME}: cp {files} {place} puts it beside its codec model, whose "
+        "files it makes smaller"
     )
 
 
