@@ -27,7 +27,8 @@ _HEAD = """# Samples
 The two clips of [examples/](../examples/README.md), 24 kHz mono, from packages that no model of ours was trained on.
 Rates are those of the coded clip, without headers; those of Recodec are without its language model, which makes files
 smaller and changes no sample. The players hold what was decoded, as FLAC. One clip of a kind shows what a codec sounds
-like, and does not rank it: [results](results.md) has figures over 64 clips. For EnCodec with Meta's weights, which cannot be shipped here:
+like, and does not rank it: [results](results.md) has figures over 64 clips. For EnCodec with Meta's weights, which
+cannot be shipped here:
 `recodec decompress` what `recodec compress --model facebook/encodec_24khz` makes of a recording of yours.
 """
 

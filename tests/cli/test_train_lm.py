@@ -50,8 +50,9 @@ def run(root: Path, out: Path, *settings: str, folders: dict[str, Path] | None =
 def test_makes_codes_a_log_and_an_exact_model(root: Path, tmp_path: Path) -> None:
     code, output = run(root, tmp_path, "updates=2")
     assert code == 0
-    use = f"cp {tmp_path / 'lm'}/* {root / 'model'} puts it beside its codec model, whose files it makes smaller"
-    assert output.splitlines() == [f"The language model is in {tmp_path / 'lm'}: {use}"]
+    files = tmp_path / "lm"
+    assert output.startswith(f"The language model is in {files}: cp {files}/* {root / 'model'} puts it beside")
+    assert len(output.splitlines()) == 1
     clips = list(open_shards(tmp_path / "codes" / "train"))
     assert [clip["codes"].shape for clip in clips] == [(8, 50), (8, 25)]
     assert [clip["group"] for clip in clips] == ["speech", "speech"]

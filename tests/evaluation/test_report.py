@@ -144,11 +144,12 @@ def test_the_whole_table_and_the_curves_are_seen_at_1400_pixels(tmp_path: Path) 
         for kbps in (6.0, 12.0, None):
             name = f"reference codec of a long name {kbps}"
             values = {key: -12.34 for key, metric in ALL_METRICS.items() if kind in metric.kinds}
-            values["kbps"], family = kbps or 0.0, "codec" if kbps else "anchor"
+            family = "codec" if kbps else "anchor"
             for n in range(2):
-                own = {**values, "encode_speed": 1234.5 + n}
-                names = (f"{kind}{n}{name}", f"{n}", f"{kind}{n}", kind, name, family, name)
-                found.append(Outcome(*names, kbps, values=own))
+                measured = {**values, "encode_speed": 1234.5 + n, "kbps": kbps or 0.0}
+                found.append(
+                    Outcome(f"{kind}{n}{name}", f"{n}", f"{kind}{n}", kind, name, family, name, kbps, values=measured)
+                )
     write_text(tmp_path / "report.html", report_page(found))
     with open_page(tmp_path / "report.html", width=1400) as page:
         wide = "(box) => box.scrollWidth > box.clientWidth"

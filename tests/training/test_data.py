@@ -173,7 +173,7 @@ def test_what_is_no_corpus(tmp_path):
     with pytest.raises(ConfigError, match=r"there is no file or folder .*nothing"):
         examples_of({"music": str(tmp_path / "nothing")})
     folder = write_folder(tmp_path / "files")
-    with pytest.raises(AudioError, match="as long as a crop"):
+    with pytest.raises(AudioError, match="and a crop 5 s"):
         examples_of({"music": str(folder)}, crop_s=5.0)
 
 

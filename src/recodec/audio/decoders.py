@@ -17,6 +17,7 @@ import soundfile
 
 from ..errors import AudioError
 from ..pipes import read_up_to
+from .mpeg import change_of_form
 from .ogg import Window, ogg_links
 from .pcm import Pcm
 from .resampling import check_rate
@@ -240,6 +241,12 @@ def open_decoder(file: IO[bytes], name: str, *, partial: bool = False) -> FileDe
         except OtherFormError:
             pass
     file.seek(0)
+    if (change := change_of_form(file)) is not None:
+        (rate_hz, channels, _), (then_hz, then_channels, _) = change.before, change.after
+        raise AudioError(
+            f"{name} changes after {change.num_samples / rate_hz:.3f} s from {rate_hz} Hz and {channels} channel(s) to "
+            f"{then_hz} Hz and {then_channels}, or is damaged there: split it first"
+        )
     try:
         links = ogg_links(file) if front[:4] == b"OggS" else []
         file.seek(0)

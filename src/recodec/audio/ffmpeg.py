@@ -62,6 +62,11 @@ class AvDecoder:
         try:
             with self._container:
                 for frame in self._container.decode(self._stream):
+                    if (frame.sample_rate, frame.layout.nb_channels) != (self.rate_hz, self.channels):
+                        raise AudioError(
+                            f"{self._name} changes after {count} samples from {self.rate_hz} Hz and {self.channels} "
+                            f"channel(s) to {frame.sample_rate} Hz and {frame.layout.nb_channels}: split it first"
+                        )
                     for part in resampler.resample(frame):
                         yield part.to_ndarray().astype(np.float32, copy=False)
                         count += part.samples

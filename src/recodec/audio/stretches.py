@@ -18,7 +18,8 @@ _RUN_UP_SAMPLES = {
     "MPEG_LAYER_I": 1152 * 40,
     "VORBIS": 1 << 14,
 }
-# Formats that are decoded from the start: their decoders forget too slowly, or cannot seek.
+# Formats that are decoded from the start: their decoders forget too slowly, or cannot seek. A FLAC of unknown length
+# cannot be sought either.
 _FROM_THE_START = frozenset({"OPUS", "GSM610", "G721_32", "G723_24", "G723_40", "NMS_ADPCM_16", "NMS_ADPCM_24",
                              "NMS_ADPCM_32"})  # fmt: skip
 
@@ -65,7 +66,11 @@ def read_stretch(file: IO[bytes], name: str, start: int, count: int) -> Samples:
     decoder = open_decoder(file, name)
     if isinstance(decoder, PcmDecoder):
         audio = decoder.stretch(file, start, count)
-    elif isinstance(decoder, SndfileDecoder) and decoder.subtype not in _FROM_THE_START:
+    elif (
+        isinstance(decoder, SndfileDecoder)
+        and decoder.num_samples is not None
+        and decoder.subtype not in _FROM_THE_START
+    ):
         audio = _sought(file, name, start, count, _RUN_UP_SAMPLES.get(decoder.subtype, 0))
     else:
         audio = _from_the_start(decoder, start, count)

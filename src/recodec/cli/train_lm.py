@@ -88,8 +88,10 @@ def _ending(out: Path, model: str | None) -> str:
 
     files = f"{shlex.quote(str(out / EXPORT_NAME))}/*"
     place = shlex.quote(model) if model is not None and os.path.isdir(model) else "MODEL_FOLDER"
-    use = f"cp {files} {place} puts it beside its codec model, whose files it makes smaller"
-    return f"The language model is in {out / EXPORT_NAME}: {use}"
+    return (
+        f"The language model is in {out / EXPORT_NAME}: cp {files} {place} puts it beside its codec model, whose "
+        "files it makes smaller"
+    )
 
 
 def _codes(place: str, folder: Path, choice: ModelChoice, num_quantizers: int, progress: bool) -> str:

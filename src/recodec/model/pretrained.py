@@ -98,7 +98,12 @@ class PretrainedMixin(nn.Module):
         return model.to(device=device_map if device is None else device, dtype=precision).eval()
 
     def save_pretrained(
-        self, save_directory: str | Path, *, safe_serialization: bool = True, push_to_hub: bool = False
+        self,
+        save_directory: str | Path,
+        *,
+        safe_serialization: bool = True,
+        push_to_hub: bool = False,
+        max_shard_size: int | str | None = None,
     ) -> None:
         """Write `config.json` and `model.safetensors` into a folder, which is made if need be.
 
@@ -106,6 +111,7 @@ class PretrainedMixin(nn.Module):
             save_directory: the folder.
             safe_serialization, push_to_hub: of `transformers`; only their defaults are taken (see `push_to_hub`, the
                 method).
+            max_shard_size: of `transformers`; it has no effect, as a codec model is one small file.
 
         `transformers.EncodecModel.from_pretrained` loads them. A folded model is saved unfolded, and
         makes the same weights again, bit for bit.

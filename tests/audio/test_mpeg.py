@@ -1,0 +1,80 @@
+"""MP3s whose form changes are refused before a decoder sees them; others are not, however damaged."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recodec.audio import read_audio
+from recodec.audio.mpeg import Form, change_of_form
+from recodec.audio.stretches import read_stretch, shape_of
+from recodec.errors import AudioError
+from support.signals import voice
+
+
+def mp3(rate_hz: int, channels: int, mode: str = "CONSTANT", level: float = 0.5) -> bytes:
+    file = io.BytesIO()
+    audio = np.repeat(voice(1.0, rate_hz), channels, axis=0)
+    with soundfile.SoundFile(
+        file, "w", rate_hz, channels, "MPEG_LAYER_III", format="MP3", compression_level=level, bitrate_mode=mode
+    ) as sound:
+        sound.write(audio.T)
+    return file.getvalue()
+
+
+FORMS = [(44_100, 2), (48_000, 1), (32_000, 2), (24_000, 1), (22_050, 2), (16_000, 1), (11_025, 1), (8_000, 2)]
+
+
+@pytest.mark.parametrize(("rate_hz", "channels"), FORMS)
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+def test_a_file_of_one_form_is_walked_to_its_end(rate_hz: int, channels: int, mode: str) -> None:
+    one = mp3(rate_hz, channels, mode)
+    assert change_of_form(io.BytesIO(one)) is None
+    other = mp3(44_100, 1)
+    change = change_of_form(io.BytesIO(b"ID3\x04\0\0\0\0\x02\x00" + bytes(256) + one + other))
+    assert change is not None
+    assert change.before[:2] == (rate_hz, channels)
+    assert change.after == Form(44_100, 1, 1152)
+    assert change.num_samples / rate_hz == pytest.approx(1.0, abs=0.3)
+
+
+def test_a_change_is_one_named_error_in_every_way_in(tmp_path: Path) -> None:
+    path = tmp_path / "two.mp3"
+    path.write_bytes(mp3(24_000, 1) + mp3(44_100, 2))
+    message = (
+        r"two.mp3 changes after 1\.\d+ s from 24000 Hz and 1 channel\(s\) to 44100 Hz and 2, or is damaged there: "
+        "split it first"
+    )
+    with pytest.raises(AudioError, match=message):
+        read_audio(path)
+    for read in (shape_of, lambda file, name: read_stretch(file, name, 0, 10)):
+        with open(path, "rb") as file, pytest.raises(AudioError, match=message):
+            read(file, str(path))
+    path.write_bytes(mp3(24_000, 1))  # what was found before does not hold for another content
+    assert read_audio(path)[1] == 24_000
+
+
+def test_a_single_frame_of_another_form_is_a_change() -> None:
+    data = bytearray(mp3(24_000, 1))
+    second = data.find(bytes(data[:2]), 100)
+    data[second + 3] ^= 0xC0  # mono to stereo
+    change = change_of_form(io.BytesIO(bytes(data)))
+    assert change is not None
+    assert (change.before.channels, change.after.channels) == (1, 2)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=200), st.integers(0, 3000))
+def test_damage_is_walked_over(changes: list[tuple[int, int]], cut: int) -> None:
+    data = bytearray(mp3(24_000, 1)[cut:])
+    for place, byte in changes:
+        data[place % len(data)] = byte
+    file = io.BytesIO(bytes(data))
+    change_of_form(file)
+    assert file.tell() == 0
