@@ -296,3 +296,19 @@ def test_a_compressed_file_is_refused(tmp_path: Path) -> None:
             bomb.writestr(member.filename, source.read(member))
     with pytest.raises(CheckpointError, match="is compressed"):
         EncodecModel.from_pretrained(tmp_path / "bomb.th")
+
+
+def test_settings_by_name_take_the_place_of_the_models(tmp_path: Path) -> None:
+    peers.random_model(TINY).save_pretrained(tmp_path)
+    assert not EncodecModel.from_pretrained(tmp_path, return_dict=False).config.return_dict
+    assert EncodecModel.from_pretrained(tmp_path).config.return_dict
+    with pytest.raises(CheckpointError, match="of shape"):
+        EncodecModel.from_pretrained(tmp_path, num_filters=4)
+    with pytest.raises(TypeError, match="return_dicts"):
+        EncodecModel.from_pretrained(tmp_path, return_dicts=False)
+
+
+def test_parts_by_the_methods_of_transformers() -> None:
+    model = peers.random_model(TINY)
+    assert model.get_encoder() is model.encoder
+    assert model.get_decoder() is model.decoder

@@ -19,6 +19,7 @@ from ..errors import ConfigError
 from ..hub import SAFETENSORS_NAME, is_weights_file, resolve_file, resolve_weights
 from ..nn.pickled import read_pickled
 
+_SETTINGS = {field.name for field in dataclasses.fields(EncodecConfig)} - {"extra"}
 _Model = TypeVar("_Model", bound="PretrainedMixin")
 
 
@@ -68,13 +69,15 @@ class PretrainedMixin(nn.Module):
             strict: whether weights may be neither missing (they stay random) nor unexpected.
             others: `pretrained_model_name_or_path`, another name of the first argument; `low_cpu_mem_usage`,
                 `trust_remote_code`, `attn_implementation` and `output_loading_info=False` of `transformers` are taken,
-                and have no effect.
+                and have no effect; settings of `EncodecConfig` by name, such as `return_dict=False`, take the place of
+                the model's.
 
         Raises:
             CheckpointError: if there is no such model, or its weights do not fit its configuration.
             ConfigError: if its configuration does not describe an EnCodec model, or `dtype` is not a precision.
         """
         name_or_path = others.pop("pretrained_model_name_or_path", name_or_path)
+        settings = {key: others.pop(key) for key in list(others) if key in _SETTINGS}
         _refuse_unknown(cls.__name__, others)
         wanted = torch_dtype if dtype is None else dtype
         precision = None if wanted == "auto" else _precision(wanted)
@@ -91,11 +94,20 @@ class PretrainedMixin(nn.Module):
         tensors = read(path)
         precision = _stored_precision(tensors) if precision is None else precision
         config = checkpoint.guess_config(tensors) if config is None else config
+        config = dataclasses.replace(config, **settings)
         # Checked before the network is built: a mismatch costs nothing, and names the tensors.
         tensors = checkpoint.conform(tensors, config, strict=strict)
         model = cls(config)
         model.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in tensors.items()}, strict=strict)
         return model.to(device=device_map if device is None else device, dtype=precision).eval()
+
+    def get_encoder(self) -> nn.Module:
+        """The encoder, by the method of `transformers`."""
+        return self.get_submodule("encoder")
+
+    def get_decoder(self) -> nn.Module:
+        """The decoder, by the method of `transformers`."""
+        return self.get_submodule("decoder")
 
     def save_pretrained(
         self,
