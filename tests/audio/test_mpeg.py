@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recodec.audio import read_audio
-from recodec.audio.mpeg import Form, change_of_form
+from recodec.audio.mpeg import MpegForm, change_of_form
 from recodec.audio.stretches import read_stretch, shape_of
 from recodec.errors import AudioError
 from support.signals import voice
@@ -40,7 +40,7 @@ def test_a_file_of_one_form_is_walked_to_its_end(rate_hz: int, channels: int, mo
     change = change_of_form(io.BytesIO(b"ID3\x04\0\0\0\0\x02\x00" + bytes(256) + one + other))
     assert change is not None
     assert change.before[:2] == (rate_hz, channels)
-    assert change.after == Form(44_100, 1, 1152)
+    assert change.after == MpegForm(44_100, 1, 1152)
     assert change.num_samples / rate_hz == pytest.approx(1.0, abs=0.3)
 
 

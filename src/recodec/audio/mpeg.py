@@ -25,7 +25,7 @@ _SEARCH_BYTES = 1 << 16
 _REMEMBERED = 4096
 
 
-class Form(NamedTuple):
+class MpegForm(NamedTuple):
     """What must not change within a file: rate in Hz, channels, and samples of a frame."""
 
     rate_hz: int
@@ -33,15 +33,15 @@ class Form(NamedTuple):
     frame_samples: int
 
 
-class Change(NamedTuple):
+class FormChange(NamedTuple):
     """Where a file takes another form: samples before it, at the first form's rate."""
 
     num_samples: int
-    before: Form
-    after: Form
+    before: MpegForm
+    after: MpegForm
 
 
-def change_of_form(file: IO[bytes]) -> Change | None:
+def change_of_form(file: IO[bytes]) -> FormChange | None:
     """The first change of form in a file of MPEG audio; `None` if there is none, or it is no such file.
 
     What was found of a file on disk is remembered, since training opens the same ones again and again.
@@ -63,7 +63,7 @@ def change_of_form(file: IO[bytes]) -> Change | None:
     return change
 
 
-_found: OrderedDict[tuple[int, ...], Change | None] = OrderedDict()
+_found: OrderedDict[tuple[int, ...], FormChange | None] = OrderedDict()
 
 
 def _identity(file: IO[bytes]) -> tuple[int, ...] | None:
@@ -75,7 +75,7 @@ def _identity(file: IO[bytes]) -> tuple[int, ...] | None:
     return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns
 
 
-def _walked(file: IO[bytes]) -> Change | None:
+def _walked(file: IO[bytes]) -> FormChange | None:
     place = _after_tags(file)
     if place is None:
         return None
@@ -86,7 +86,7 @@ def _walked(file: IO[bytes]) -> Change | None:
         form, size = found
         first = first or form
         if form != first:
-            return Change(frames * first.frame_samples, first, form)
+            return FormChange(frames * first.frame_samples, first, form)
         frames += 1
         place += size
     return None
@@ -106,13 +106,13 @@ def _after_tags(file: IO[bytes]) -> int | None:
     return _next_frame(file, place) if place else None
 
 
-def _frame(file: IO[bytes], place: int) -> tuple[Form, int] | None:
+def _frame(file: IO[bytes], place: int) -> tuple[MpegForm, int] | None:
     """The form and the size in bytes of the frame at a place, if there is one."""
     file.seek(place)
     return _parsed(file.read(4))
 
 
-def _parsed(head: bytes) -> tuple[Form, int] | None:
+def _parsed(head: bytes) -> tuple[MpegForm, int] | None:
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return None
     version, layer, step, rate = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3), head[2] >> 4, head[2] >> 2 & 3
@@ -123,7 +123,7 @@ def _parsed(head: bytes) -> tuple[Form, int] | None:
     samples = 384 if layer == 1 else 576 if layer == 3 and version != 3 else 1152
     slot = 4 if layer == 1 else 1
     size = (samples // 8 // slot * bits // rate_hz + padding) * slot
-    return Form(rate_hz, 1 if head[3] >> 6 == 3 else 2, samples), size
+    return MpegForm(rate_hz, 1 if head[3] >> 6 == 3 else 2, samples), size
 
 
 def _next_frame(file: IO[bytes], place: int) -> int | None:
