@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .options import options
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..checkpoint import Spectral
+    from ..config import EncodecConfig
 
 
 @click.command()
@@ -14,16 +22,20 @@ from .options import options
 @options("model", "bandwidth", "decoder", "force", bandwidth="Of the encoder; the model's highest by default.",
          decoder="auto also writes the model's spectral decoder, if it has one; encodec does not; spectral insists on "
          "it. A folder or hub id with a spectral decoder also does.")  # fmt: skip
-def export(out_dir: Path, model: str | None, bandwidth: float | None, decoder: str, force: bool) -> None:
+@click.option("--web", is_flag=True, help="Write what the npm package recodec loads, the language model included.")
+def export(out_dir: Path, model: str | None, bandwidth: float | None, decoder: str, force: bool, web: bool) -> None:
     """Write encoder.onnx and decoder.onnx to DIR, for streams, with a README of their inputs and outputs.
 
-    They run on ONNX Runtime in C++, on phones and in browsers, without this package.
+    They run on ONNX Runtime in C++, on phones and in browsers, without this package. With --web, DIR is what the npm
+    package recodec loads from a server.
     """
     from ..checkpoint import codebooks_of, read_model
     from ..codec import ModelChoice, read_spectral
     from ..errors import ConfigError
     from ..onnx_engine.export import export_tensors
 
+    if web and bandwidth is not None:
+        raise click.UsageError("--web writes all bandwidths of the model: leave --bandwidth out")
     config, tensors = read_model(model)
     spectral = None
     if decoder != "encodec":
@@ -31,8 +43,29 @@ def export(out_dir: Path, model: str | None, bandwidth: float | None, decoder: s
     if decoder == "spectral" and spectral is None:
         raise click.UsageError("the model has no spectral decoder")
     try:
-        paths = export_tensors(config, tensors, out_dir, bandwidth=bandwidth, overwrite=force, spectral=spectral)
+        if web:
+            paths = _export_web(model, config, tensors, out_dir, spectral, force)
+        else:
+            paths = export_tensors(config, tensors, out_dir, bandwidth=bandwidth, overwrite=force, spectral=spectral)
     except (ConfigError, FileExistsError) as error:
         raise click.UsageError(str(error)) from error
     for path in paths:
         click.echo(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
+
+
+def _export_web(
+    model: str | None,
+    config: EncodecConfig,
+    tensors: Mapping[str, np.ndarray],
+    out_dir: Path,
+    spectral: Spectral | None,
+    force: bool,
+) -> list[Path]:
+    from ..codec.loading import load_language_model
+    from ..hub import model_name, resolve_file
+    from ..lm.files import WEIGHTS_NAME
+    from ..onnx_engine.export_web import export_web
+
+    lm = load_language_model(model)
+    held = None if lm is None else (lm, resolve_file(model, WEIGHTS_NAME).read_bytes())
+    return export_web(model_name(model), config, tensors, out_dir, spectral=spectral, lm=held, overwrite=force)
