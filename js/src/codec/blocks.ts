@@ -184,7 +184,7 @@ class SegmentEncoder implements BlockEncoder {
 
   async finish(): Promise<Block[]> {
     const blocks: Block[] = [];
-    for (let rest = this.#grid.rest(); rest !== null && rest.length; ) {
+    for (let rest = this.#grid.rest(); rest !== null && rest.length;) {
       blocks.push(await this.#encode(rest));
       rest = this.#stride ? columns(rest, this.#stride, rest.length) : null;
     }

@@ -51,9 +51,7 @@ export function headerOf(
       numSamples,
       model: shortened(manifest.name),
       fingerprint: manifest.fingerprint.slice(0, FINGERPRINT_DIGITS),
-      ...(lm === null
-        ? {}
-        : { tableRule: lm.tableRule, lmFingerprint: lm.fingerprint.slice(0, FINGERPRINT_DIGITS) }),
+      ...(lm === null ? {} : { tableRule: lm.tableRule, lmFingerprint: lm.fingerprint.slice(0, FINGERPRINT_DIGITS) }),
     });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;

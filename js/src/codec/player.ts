@@ -2,7 +2,7 @@
 
 import type { Decoder, Engine } from "../engine/engine.js";
 import { columns, type Audio } from "../engine/planar.js";
-import { BitstreamError, CorruptError, TruncatedError, UnsupportedError } from "../errors.js";
+import { CorruptError, TruncatedError, UnsupportedError } from "../errors.js";
 import type { Codes } from "../wire/codes.js";
 import { MAGIC, type Header } from "../wire/header.js";
 import { readEnd, seek } from "../wire/index.js";
@@ -34,8 +34,8 @@ export interface PlayerModel {
 export interface Beginning extends ReaderOptions {
   /** The first sample that is wanted. */
   readonly wanted?: number;
-  /** Length of the recording in samples per channel, if it is known. */
-  readonly total?: number | null;
+  /** Gives the length of the recording in samples per channel, or `null`; by default it is what the header says. */
+  readonly total?: (header: Header) => number | null;
 }
 
 /** Takes the bytes of a stream of version 1 as they come, and gives audio. */
@@ -90,9 +90,9 @@ export class StreamPlayer {
     if (this.#decoder === null || this.#end === null) {
       checkModel(header, this.#model.engine);
       const grid = gridWithin(header.maxPacketFrames, this.#model.gridFrames);
-      const { first, wanted = 0, total = header.numSamples } = this.#beginning;
+      const { first, wanted = 0, total } = this.#beginning;
       this.#decoder = new ConcealingDecoder(header, this.#model.decoder, grid, first ?? 0);
-      this.#end = new End(header.hop, total, (first ?? 0) * header.tick, wanted);
+      this.#end = new End(header.hop, total ? total(header) : header.numSamples, (first ?? 0) * header.tick, wanted);
     }
     return [this.#decoder, this.#end];
   }
@@ -143,16 +143,12 @@ export async function* playFile(model: PlayerModel, file: Uint8Array, start = 0)
     yield* playVersion0(model, file, start);
     return;
   }
-  let beginning: Beginning = {};
-  let header: Header | null = null;
-  try {
-    const place = seek(file, start ? Math.max(0, start - Math.round(WARM_UP_S * seek(file, 0).header.samplingRate)) : 0);
-    header = place.header;
-    const total = readEnd(file, header)?.numSamples ?? header.numSamples;
-    const middle = start ? { header, first: place.start, offset: place.offset } : {};
-    beginning = { total, wanted: start, ...middle };
-  } catch (error) {
-    if (!(error instanceof BitstreamError)) throw error; // a tolerant reader may yet find a header; a strict one says
+  const total = (header: Header): number | null => readEnd(file, header)?.numSamples ?? header.numSamples;
+  let beginning: Beginning = { total };
+  if (start) {
+    const rate = seek(file, 0).header.samplingRate;
+    const { header, start: first, offset } = seek(file, Math.max(0, start - Math.round(WARM_UP_S * rate)));
+    beginning = { total, wanted: start, header, first, offset };
   }
   const player = new StreamPlayer(model, beginning, PACKETS_AT_ONCE);
   yield* player.push(file.subarray(beginning.offset ?? 0));

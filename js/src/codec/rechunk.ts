@@ -23,7 +23,9 @@ export class Rechunker<P extends Planar> {
     if (this.#held < this.size) return [];
     const whole = joined(this.#parts);
     const count = Math.floor((this.#held - this.size) / this.stride) + 1;
-    const blocks = Array.from({ length: count }, (_, i) => columns(whole, i * this.stride, i * this.stride + this.size));
+    const blocks = Array.from({ length: count }, (_, i) =>
+      columns(whole, i * this.stride, i * this.stride + this.size),
+    );
     this.#parts = [columns(whole, count * this.stride, whole.length)];
     this.#held = this.#parts[0].length;
     return blocks;

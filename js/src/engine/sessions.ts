@@ -108,7 +108,11 @@ export class Sessions {
     const [bytes, ...externalData] = await Promise.all([this.assets.get(graph), ...weights]);
     try {
       const session = await LOCK.run(() =>
-        ort.InferenceSession.create(bytes, { executionProviders: ["wasm"], graphOptimizationLevel: "all", externalData }),
+        ort.InferenceSession.create(bytes, {
+          executionProviders: ["wasm"],
+          graphOptimizationLevel: "all",
+          externalData,
+        }),
       );
       return new Session(session, LOCK);
     } catch (error) {

@@ -175,9 +175,7 @@ export class Kernel {
 
   #check(code: number): void {
     if (code) {
-      throw new RecodecError(
-        `the compiled language model refuses its arguments (${code}): this is a fault of Recodec`,
-      );
+      throw new RecodecError(`the compiled language model refuses its arguments (${code}): this is a fault of Recodec`);
     }
   }
 
@@ -191,7 +189,9 @@ export class Kernel {
       try {
         this.#wasm.memory.grow(Math.ceil(missing / PAGE));
       } catch {
-        throw new RecodecError(`there is no memory for the language model: it needs ${Math.ceil(missing / 1e6)} MB more`);
+        throw new RecodecError(
+          `there is no memory for the language model: it needs ${Math.ceil(missing / 1e6)} MB more`,
+        );
       }
     }
     return at;

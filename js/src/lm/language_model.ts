@@ -80,9 +80,7 @@ export class LanguageModel implements PacketLM {
   #check(codebooks: number[]): void {
     const most = Math.max(0, ...codebooks);
     if (most > this.#sizes.codebooks) {
-      throw new ModelMismatchError(
-        `packets have ${most} codebooks, the language model knows ${this.#sizes.codebooks}`,
-      );
+      throw new ModelMismatchError(`packets have ${most} codebooks, the language model knows ${this.#sizes.codebooks}`);
     }
   }
 }

@@ -37,7 +37,8 @@ export function readSafetensors(file: Uint8Array): Map<string, Tensor> {
     if (each === undefined || !good) throw bad(`its tensor ${name} is of another kind`);
     const [begin, end] = [8 + size + place[0], 8 + size + place[1]];
     const wanted = shape.reduce((product, n) => product * n, each);
-    if (!(begin >= 8 + size && end <= file.length && end - begin === wanted)) throw bad(`its tensor ${name} is cut off`);
+    if (!(begin >= 8 + size && end <= file.length && end - begin === wanted))
+      throw bad(`its tensor ${name} is cut off`);
     tensors.set(name, { type: dtype, shape, bytes: file.subarray(begin, end) });
   }
   return tensors;

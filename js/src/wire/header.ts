@@ -237,13 +237,19 @@ export function repairHeader(buffer: Uint8Array): [Header, number] | null {
   for (let bit = 0; bit < 8 * front.length; bit++) {
     front[bit >> 3] ^= 1 << (bit & 7);
     try {
-      return parseHeader(front);
+      if (hasChecksum(front)) return parseHeader(front);
     } catch (error) {
       if (!(error instanceof BitstreamError)) throw error;
-      front[bit >> 3] ^= 1 << (bit & 7);
     }
+    front[bit >> 3] ^= 1 << (bit & 7);
   }
   return null;
+}
+
+/** Whether a right checksum stands where a header would have it: without it, `parseHeader` need not be asked. */
+function hasChecksum(front: Uint8Array): boolean {
+  const end = 6 + front[5];
+  return front.length >= end + CRC_BYTES && crc32(front, 0, end) === uint32At(front, end);
 }
 
 function parseBody(body: Uint8Array): Header {
