@@ -6,6 +6,7 @@
 
 export { Codec, type DecodeOptions, type EncodeOptions, type LoadOptions } from "./codec/codec.js";
 export type { DecodeStream, EncodeStream } from "./codec/streams.js";
+export { loadInWorker, RemoteCodec, type WorkerOptions } from "./worker/client.js";
 export type { Unpacked } from "./codec/unpack.js";
 export type { Progress } from "./engine/assets.js";
 export type { ModelConfig } from "./engine/manifest.js";
