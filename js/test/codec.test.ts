@@ -97,7 +97,8 @@ describe.skipIf(!there)("codec", () => {
 
   it("refuses what it cannot take, by name", async () => {
     const good = made("codec/speech_6.ecdc");
-    const refuses = (work: Promise<unknown>, name: string): Promise<void> => expect(work).rejects.toMatchObject({ name });
+    const refuses = (work: Promise<unknown>, name: string): Promise<void> =>
+      expect(work).rejects.toMatchObject({ name });
     await refuses(codec.decode(new Uint8Array()), "TruncatedError");
     await refuses(codec.decode(good.slice(0, -100)), "TruncatedError");
     await refuses(codec.decode(good.map((byte, i) => (i === 500 ? byte ^ 1 : byte))), "CorruptError");

@@ -14,7 +14,9 @@ export default function setup(): void {
   try {
     execFileSync(python, [script, MADE], { stdio: "inherit" });
   } catch (error) {
-    console.warn(`recodec's Python package does not run here (${(error as Error).message}); set PYTHON to one that has it`);
+    console.warn(
+      `recodec's Python package does not run here (${(error as Error).message}); set PYTHON to one that has it`,
+    );
     if (process.env.CI) throw error;
   }
 }

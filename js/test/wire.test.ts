@@ -137,6 +137,6 @@ describe("text", () => {
     expect([NaN, Infinity, 0, -2, 0.001, 1.5e-7, 1e16, 0.25].map(shownFloat)).toEqual([
       ...["nan", "inf", "0.0", "-2.0", "0.001", "1.5e-07", "1e+16", "0.25"],
     ]);
-    expect([null, "a'b", 3, true].map(shown)).toEqual(["None", "\"a'b\"", "3", "True"]);
+    expect([null, "a'b", 3, true].map(shown)).toEqual(["None", '"a\'b"', "3", "True"]);
   });
 });

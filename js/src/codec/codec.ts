@@ -26,8 +26,8 @@ const PACKET_S = 4;
 /** How a model is loaded. */
 export interface LoadOptions extends AssetOptions {
   /**
-   * Folder with `ort-wasm-simd-threaded.wasm` and `.mjs` of onnxruntime-web, as a URL. Without it, the runtime looks
-   * beside the script that it is in; in Node it finds its own package.
+   * URL of the folder with `ort-wasm-simd-threaded.wasm` of onnxruntime-web. Without it, the runtime looks beside the
+   * script that it is in; in Node it finds its own package.
    */
   runtime?: string;
 }

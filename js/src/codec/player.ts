@@ -16,7 +16,7 @@ import { checkModel, gridWithin } from "./model_check.js";
 
 const WARM_UP_S = 2; // how far before a wanted time decoding begins; docs/bitstream.md has the error that is left
 const PIECE_BYTES = 1 << 16;
-const PACKETS_AT_ONCE = 4; // the first sound of a file waits for these
+const PACKETS_AT_ONCE = 4;
 
 /** What a player takes beside the stream. */
 export interface PlayerModel {
@@ -44,6 +44,7 @@ export class StreamPlayer {
   readonly #model: PlayerModel;
   readonly #beginning: Beginning;
   readonly #most: number;
+  #atOnce = 1; // the first sound waits for the first packet alone
   #decoder: ConcealingDecoder | null = null;
   #end: End | null = null;
 
@@ -101,8 +102,10 @@ export class StreamPlayer {
     const header = this.#reader.header;
     if (header === null) return;
     const [decoder, end] = this.#begin(header);
-    for (let at = 0; at < events.length; at += this.#most) {
-      const batch = events.slice(at, at + this.#most);
+    for (let at = 0; at < events.length;) {
+      const batch = events.slice(at, at + this.#atOnce);
+      at += batch.length;
+      this.#atOnce = this.#most;
       for (const [event, codes] of await this.#decoded(header, batch)) {
         if (event.type === "end") end.known(event.numSamples);
         for await (const part of audioOf(decoder, event, codes)) yield end.trim(part);

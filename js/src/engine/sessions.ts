@@ -5,6 +5,7 @@ import { CheckpointError } from "../errors.js";
 import type { Assets } from "./assets.js";
 import { expandWeights } from "./float16.js";
 
+const RUNTIME_NAME = "ort-wasm-simd-threaded.wasm";
 const SIGNALS = ["audio", "latents", "codes", "scale", "condition"];
 
 /** Tensors by name. */
@@ -63,7 +64,7 @@ export class Sessions {
 
   /**
    * @param assets - of the model.
-   * @param runtime - folder of the runtime's `.wasm` and `.mjs` files; `undefined` for where onnxruntime-web looks.
+   * @param runtime - folder of the runtime's `.wasm` file; `undefined` for where onnxruntime-web looks.
    */
   constructor(
     readonly assets: Assets,
@@ -71,7 +72,7 @@ export class Sessions {
   ) {
     ort.env.wasm.numThreads = 1;
     ort.env.logLevel = "error";
-    if (runtime !== undefined) ort.env.wasm.wasmPaths = runtime.endsWith("/") ? runtime : `${runtime}/`;
+    if (runtime !== undefined) ort.env.wasm.wasmPaths = { wasm: `${runtime.replace(/\/$/, "")}/${RUNTIME_NAME}` };
   }
 
   /**

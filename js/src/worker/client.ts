@@ -90,17 +90,27 @@ export class RemoteCodec {
     const stream = (await this.#call("openEncoder", [options])) as number;
     return {
       push: (samples) => this.#call("push", [stream, samples]) as Promise<Uint8Array>,
-      finish: async () => this.#ended<Uint8Array>(stream),
+      finish: async () => {
+        const data = (await this.#call("finish", [stream])) as Uint8Array;
+        await this.#call("close", [stream]);
+        return data;
+      },
     };
   }
 
   /** As `Codec.decoder`; `lostSamples` is a call. */
   async decoder(options: DecodeOptions = {}): Promise<Omit<DecodeStream, "lostSamples"> & { lost(): Promise<number> }> {
     const stream = (await this.#call("openDecoder", [options])) as number;
+    let lost: number | null = null;
     return {
       push: (data) => this.#call("push", [stream, data]) as Promise<Float32Array>,
-      finish: async () => this.#ended<Float32Array>(stream),
-      lost: () => this.#call("lostSamples", [stream]) as Promise<number>,
+      finish: async () => {
+        const samples = (await this.#call("finish", [stream])) as Float32Array;
+        lost = (await this.#call("lostSamples", [stream])) as number;
+        await this.#call("close", [stream]);
+        return samples;
+      },
+      lost: async () => lost ?? ((await this.#call("lostSamples", [stream])) as number),
     };
   }
 
@@ -111,10 +121,6 @@ export class RemoteCodec {
   }
 
   // ---- messages ----------------------------------------------------------------------------
-
-  #ended<T>(stream: number): Promise<T> {
-    return this.#call("finish", [stream]) as Promise<T>;
-  }
 
   #call<Name extends keyof Calls>(method: Name, args: Parameters<Calls[Name]>): Promise<unknown> {
     const id = (this.#last += 1);
