@@ -139,7 +139,9 @@ def wire() -> dict[str, object]:
             "data": base64.b64encode(data).decode(),
             "whole": [outcome(data, False), outcome(data, True), report(data)],
             "surgeries": [base64.b64encode(case).decode() for case in other],
-            "digests": [digest("\n".join([outcome(c, False), outcome(c, True), report(c)])) for c in flips + cuts + other],
+            "digests": [
+                digest("\n".join([outcome(c, False), outcome(c, True), report(c)])) for c in flips + cuts + other
+            ],
         }
     return made
 
