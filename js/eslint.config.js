@@ -1,7 +1,7 @@
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["dist", "node_modules", "test/.made"] },
+  { ignores: ["dist", "node_modules", "test/.made", "**/*.out.mjs"] },
   ...tseslint.configs.recommended,
   {
     rules: {

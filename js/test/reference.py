@@ -16,6 +16,7 @@ import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -40,7 +41,7 @@ SEEK_SAMPLES = (0, 1, 3000, 9000, 100_000)
 class CachedCoder(ToyCoder):
     """Decodes equal payloads once: most damage leaves most packets alone."""
 
-    known: dict[tuple[bytes, tuple[int, int], int], np.ndarray] = {}
+    known: ClassVar[dict[tuple[bytes, tuple[int, int], int], np.ndarray]] = {}
 
     def decode(self, payloads, shapes):
         found = []
