@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from ..checkpoint import Spectral
     from ..config import EncodecConfig
+    from ..onnx_engine.export_web import WebLM
 
 
 @click.command()
@@ -61,11 +62,33 @@ def _export_web(
     spectral: Spectral | None,
     force: bool,
 ) -> list[Path]:
-    from ..codec.loading import load_language_model
-    from ..hub import model_name, resolve_file
-    from ..lm.files import WEIGHTS_NAME
+    from ..hub import model_name
     from ..onnx_engine.export_web import export_web
 
+    lm = _web_lm(model)
+    return export_web(model_name(model), config, tensors, out_dir, spectral=spectral, lm=lm, overwrite=force)
+
+
+def _web_lm(model: str | None) -> WebLM | None:
+    from ..codec import load_language_model
+    from ..hub import resolve_file
+    from ..lm.files import WEIGHTS_NAME
+    from ..onnx_engine.export_web import WebLM
+
     lm = load_language_model(model)
-    held = None if lm is None else (lm, resolve_file(model, WEIGHTS_NAME).read_bytes())
-    return export_web(model_name(model), config, tensors, out_dir, spectral=spectral, lm=held, overwrite=force)
+    if lm is None:
+        return None
+    shape = lm.config
+    sizes = {
+        "codebooks": shape.num_codebooks,
+        "symbols": shape.codebook_size,
+        "width": shape.width,
+        "layers": shape.num_layers,
+        "heads": shape.num_heads,
+        "feed_forward": shape.feed_forward,
+        "past": shape.past_context,
+        "head_width": shape.head_width,
+        "conditioned": int(shape.conditioned),
+    }
+    facts = {"sizes": sizes, "fingerprint": lm.fingerprint, "table_rule": lm.table_rule}
+    return WebLM(facts, resolve_file(model, WEIGHTS_NAME).read_bytes())

@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from onnx import ModelProto, TensorProto
@@ -20,20 +20,29 @@ from onnx import ModelProto, TensorProto
 from ..atomic import write_bytes
 from ..checkpoint import Spectral, fingerprint, fold
 from ..config import EncodecConfig
-from ..lm.config import CodeLMConfig
 from .build import build
 from .plan import Phase, StreamPlan, decoder_plan, encoder_plan, spectral_plan
 from .spectral_graph import spectral_graph
 from .spectral_weights import spectral_weights
 from .weights import Tensors, graph_weights
 
-if TYPE_CHECKING:
-    from ..lm.coder import LanguageModel
-
 MANIFEST_NAME = "recodec.json"
 FORMAT_VERSION = 1
 
 _LM_NAME = "lm.safetensors"
+
+
+@dataclass(frozen=True)
+class WebLM:
+    """A language model, as the manifest names it.
+
+    Attributes:
+        facts: `sizes` in the order of `lm/native/model.h`, by name, `fingerprint` and `table_rule`.
+        weights: the bytes of its `lm.safetensors`.
+    """
+
+    facts: Mapping[str, Any]
+    weights: bytes
 
 
 def export_web(
@@ -43,7 +52,7 @@ def export_web(
     out_dir: str | Path,
     *,
     spectral: Spectral | None = None,
-    lm: tuple[LanguageModel, bytes] | None = None,
+    lm: WebLM | None = None,
     overwrite: bool = False,
 ) -> list[Path]:
     """Write the files that `Codec.load` of the npm package takes.
@@ -53,7 +62,7 @@ def export_web(
         config, tensors: of its checkpoint in our layout.
         out_dir: is made if need be.
         spectral: configuration and tensors of a spectral decoder.
-        lm: the language model, and the bytes of its `lm.safetensors`.
+        lm: the language model.
         overwrite: whether files of those names may be replaced.
 
     Returns:
@@ -73,7 +82,7 @@ def export_web(
             files[f"{part}.{phase}.onnx"] = _placed(graph, weights).SerializeToString()
     files |= {f"{part}.weights": held.packed() for part, held in weights.items()}
     if lm is not None:
-        files[_LM_NAME] = lm[1]
+        files[_LM_NAME] = lm.weights
     manifest = {
         "format": "recodec-web",
         "version": FORMAT_VERSION,
@@ -83,7 +92,7 @@ def export_web(
         "config": _facts(config),
         "networks": {part: _network(config, spectral, part, list(graphs)) for part, graphs in networks.items()},
         "weights": {part: {"halves": held.halves, "singles": held.singles} for part, held in weights.items()},
-        "language_model": None if lm is None else _lm_facts(lm[0]),
+        "language_model": None if lm is None else {"file": _LM_NAME, **lm.facts},
         "files": {key: {"bytes": len(d), "sha256": hashlib.sha256(d).hexdigest()} for key, d in files.items()},
     }
     return _write(Path(out_dir), {MANIFEST_NAME: json.dumps(manifest, indent=1).encode(), **files}, overwrite)
@@ -206,22 +215,6 @@ def _network(config: EncodecConfig, spectral: Spectral | None, part: str, graphs
     if plan is not None:
         facts["plan"] = {**asdict(plan), "start": plan.start.value}
     return facts
-
-
-def _lm_facts(lm: LanguageModel) -> dict[str, Any]:
-    shape: CodeLMConfig = lm.config
-    sizes = {
-        "codebooks": shape.num_codebooks,
-        "symbols": shape.codebook_size,
-        "width": shape.width,
-        "layers": shape.num_layers,
-        "heads": shape.num_heads,
-        "feed_forward": shape.feed_forward,
-        "past": shape.past_context,
-        "head_width": shape.head_width,
-        "conditioned": int(shape.conditioned),
-    }
-    return {"file": _LM_NAME, "sizes": sizes, "fingerprint": lm.fingerprint, "table_rule": lm.table_rule}
 
 
 def _write(folder: Path, files: Mapping[str, bytes], overwrite: bool) -> list[Path]:
