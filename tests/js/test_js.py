@@ -54,7 +54,12 @@ def test_files_that_are_there_are_kept_unless_forced(web_model: Path) -> None:
 
 def test_weights_are_stored_without_loss() -> None:
     table = np.arange(12, dtype=np.float32).reshape(3, 4)
-    arrays = {"odd": np.float32([0.1, 3e9]), "table": table, "row": table[1], "half": np.float32([0.5, -2])}
+    arrays = {
+        "odd": np.array([0.1, 3e9], np.float32),
+        "table": table,
+        "row": table[1],
+        "half": np.array([0.5, -2], np.float32),
+    }
     held = Weights(arrays)
     packed = held.packed()
     assert (held.halves, held.singles) == (14, 2)

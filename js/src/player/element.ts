@@ -9,6 +9,7 @@ import { draw, kbpsOf, Peaks } from "./picture.js";
 import { clock, MARKUP, STYLE } from "./style.js";
 
 const AHEAD_S = 30; // decoding waits where it is that far ahead of what is heard
+const GRID_FRAMES = 75; // larger blocks are a little faster, and the first sound waits for one
 const MAX_FILE_BYTES = 1 << 30;
 
 const models = new Map<string, Promise<RemoteCodec>>();
@@ -202,7 +203,7 @@ export class RecodecPlayer extends HTMLElement {
     const { channels } = codec.model.config;
     let at = output.position;
     try {
-      const options = { start: at, tolerant: this.#tolerant };
+      const options = { start: at, tolerant: this.#tolerant, gridFrames: GRID_FRAMES };
       for await (const samples of codec.play(this.#file as Uint8Array, options)) {
         if (run !== this.#run) return;
         this.#peaks?.add(samples, samples.length / channels, at);
