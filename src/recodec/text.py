@@ -39,7 +39,7 @@ def shown(text: str) -> str:
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The end of a message about an unknown word: which known one is like it, or all of them if they are few."""
     known = list(known)
-    like = difflib.get_close_matches(word, known, n=1)
+    like = difflib.get_close_matches(word, known, n=1, cutoff=0.7)
     if like:
         return f"; did you mean {like[0]}?"
     return f"; there are {', '.join(known)}" if 0 < len(known) <= _FEW else ""

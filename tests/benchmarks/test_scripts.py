@@ -10,7 +10,8 @@ from support.scripts import ROOT, load_script
 
 BENCHMARKS = ROOT / "benchmarks"
 NAMES = sorted(path.name for path in BENCHMARKS.glob("*.py") if path.name != "common.py")
-MAKERS = sorted(path.name for path in (ROOT / "docs" / "make").glob("*.py") if path.name != "site.py")  # mkdocs has it
+PARTS = ("site.py", "audio_kinds_files.py")  # of mkdocs, and of audio_kinds.py
+MAKERS = sorted(path.name for path in (ROOT / "docs" / "make").glob("*.py") if path.name not in PARTS)
 ROW = re.compile(r"^\| \[(\w+\.py)\]\((\w+\.py)\) \| ([^|]+\?) \| `([^|`]+)` \| ([^|]+) \|$", re.MULTILINE)
 
 

@@ -122,7 +122,7 @@ def test_nothing_is_overwritten_by_accident(recodec: Callable, model: Path, tmp_
         (["compress", "{in}", "-b", "nan"], "bandwidth"),
         (["compress", "{in}", "--backend", "abacus"], "abacus"),
         (["compress", "{in}", "--threads", "0"], "threads"),
-        (["frobnicate"], "No such command"),
+        (["frobnicate"], "there is no verb 'frobnicate'"),
         (["info"], "Missing argument"),
     ],
 )

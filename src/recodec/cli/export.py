@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .options import need, options
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..checkpoint import Spectral
+    from ..config import EncodecConfig
+    from ..onnx_engine.export_web import WebLM
 
 
 @click.command()
@@ -14,10 +23,12 @@ from .options import need, options
 @options("model", "bandwidth", "decoder", "force", bandwidth="Of the encoder; the model's highest by default.",
          decoder="auto also writes the model's spectral decoder, if it has one; encodec does not; spectral insists on "
          "it. A folder or hub id with a spectral decoder also does.")  # fmt: skip
-def export(out_dir: Path, model: str | None, bandwidth: float | None, decoder: str, force: bool) -> None:
+@click.option("--web", is_flag=True, help="Write what the npm package recodec loads, the language model included.")
+def export(out_dir: Path, model: str | None, bandwidth: float | None, decoder: str, force: bool, web: bool) -> None:
     """Write encoder.onnx and decoder.onnx to DIR, for streams, with a README of their inputs and outputs.
 
-    They run on ONNX Runtime in C++, on phones and in browsers, without this package.
+    They run on ONNX Runtime in C++, on phones and in browsers, without this package. With --web, DIR is what the npm
+    package recodec loads from a server.
     """
     need("onnx", "onnx")
     from ..checkpoint import codebooks_of, read_model
@@ -25,6 +36,8 @@ def export(out_dir: Path, model: str | None, bandwidth: float | None, decoder: s
     from ..errors import ConfigError
     from ..onnx_engine.export import export_tensors
 
+    if web and bandwidth is not None:
+        raise click.UsageError("--web writes all bandwidths of the model: leave --bandwidth out")
     config, tensors = read_model(model)
     spectral = None
     if decoder != "encodec":
@@ -32,8 +45,51 @@ def export(out_dir: Path, model: str | None, bandwidth: float | None, decoder: s
     if decoder == "spectral" and spectral is None:
         raise click.UsageError("the model has no spectral decoder")
     try:
-        paths = export_tensors(config, tensors, out_dir, bandwidth=bandwidth, overwrite=force, spectral=spectral)
+        if web:
+            paths = _export_web(model, config, tensors, out_dir, spectral, force)
+        else:
+            paths = export_tensors(config, tensors, out_dir, bandwidth=bandwidth, overwrite=force, spectral=spectral)
     except (ConfigError, FileExistsError) as error:
         raise click.UsageError(str(error)) from error
     for path in paths:
         click.echo(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
+
+
+def _export_web(
+    model: str | None,
+    config: EncodecConfig,
+    tensors: Mapping[str, np.ndarray],
+    out_dir: Path,
+    spectral: Spectral | None,
+    force: bool,
+) -> list[Path]:
+    from ..hub import model_name
+    from ..onnx_engine.export_web import export_web
+
+    lm = _web_lm(model)
+    return export_web(model_name(model), config, tensors, out_dir, spectral=spectral, lm=lm, overwrite=force)
+
+
+def _web_lm(model: str | None) -> WebLM | None:
+    from ..codec import load_language_model
+    from ..hub import resolve_file
+    from ..lm.files import WEIGHTS_NAME
+    from ..onnx_engine.export_web import WebLM
+
+    lm = load_language_model(model)
+    if lm is None:
+        return None
+    shape = lm.config
+    sizes = {
+        "codebooks": shape.num_codebooks,
+        "symbols": shape.codebook_size,
+        "width": shape.width,
+        "layers": shape.num_layers,
+        "heads": shape.num_heads,
+        "feed_forward": shape.feed_forward,
+        "past": shape.past_context,
+        "head_width": shape.head_width,
+        "conditioned": int(shape.conditioned),
+    }
+    facts = {"sizes": sizes, "fingerprint": lm.fingerprint, "table_rule": lm.table_rule}
+    return WebLM(facts, resolve_file(model, WEIGHTS_NAME).read_bytes())

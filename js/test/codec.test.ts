@@ -1,0 +1,113 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { Codec, info } from "../src/index.js";
+import { floats, integers, json, largestDifference, made, MODEL, there, type Case } from "./made.js";
+
+const AUDIO_TOLERANCE = 1e-4;
+const DECODERS = ["encodec", "spectral"] as const;
+
+describe.skipIf(!there)("codec", () => {
+  const cases = there ? json<Case[]>("codec/cases.json") : [];
+  let codec: Codec;
+
+  beforeAll(async () => {
+    codec = await Codec.load(MODEL);
+  });
+
+  it.each(cases)("$name: codes, payloads and audio are Python's", async ({ name, samples }) => {
+    const file = made(`codec/${name}.ecdc`);
+    const codes = integers(`codec/${name}.codes`);
+    for (const kind of ["ecdc", "plain.ecdc", "v0.ecdc"]) {
+      const found = await codec.unpack(made(`codec/${name}.${kind}`));
+      expect(found.numSamples).toBe(samples);
+      expect(found.codes.data, kind).toEqual(codes);
+    }
+    const codebooks = codes.length / Math.ceil(samples / codec.config.hop);
+    const packed = { codebooks, frames: codes.length / codebooks, data: codes };
+    expect(await codec.pack(packed, samples)).toEqual(file);
+    expect(await codec.pack(packed, samples, { lm: false })).toEqual(made(`codec/${name}.plain.ecdc`));
+    for (const decoder of DECODERS) {
+      const wanted = floats(`codec/${name}.${decoder}.f32`);
+      expect(largestDifference(await codec.decode(file, { decoder }), wanted)).toBeLessThan(AUDIO_TOLERANCE);
+    }
+    const old = await codec.decode(made(`codec/${name}.v0.ecdc`), { decoder: "encodec" });
+    expect(largestDifference(old, floats(`codec/${name}.encodec.f32`))).toBeLessThan(AUDIO_TOLERANCE);
+  });
+
+  it("encodes to Python's codes", async () => {
+    let [differ, all, frames, allFrames] = [0, 0, 0, 0];
+    for (const { name, clip, bandwidth } of cases) {
+      const wanted = integers(`codec/${name}.codes`);
+      const file = await codec.encode(floats(`codec/${clip}.f32`), { bandwidth });
+      const { codes } = await codec.unpack(file);
+      expect(codes.data.length).toBe(wanted.length);
+      const others = [...codes.data.keys()].filter((i) => codes.data[i] !== wanted[i]);
+      differ += others.length;
+      all += wanted.length;
+      frames += new Set(others.map((i) => Math.floor(i / codes.codebooks))).size;
+      allFrames += codes.frames;
+    }
+    // A latent that lies between two entries goes to either by the last bit of a sum; the codebooks after it follow.
+    console.log(`${differ} of ${all} codes, in ${frames} of ${allFrames} frames, differ from Python's`);
+    expect(frames).toBeLessThanOrEqual(allFrames / 200);
+  });
+
+  it("gives the same bytes and samples however a stream is cut", async () => {
+    const audio = floats("codec/speech.f32");
+    const whole = await codec.encode(audio, { bandwidth: 3, packetS: 1 });
+    const encoder = await codec.encoder({ bandwidth: 3, packetS: 1 });
+    const parts: Uint8Array[] = [];
+    for (let at = 0; at < audio.length; at += 7001) parts.push(await encoder.push(audio.subarray(at, at + 7001)));
+    parts.push(await encoder.finish());
+    const streamed = new Uint8Array(Buffer.concat(parts));
+    expect((await codec.unpack(streamed)).codes).toEqual((await codec.unpack(whole)).codes);
+    for (const decoder of DECODERS) {
+      const wanted = await codec.decode(streamed, { decoder });
+      const stream = codec.decoder({ decoder });
+      const heard: number[] = [];
+      for (let at = 0; at < streamed.length; at += 97) heard.push(...(await stream.push(streamed.slice(at, at + 97))));
+      heard.push(...(await stream.finish()));
+      expect(Float32Array.from(heard)).toEqual(wanted);
+    }
+  });
+
+  it("goes through Web Streams", async () => {
+    const audio = floats("codec/speech.f32").slice(0, 24_000);
+    const source = new ReadableStream<Float32Array>({
+      start(controller) {
+        for (let at = 0; at < audio.length; at += 5000) controller.enqueue(audio.slice(at, at + 5000));
+        controller.close();
+      },
+    });
+    const through = source.pipeThrough(codec.encodeStream({ packetS: 0.2 })).pipeThrough(codec.decodeStream());
+    let count = 0;
+    for await (const piece of through as unknown as AsyncIterable<Float32Array>) count += piece.length;
+    expect(count).toBe(audio.length);
+  });
+
+  it.each(DECODERS)("conceals, ends and seeks as Python, with the decoder %s", async (decoder) => {
+    const [short, lossy] = [made("codec/short.ecdc"), made("codec/lossy.ecdc")];
+    const heard = await codec.decode(lossy, { tolerant: true, decoder });
+    expect(largestDifference(heard, floats(`codec/lossy.${decoder}.f32`))).toBeLessThan(AUDIO_TOLERANCE);
+    const cut = await codec.decode(short.slice(0, -200), { tolerant: true, decoder });
+    expect(largestDifference(cut, floats(`codec/cut.${decoder}.f32`))).toBeLessThan(AUDIO_TOLERANCE);
+    const late = await codec.decode(short, { start: 60_123, decoder });
+    expect(largestDifference(late, floats(`codec/late.${decoder}.f32`))).toBeLessThan(AUDIO_TOLERANCE);
+    await expect(codec.decode(lossy, { decoder })).rejects.toThrow(/the stream lacks its ticks/);
+  });
+
+  it("refuses what it cannot take, by name", async () => {
+    const good = made("codec/speech_6.ecdc");
+    const refuses = (work: Promise<unknown>, name: string): Promise<void> =>
+      expect(work).rejects.toMatchObject({ name });
+    await refuses(codec.decode(new Uint8Array()), "TruncatedError");
+    await refuses(codec.decode(good.slice(0, -100)), "TruncatedError");
+    await refuses(codec.decode(good.map((byte, i) => (i === 500 ? byte ^ 1 : byte))), "CorruptError");
+    await refuses(codec.encode(new Float32Array()), "AudioError");
+    await refuses(codec.encode(Float32Array.of(NaN)), "AudioError");
+    await refuses(codec.encode(new Float32Array(10), { bandwidth: 5 }), "ConfigError");
+    await refuses(codec.decode(made("wire.json")), "CorruptError");
+    await refuses(Codec.load(`${MODEL}/nowhere`), "CheckpointError");
+    expect(info(good)).toMatchObject({ version: 1, codebooks: 8, coded: true, intact: true, samplingRate: 24_000 });
+    expect(info(made("codec/speech_6.v0.ecdc"))).toMatchObject({ version: 0, codebooks: 8, coded: false });
+  });
+});
