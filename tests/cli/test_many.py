@@ -186,5 +186,5 @@ def test_one_letter_means_one_thing_and_names_are_frozen() -> None:
         "--meta-lm", "--metric", "--model", "--no-lm", "--no-report", "--no-resume", "--out", "--out-dir", "--pace",
         "--packet", "--partial", "--picture", "--players", "--quiet", "--raw", "--report", "--rescale", "--resume",
         "--runner", "--seed", "--shard-clips", "--data", "--start", "--stop", "--stop-after", "--stream-above",
-        "--suffix", "--threads", "--title", "--decoder",
+        "--suffix", "--threads", "--title", "--decoder", "--web",
     }  # fmt: skip
