@@ -41,7 +41,7 @@ test-slow:  ## Run what takes longer, too.
 	$(PYTHON) -m pytest -q
 
 js-test:  ## Build and test the npm package (needs Node 20; Chromium too, where it is there).
-	cd js && npm ci --no-audit --no-fund && PYTHON=$(PYTHON) npm test
+	cd js && npm ci --no-audit --no-fund && PYTHON="$(PYTHON)" npm test
 
 fuzz:  ## Damage streams at random, and read and play them: make fuzz MINUTES=10
 	PYTHONPATH=src $(PYTHON) tests/fuzz/fuzz_wire.py --minutes $(or $(MINUTES),10)
