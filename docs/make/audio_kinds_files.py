@@ -187,8 +187,8 @@ def _odd_kinds() -> Iterator[Kind]:
     yield Kind("wav32.wav", "WAV, 32 bits", lambda: riff(wide, bits=32))
     yield Kind("rate-8000.wav", "WAV at 8 kHz", lambda: by_sndfile("WAV", "PCM_16", rate_hz=8000))
     yield Kind("rate-192000.flac", "FLAC at 192 kHz", lambda: by_sndfile("FLAC", "PCM_24", rate_hz=192_000))
-    yield Kind("tag.mp3", "MP3 behind a tag of 2 MB", lambda: id3(2_000_000) + mp3, LOSSY, 3000)
-    yield Kind("tag.flac", "FLAC behind an ID3 tag", lambda: id3(300) + flac, ffmpeg=True)
+    yield Kind("tag.mp3", "MP3 after a tag of 2 MB", lambda: id3(2_000_000) + mp3, LOSSY, 3000)
+    yield Kind("tag.flac", "FLAC after an ID3 tag", lambda: id3(300) + flac, ffmpeg=True)
     yield Kind("unknown.flac", "FLAC that does not say its length", lambda: unknown_length(flac))
     yield Kind(
         "links.ogg", "Ogg Vorbis of two links", lambda: ogg + by_sndfile("OGG", "VORBIS"), LOSSY, 100_000, ffmpeg=False

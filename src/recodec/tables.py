@@ -16,7 +16,7 @@ _QUOTE = "'"
 
 def safe_cell(value: Any) -> Any:
     """A cell as it is safe to write: a spreadsheet runs a text that begins like a formula, so an apostrophe goes before
-    it, as it does before an apostrophe; control characters are written as escapes. What is no text stays as it is.
+    it, as it does before an apostrophe; control characters are written as escapes. What is not text stays as it is.
 
     The characters are those of OWASP's page "CSV injection".
     """

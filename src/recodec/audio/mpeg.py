@@ -42,7 +42,7 @@ class FormChange(NamedTuple):
 
 
 def change_of_form(file: IO[bytes]) -> FormChange | None:
-    """The first change of form in a file of MPEG audio; `None` if there is none, or it is no such file.
+    """The first change of form in a file of MPEG audio; `None` if there is none, or the file is not MPEG audio.
 
     What was found of a file on disk is remembered, since training opens the same ones again and again.
 
@@ -93,7 +93,7 @@ def _walked(file: IO[bytes]) -> FormChange | None:
 
 
 def _after_tags(file: IO[bytes]) -> int | None:
-    """Where the first frame is; `None` if the file is none of MPEG audio."""
+    """Where the first frame is; `None` if the file is not MPEG audio."""
     place = 0
     for _ in range(16):
         file.seek(place)

@@ -51,22 +51,12 @@ def fold(tensors: Mapping[str, np.ndarray], config: EncodecConfig) -> dict[str, 
         tensors: in our layout, as `conform` returns them. What is folded already stays as it is.
         config: of the same model. Without weight norm there is nothing to fold.
     """
-    return dict(fold_each(tensors, config))
-
-
-def fold_each(tensors: Mapping[str, np.ndarray], config: EncodecConfig) -> Iterator[tuple[str, np.ndarray]]:
-    """As `fold`, but one tensor after another, ordered by name, so that not all are in memory at once.
-
-    A part of a model will do, such as the tensors of its encoder.
-    """
-    sources: dict[str, tuple[str, ...]] = {name: (name,) for name in tensors}
+    folded = dict(tensors)
     for conv in weight_normed(config):
-        if f"{conv}.{GAIN}" in sources:
-            del sources[f"{conv}.{GAIN}"], sources[f"{conv}.{DIRECTION}"]
-            sources[f"{conv}.weight"] = (f"{conv}.{GAIN}", f"{conv}.{DIRECTION}")
-    for name, held in sorted(sources.items()):
-        parts = [tensors[part] for part in held]
-        yield name, parts[0] if len(parts) == 1 else fold_weight(*parts)
+        if f"{conv}.weight" not in folded:
+            gain, direction = folded.pop(f"{conv}.{GAIN}"), folded.pop(f"{conv}.{DIRECTION}")
+            folded[f"{conv}.weight"] = fold_weight(gain, direction)
+    return folded
 
 
 def unfold(tensors: Mapping[str, np.ndarray], config: EncodecConfig) -> dict[str, np.ndarray]:

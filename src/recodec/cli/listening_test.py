@@ -24,7 +24,7 @@ def listening_test() -> None:
 @click.option("-o", "--out", default="listening-test", show_default=True, type=click.Path(file_okay=False),
               help="Folder for index.html and key.json.")  # fmt: skip
 @click.option("--title", default="Listening test", show_default=True, help="Of the page.")
-@click.option("--completion-code", metavar="TEXT", help="The page shows it to who has saved the answers.")
+@click.option("--completion-code", metavar="TEXT", help="The page shows it to raters who have saved their answers.")
 @click.option("--seed", type=int, help="Makes the same tokens again; random by default.")
 @options("force", force="Replace a test in that folder; its answers become useless.")
 def make(paths: tuple[str, ...], manifests: tuple[str, ...], codecs: tuple[str, ...], bandwidths: tuple[float, ...],

@@ -7,7 +7,7 @@ from pathlib import Path
 from onnx import ModelProto
 
 from ..atomic import write_bytes, write_text
-from ..checkpoint import Spectral, read_model
+from ..checkpoint import Spectral, fold, read_model
 from ..config import EncodecConfig
 from ..errors import ConfigError
 from ..spectral import SpectralConfig
@@ -85,10 +85,11 @@ def export_tensors(
     write_text(
         folder / README_NAME, readme(config, graphs, None if spectral is None else spectral[0]), overwrite=overwrite
     )
+    folded = fold(tensors, config)
     weights = {
         name: array
         for part in ("encoder", "decoder", "quantizer")
-        for name, array in graph_weights(config, tensors, part).items()
+        for name, array in graph_weights(config, folded, part).items()
     }
     if spectral is not None:
         weights |= spectral_weights(*spectral)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from .. import architecture as arch
-from ..checkpoint import codebooks_of, fold
+from ..checkpoint import codebooks_of
 from ..config import EncodecConfig
 
 Tensors = Mapping[str, np.ndarray]
@@ -18,14 +18,13 @@ def graph_weights(config: EncodecConfig, tensors: Tensors, part: str) -> dict[st
 
     Args:
         config: of the model.
-        tensors: of a checkpoint in our layout, weight norm folded or not.
+        tensors: of a checkpoint in our layout, with weight norm folded.
         part: `"encoder"`, `"decoder"` or `"quantizer"`.
     """
     if part == "quantizer":
         return _codebooks(config, tensors)
     layers = arch.encoder_layers(config) if part == "encoder" else arch.decoder_layers(config)
-    own = {name: tensor for name, tensor in tensors.items() if name.startswith(f"{part}.")}
-    tensors, weights = fold(own, config), {}
+    weights: dict[str, np.ndarray] = {}
     for layer in arch.weighted_layers(layers):
         name = f"{part}.{layer.name}"
         weights |= _lstm(layer, name, tensors) if isinstance(layer, arch.Lstm) else _conv(layer, name, tensors)

@@ -85,7 +85,7 @@ def _kinds(hint: Any) -> tuple[Any, ...]:
 
 
 def _read(key: str, text: str, hint: Any) -> Any:
-    """A setting's text, read as JSON where the kind is no text."""
+    """A setting's text, read as JSON where the kind is not text."""
     kinds = _kinds(hint)
     try:
         value = json.loads(text)

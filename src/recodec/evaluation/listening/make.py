@@ -39,7 +39,7 @@ def make_test(
         clips: one trial each; BS.1534-3 advises about 10 seconds or less.
         codecs: to rate.
         title: of the page.
-        completion: a code that the page shows to who has saved the answers, as panels of raters ask for.
+        completion: a code that the page shows to raters who have saved their answers, as panels ask for.
         seed: for the tokens; random by default.
         overwrite: whether a test in that folder may be replaced.
 
