@@ -17,9 +17,8 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from common import Usage, argument_parser, machine, run_command
+from common import EXAMPLES, Usage, argument_parser, machine, run_command
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
 RECODEC = [sys.executable, "-m", "recodec"]
 IMPORTS = [sys.executable, "-c", "import numpy, onnxruntime, soundfile, click"]
 

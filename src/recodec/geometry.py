@@ -122,6 +122,11 @@ class CodecGeometry(SegmentGeometry):
         wanted = max(1, math.floor(bandwidth_kbps * 1000 / bits_per_s))
         return min(wanted, self.num_quantizers)
 
+    @property
+    def quantizer_counts(self) -> tuple[int, ...]:
+        """Numbers of codebooks of the bandwidths, each once, the smallest first."""
+        return tuple(sorted({self.quantizers_for(bandwidth) for bandwidth in self.target_bandwidths}))
+
     def bandwidth_of(self, num_quantizers: int) -> float:
         """Bandwidth in kbps of that many codebooks, without entropy coding."""
         return num_quantizers * self.codebook_nbits * self.frame_rate / 1000

@@ -27,7 +27,7 @@ import numpy as np
 
 from ..config import EncodecConfig
 from .layouts import TRAINING_STATISTICS
-from .weight_norm import fold_each
+from .weight_norm import fold
 
 _DOMAIN = b"recodec-network-1\n"
 
@@ -39,11 +39,12 @@ def fingerprint(tensors: Mapping[str, np.ndarray], config: EncodecConfig) -> str
         tensors: as `conform` or `fold` return them.
         config: of the same model.
     """
+    folded = fold(tensors, config)
     digest = hashlib.sha256(_DOMAIN)
     digest.update(_json(_settings(config)))
-    for name, tensor in fold_each(tensors, config):
+    for name in sorted(folded):
         if not name.endswith(TRAINING_STATISTICS):
-            values = np.add(tensor, np.float32(0), dtype=np.float32)  # -0 becomes 0
+            values = np.add(folded[name], np.float32(0), dtype=np.float32)  # -0 becomes 0
             digest.update(_json([name, list(values.shape)]))
             digest.update(np.ascontiguousarray(values, "<f4").data)
     return digest.hexdigest()

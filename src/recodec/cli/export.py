@@ -74,22 +74,11 @@ def _web_lm(model: str | None) -> WebLM | None:
     from ..codec import load_language_model
     from ..hub import resolve_file
     from ..lm.files import WEIGHTS_NAME
+    from ..lm.native_kernel import named_sizes
     from ..onnx_engine.export_web import WebLM
 
     lm = load_language_model(model)
     if lm is None:
         return None
-    shape = lm.config
-    sizes = {
-        "codebooks": shape.num_codebooks,
-        "symbols": shape.codebook_size,
-        "width": shape.width,
-        "layers": shape.num_layers,
-        "heads": shape.num_heads,
-        "feed_forward": shape.feed_forward,
-        "past": shape.past_context,
-        "head_width": shape.head_width,
-        "conditioned": int(shape.conditioned),
-    }
-    facts = {"sizes": sizes, "fingerprint": lm.fingerprint, "table_rule": lm.table_rule}
+    facts = {"sizes": named_sizes(lm.config), "fingerprint": lm.fingerprint, "table_rule": lm.table_rule}
     return WebLM(facts, resolve_file(model, WEIGHTS_NAME).read_bytes())

@@ -130,10 +130,22 @@ class NativeKernel:
 
 def sizes_of(config: CodeLMConfig) -> np.ndarray:
     """What `model.h` names `Sizes`."""
-    return np.array(
-        [config.num_codebooks, config.codebook_size, config.width, config.num_layers, config.num_heads,
-         config.feed_forward, config.past_context, config.head_width, config.conditioned], np.int32,
-    )  # fmt: skip
+    return np.array(list(named_sizes(config).values()), np.int32)
+
+
+def named_sizes(config: CodeLMConfig) -> dict[str, int]:
+    """The members of `Sizes` in `model.h`, in their order."""
+    return {
+        "codebooks": config.num_codebooks,
+        "symbols": config.codebook_size,
+        "width": config.width,
+        "layers": config.num_layers,
+        "heads": config.num_heads,
+        "feed_forward": config.feed_forward,
+        "past": config.past_context,
+        "head_width": config.head_width,
+        "conditioned": int(config.conditioned),
+    }
 
 
 def _names(config: CodeLMConfig) -> list[str]:

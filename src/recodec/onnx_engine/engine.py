@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..checkpoint import fingerprint, read_model
+from ..checkpoint import fingerprint, fold, read_model
 from ..config import EncodecConfig
 from ..errors import ConfigError
 from ..spectral import SpectralConfig
@@ -47,14 +47,14 @@ class OnnxEngine:
         device: str = "cpu",
     ) -> None:
         config.validate()
+        folded = fold(tensors, config)
         self._config = config
         self._name = name
-        self._fingerprint = fingerprint(tensors, config)
-        self._sessions = Sessions(config, tensors, threads=threads, device=device)
+        self._fingerprint = fingerprint(folded, config)
+        self._sessions = Sessions(config, folded, threads=threads, device=device)
         no_latents = np.zeros((1, config.hidden_size, 0), np.float32)
         no_audio = np.zeros((1, config.audio_channels, 0), np.float32)
         plans = encoder_plan(config), decoder_plan(config)
-        self._quantizer_counts = {config.quantizers_for(bandwidth) for bandwidth in config.target_bandwidths}
         self._encoder = StreamedNetwork(self._sessions, "encoder", plans[0], ("audio", "latents"), no_latents)
         self._decoder = StreamedNetwork(self._sessions, "decoder", plans[1], ("codes", "audio"), no_audio)
 
@@ -214,6 +214,6 @@ class OnnxEngine:
             return np.zeros((latents.shape[0], num_quantizers, 0), np.int64)
         # A codebook's codes do not depend on later codebooks. So the graphs of the bandwidths serve the numbers between
         # them, too: those graphs come with the package, and what builds others may not be installed.
-        count = min((k for k in self._quantizer_counts if k >= num_quantizers), default=num_quantizers)
+        count = min((k for k in self._config.quantizer_counts if k >= num_quantizers), default=num_quantizers)
         codes = self._sessions.get(f"quantizer.{count}").run(["codes"], {"latents": latents})[0]
         return codes if count == num_quantizers else np.ascontiguousarray(codes[:, :num_quantizers])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from ..atomic import write_bytes
 from ..checkpoint import Spectral, fingerprint, fold
 from ..config import EncodecConfig
 from .build import build
-from .plan import Phase, StreamPlan, decoder_plan, encoder_plan, spectral_plan
+from .plan import Phase, StreamPlan, decoder_plan, encoder_plan, phases_by_network, spectral_plan
 from .spectral_graph import spectral_graph
 from .spectral_weights import spectral_weights
 from .weights import Tensors, graph_weights
@@ -153,12 +153,13 @@ def _is_half(array: np.ndarray) -> bool:
 
 def _networks(config: EncodecConfig, spectral: Any) -> dict[str, dict[str, ModelProto]]:
     """The graphs by network and by phase, or by number of codebooks."""
-    counts = sorted({config.quantizers_for(bandwidth) for bandwidth in config.target_bandwidths})
-    phases = {part: _phases(config, plan) for part, plan in _plans(config).items()}
-    found = {part: {p.value: build(config, f"{part}.{p.value}") for p in phases[part]} for part in phases}
-    found["quantizer"] = {str(count): build(config, f"quantizer.{count}") for count in counts}
+    found = {
+        part: {phase.value: build(config, f"{part}.{phase.value}") for phase in _without_twins(phases)}
+        for part, phases in phases_by_network(config).items()
+    }
+    found["quantizer"] = {str(count): build(config, f"quantizer.{count}") for count in config.quantizer_counts}
     if spectral is not None:
-        found["spectral"] = {phase.value: spectral_graph(spectral, phase) for phase in Phase}
+        found["spectral"] = {phase.value: spectral_graph(spectral, phase) for phase in spectral_plan(spectral).phases}
     return found
 
 
@@ -166,12 +167,9 @@ def _plans(config: EncodecConfig) -> dict[str, StreamPlan]:
     return {"encoder": encoder_plan(config), "decoder": decoder_plan(config)}
 
 
-def _phases(config: EncodecConfig, plan: StreamPlan) -> list[Phase]:
-    """Those that a stream can meet. Where it starts from a past of zeros, that serves a short recording as well."""
-    if not config.is_streamable:
-        return [Phase.WHOLE]
-    ends = [] if plan.unit == 1 and not plan.tail and not plan.flush else [Phase.END]
-    return [Phase.STEP, *ends] if plan.start is Phase.STEP else list(dict.fromkeys([*Phase, plan.start]))
+def _without_twins(phases: Sequence[Phase]) -> list[Phase]:
+    """A stream that starts from a past of zeros (`phases` begins with its start) serves a short recording as well."""
+    return [phase for phase in phases if phase is not Phase.WHOLE or phases[0] is not Phase.STEP]
 
 
 def _placed(graph: ModelProto, weights: Mapping[str, Weights]) -> ModelProto:

@@ -74,6 +74,12 @@ def decoder_plan(config: EncodecConfig) -> StreamPlan:
     return _plan(arch.decoder_layers(config), 1, config.pad_mode)
 
 
+def phases_by_network(config: EncodecConfig) -> dict[str, tuple[Phase, ...]]:
+    """Phases of the encoder and of the decoder that streams and whole inputs may need."""
+    plans = {"encoder": encoder_plan(config), "decoder": decoder_plan(config)}
+    return {part: plan.phases if config.is_streamable else (Phase.WHOLE,) for part, plan in plans.items()}
+
+
 def spectral_plan(config: SpectralConfig) -> StreamPlan:
     """Plan of a spectral decoder, whose unit is a frame. The first push reaches beyond the first windows, which
     are not overlapped from the left: within a stream, windows overlap alike everywhere."""

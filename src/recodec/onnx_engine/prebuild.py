@@ -17,7 +17,7 @@ from ..hub import resolve_file
 from ..spectral import SPECTRAL_CONFIG_NAME, SpectralConfig
 from .build import build
 from .cache import PREBUILT, GraphCache, write_graph
-from .plan import Phase, decoder_plan, encoder_plan, spectral_plan
+from .plan import phases_by_network, spectral_plan
 from .spectral_graph import spectral_graph
 
 _README = """# Graphs of the usual models
@@ -47,10 +47,8 @@ def graphs_of(config: EncodecConfig | SpectralConfig) -> Iterator[tuple[str, byt
         for phase in spectral_plan(config).phases:
             yield f"spectral.{phase.value}", spectral_graph(config, phase).SerializeToString(deterministic=True)
         return
-    names = [f"quantizer.{count}" for count in sorted({config.quantizers_for(b) for b in config.target_bandwidths})]
-    for part, plan in ("encoder", encoder_plan(config)), ("decoder", decoder_plan(config)):
-        phases = plan.phases if config.is_streamable else (Phase.WHOLE,)
-        names += [f"{part}.{phase.value}" for phase in phases]
+    names = [f"quantizer.{count}" for count in config.quantizer_counts]
+    names += [f"{part}.{phase.value}" for part, phases in phases_by_network(config).items() for phase in phases]
     for name in names:
         yield name, build(config, name).SerializeToString(deterministic=True)
 

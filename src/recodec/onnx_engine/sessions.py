@@ -69,7 +69,7 @@ class Sessions:
 
     Args:
         config: of the model.
-        tensors: of its checkpoint in our layout, weight norm folded or not.
+        tensors: of its checkpoint in our layout, with weight norm folded.
         threads: for each session; `None` for as many as there are cores.
         device: `"cpu"`, `"cuda"`, or `"auto"` for CUDA where there is a device for it.
 
