@@ -1,5 +1,6 @@
-/** A server of the built package and a headless Chromium, for tests and for benchmarks. */
+/** A server of the built package and headless browsers, for tests and for benchmarks. */
 
+import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -16,10 +17,18 @@ const TYPES: Record<string, string> = {
 };
 const RUNTIME = "ort-wasm-simd-threaded.wasm";
 
-/** Chromium on this machine; `$CHROMIUM`, or where distributions put it. */
-export const chromium = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/google-chrome"].find(
-  (path) => path !== undefined && existsSync(path),
-);
+/** The browsers of this machine: `$CHROMIUM`, `$FIREFOX`, or where distributions put them. */
+export const BROWSERS = {
+  chrome: found(process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/google-chrome"),
+  firefox: found(process.env.FIREFOX, "/usr/bin/firefox-esr", "/usr/bin/firefox"),
+} as const;
+
+/** The name of a browser. */
+export type BrowserName = keyof typeof BROWSERS;
+
+function found(...paths: (string | undefined)[]): string | undefined {
+  return paths.find((path) => path !== undefined && existsSync(path));
+}
 
 function fileOf(path: string): string | null {
   const [, folder, ...rest] = path.split("/");
@@ -28,6 +37,10 @@ function fileOf(path: string): string | null {
   if (folder === "dist" && name === RUNTIME) return `${ROOT}node_modules/onnxruntime-web/dist/${RUNTIME}`;
   if (folder === "dist") return `${ROOT}dist/${name}`;
   return folder === "made" ? `${ROOT}test/.made/${name}` : null;
+}
+
+function tagOf(body: string | Buffer): string {
+  return `"${createHash("sha256").update(body).digest("hex").slice(0, 32)}"`;
 }
 
 /** Serve `dist/` with the runtime beside it, what `reference.py` made as `made/`, and pages. No special headers. */
@@ -42,16 +55,24 @@ export async function serve(pages: Record<string, string>): Promise<[Server, str
     }
     const body = page ?? readFileSync(file as string);
     const type = page === undefined ? (TYPES[extname(path)] ?? "application/octet-stream") : "text/html";
-    response.writeHead(200, { "content-type": type, "content-length": Buffer.byteLength(body) }).end(body);
+    // With a tag, as servers of files send one, the browser keeps the compiled runtime.
+    const headers = { "content-type": type, "content-length": Buffer.byteLength(body), etag: tagOf(body) };
+    const known = request.headers["if-none-match"] === headers.etag;
+    response.writeHead(known ? 304 : 200, headers).end(known ? undefined : body);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return [server, `http://127.0.0.1:${(server.address() as AddressInfo).port}`];
 }
 
-/** Start Chromium. */
-export function launch(): Promise<Browser> {
-  const args = ["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"];
-  return puppeteer.launch({ executablePath: chromium, headless: true, args });
+/** Start a browser that may play without a click. */
+export function launch(name: BrowserName = "chrome"): Promise<Browser> {
+  return puppeteer.launch({
+    browser: name,
+    executablePath: BROWSERS[name],
+    headless: true,
+    args: name === "chrome" ? ["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"] : [],
+    extraPrefsFirefox: { "media.autoplay.default": 0, "media.autoplay.blocking_policy": 0 },
+  });
 }
 
 /** A page whose errors are collected. */

@@ -6,6 +6,8 @@ import type { StreamPlan } from "./manifest.js";
 import { columns, joined, planarOf, tensorOf, type Audio, type Planar } from "./planar.js";
 import type { Feed, Session, Sessions } from "./sessions.js";
 
+const NEXT = ".next"; // after the name of a state, in a graph's outputs
+
 /** State of a stream: input that no push has consumed yet, and what the graph carries from push to push. */
 export interface StreamState {
   readonly held: Planar | null;
@@ -64,11 +66,13 @@ export class StreamedNetwork {
 
   /** Push whole units into a stream that goes on. */
   async #run(x: Planar, before: Feed | null, others: Feed): Promise<[Audio, Feed]> {
-    const step = await this.#step();
-    const past = before === null && this.#plan.start === "step" ? step.zeros() : before;
-    const session = past === null ? await this.sessions.get(this.part, this.#plan.start) : step;
-    const out = await session.run(this.#feed(x, past ?? {}, others));
-    const after = step.states.map(([name]) => [name, out[`${name}.next`] as ort.Tensor]);
+    const starts = before === null && this.#plan.start !== "step"; // the first sound waits for that one graph
+    const session = starts ? await this.sessions.get(this.part, this.#plan.start) : await this.#step();
+    const past = starts ? {} : (before ?? session.zeros());
+    const out = await session.run(this.#feed(x, past, others));
+    const after = Object.keys(out)
+      .filter((name) => name.endsWith(NEXT))
+      .map((name) => [name.slice(0, -NEXT.length), out[name] as ort.Tensor]);
     return [planarOf(out[this.ends[1]] as ort.Tensor), Object.fromEntries(after)];
   }
 

@@ -27,7 +27,8 @@ function modelAt(url: string, runtime: string | null): Promise<RemoteCodec> {
 
 /**
  * Attributes: `src`, the file; `model`, the folder that `recodec export --web` wrote, by default `model/` beside this
- * script; `runtime`, the folder of onnxruntime-web's `.wasm`, by default this script's; `tolerant`, to conceal damage.
+ * script; `runtime`, the folder of onnxruntime-web's `.wasm`, by default this script's; `tolerant`, to conceal damage;
+ * `preload="auto"`, to load the model as soon as the file is read, so that `play` need not wait for it.
  *
  * Events: `ready` when the file is read, `play`, `pause`, `timeupdate`, `ended`, and `error` with an `Error` as `detail`.
  */
@@ -147,6 +148,7 @@ export class RecodecPlayer extends HTMLElement {
       if (run !== this.#run) return;
       this.#read(file);
       this.#tell("ready");
+      if (this.getAttribute("preload") === "auto") await (await this.#model()).prepare("decode");
     } catch (error) {
       if (run === this.#run) this.#fail(error as Error);
     }
