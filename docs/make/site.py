@@ -11,7 +11,8 @@ from typing import Any
 from mkdocs.structure.files import File
 
 sys.path.append(str(Path(__file__).parent))
-import samples  # beside this file, which mkdocs loads by its path
+import live  # beside this file, which mkdocs loads by its path
+import samples
 
 ROOT = Path(__file__).parent.parent.parent
 REPOSITORY = "https://github.com/recodec/recodec/blob/main"
@@ -21,16 +22,21 @@ ELSEWHERE = {
     "security.md": "SECURITY.md",
     "changelog.md": "CHANGELOG.md",
     "model.md": "src/recodec/weights/README.md",
+    "javascript.md": "js/README.md",
 }
 _LINK = re.compile(r"(\]\()([^)#\s:]+)((?:#[^)\s]*)?\))")
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """Add the pages that lie outside the folder of the docs, and the page of samples, which is made now."""
+    """Add the pages that lie outside the folder of the docs, and those that are made now."""
     text, found = samples.make()
     files.append(File.generated(config, "samples.md", content=text))
     for sample in found:
         files.append(File.generated(config, f"samples/{sample.name}", content=sample.flac))
+    text, by_name = live.make()
+    files.append(File.generated(config, "live.md", content=text))
+    for name, content in by_name.items():
+        files.append(File.generated(config, f"live/{name}", content=content))
     for page, source in ELSEWHERE.items():
         text = (ROOT / source).read_text(encoding="utf-8")
         if text.startswith("---\n"):  # the head of a model card, for the hub
