@@ -35,6 +35,7 @@ function fileOf(path: string): string | null {
   const name = rest.join("/");
   if (rest.includes("..")) return null;
   if (folder === "dist" && name === RUNTIME) return `${ROOT}node_modules/onnxruntime-web/dist/${RUNTIME}`;
+  if (folder === "dist" && rest[0] === "model") return `${ROOT}test/.made/${name}`;
   if (folder === "dist") return `${ROOT}dist/${name}`;
   return folder === "made" ? `${ROOT}test/.made/${name}` : null;
 }
@@ -71,7 +72,11 @@ export function launch(name: BrowserName = "chrome"): Promise<Browser> {
     executablePath: BROWSERS[name],
     headless: true,
     args: name === "chrome" ? ["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"] : [],
-    extraPrefsFirefox: { "media.autoplay.default": 0, "media.autoplay.blocking_policy": 0 },
+    extraPrefsFirefox: {
+      "media.autoplay.default": 0,
+      "media.autoplay.blocking_policy": 0,
+      "javascript.options.wasm_optimizingjit": false, // it takes a minute over the runtime on one core
+    },
   });
 }
 

@@ -1,4 +1,6 @@
+import { readFileSync } from "node:fs";
 import type { Server } from "node:http";
+import { fileURLToPath } from "node:url";
 import type { Browser, Page } from "puppeteer-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type * as Recodec from "../src/index.js";
@@ -16,6 +18,15 @@ const PLAYER = `<!doctype html><meta charset="utf-8"><script type="module" src="
 <recodec-player src="/made/codec/speech_6.ecdc" model="/made/model"></recodec-player>`;
 
 const PRELOAD = PLAYER.replace("<recodec-player", '<recodec-player preload="auto"');
+
+const REPORT_PLAYER = fileURLToPath(new URL("../../src/recodec/evaluation/web/player.js", import.meta.url));
+const REPORT = `<!doctype html><meta charset="utf-8"><body data-live="dist">
+<script>${readFileSync(REPORT_PLAYER, "utf8")}
+globalThis.load = async (ecdc) => {
+  const player = new SyncedPlayer([{ ecdc, decoder: "auto" }], () => {});
+  await player.load();
+  return player.buffers[0];
+};</script>`;
 
 /** What a page's script has imported. */
 const made = "made" as keyof typeof globalThis;
@@ -38,6 +49,7 @@ function checks(name: BrowserName): void {
       "/player": PLAYER,
       "/preload": PRELOAD,
       "/nothing": "",
+      "/report": REPORT,
     });
     browser = await launch(name);
   });
@@ -156,6 +168,22 @@ function checks(name: BrowserName): void {
       return error;
     });
     expect(said).toBe("this is not an .ecdc file: it does not begin with ECDC");
+  });
+
+  it("the report of an evaluation plays .ecdc files as Python does", async () => {
+    const [page, errors] = await open(browser, `${base}/report`);
+    const difference = await page.evaluate(async () => {
+      const bytes = async (file: string): Promise<Uint8Array> =>
+        new Uint8Array(await (await fetch(`/made/codec/${file}`)).arrayBuffer());
+      const text = String.fromCharCode(...(await bytes("speech_6.ecdc")));
+      const { load } = globalThis as unknown as { load: (ecdc: string) => Promise<AudioBuffer> };
+      const heard = (await load(`data:;base64,${btoa(text)}`)).getChannelData(0);
+      const wanted = new Float32Array((await bytes("speech_6.spectral.f32")).buffer as ArrayBuffer);
+      if (heard.length !== wanted.length) return Infinity;
+      return heard.reduce((most, x, i) => Math.max(most, Math.abs(x - wanted[i])), 0);
+    });
+    expect(difference).toBeLessThan(1e-4);
+    expect(errors).toEqual([]);
   });
 
   it("the element loads the model ahead of the first play, if asked to", async () => {

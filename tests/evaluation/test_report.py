@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from recodec import ecdc
 from recodec.atomic import write_text
 from recodec.evaluation.clips import Clip
 from recodec.evaluation.codecs import parse_codecs
@@ -56,6 +59,21 @@ def test_the_page_stands_alone_and_escapes_names(page_path: Path) -> None:
     assert "is &lt;gone&gt;" in text
     identifiers = re.findall(r'\bid="([^"]+)"', text)
     assert len(identifiers) == len(set(identifiers))
+
+
+def test_a_live_report_holds_the_files_of_the_default_model(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", voice(1.0, RATE).T, RATE)
+    clip = Clip(str(tmp_path / "a.wav"), "speech")
+    codecs = parse_codecs(["recodec@6", "recodec-encodec@6", "lowpass"])
+    outcomes = [run_trial(Trial(clip, codec, ("si_snr",), str(tmp_path / "audio"))) for codec in codecs]
+    (text,) = re.findall(r'class="audio">(.*?)</script>', report_page(outcomes, live="live"))
+    original, spectral, encodec, lowpass = json.loads(text)
+    assert all(sound.startswith("data:audio/flac;base64,") for sound in (original, lowpass))
+    assert [spectral["decoder"], encodec["decoder"]] == ["auto", "encodec"]
+    file = base64.b64decode(spectral["ecdc"].split(",")[1])
+    assert ecdc.inspect(file).header.num_samples == RATE
+    (text,) = re.findall(r'class="audio">(.*?)</script>', report_page(outcomes))
+    assert all(sound.startswith("data:audio/flac;base64,") for sound in json.loads(text))
 
 
 def test_curves_carry_the_means(outcomes: list[Outcome]) -> None:

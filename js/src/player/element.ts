@@ -266,4 +266,4 @@ function delay(ms: number): Promise<void> {
 }
 
 if (!customElements.get("recodec-player")) customElements.define("recodec-player", RecodecPlayer);
-export { AudioOutput };
+export { AudioOutput, RemoteCodec };

@@ -33,11 +33,15 @@ from .options import Kbps, need, options, say
 @click.option("--players", type=click.IntRange(min=0), default=2, show_default=True,
               help="Clips of each kind to hear in the report.")  # fmt: skip
 @click.option("--report/--no-report", default=True, show_default=True, help="Write report.html.")
+@click.option("--embed-ecdc", "live", metavar="URL",
+              help="Let the report hold .ecdc files of the default model in place of FLACs, and decode them with the "
+              "npm package at URL (player.js, worker.js, its runtime and model/).")  # fmt: skip
 @click.option("--title", default="Codec evaluation", help="Of the report.")
 @options("quiet")
 def evaluate(paths: tuple[str, ...], manifests: tuple[str, ...], codecs: tuple[str, ...],
              bandwidths: tuple[float, ...], kind: str, metrics: tuple[str, ...], out: str, table: str,
-             jobs: int | None, players: int, report: bool, title: str, quiet: bool) -> None:  # fmt: skip
+             jobs: int | None, players: int, report: bool, live: str | None, title: str,
+             quiet: bool) -> None:  # fmt: skip
     """Send recordings through codecs and measure what comes back.
 
     Codecs are recodec, recodec-encodec (with EnCodec's own decoder), recodec-torch, opus, mp3, encodec,
@@ -64,6 +68,7 @@ def evaluate(paths: tuple[str, ...], manifests: tuple[str, ...], codecs: tuple[s
             metrics or tuple(PAIR_METRICS),
             players,
             title,
+            live,
         )
     except RecodecError as error:
         raise click.UsageError(str(error)) from error

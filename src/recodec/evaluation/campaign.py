@@ -27,6 +27,7 @@ class Campaign:
         metrics: keys of `PAIR_METRICS`; all by default. Bitrates and speeds are always taken.
         players: clips of each kind that the report lets one hear, the first ones.
         title: of the report.
+        live: as of `report_page`.
     """
 
     clips: Sequence[Clip]
@@ -34,6 +35,7 @@ class Campaign:
     metrics: Sequence[str] = field(default_factory=lambda: tuple(PAIR_METRICS))
     players: int = 2
     title: str = "Codec evaluation"
+    live: str | None = None
 
     def __post_init__(self) -> None:
         if not self.clips:
@@ -98,5 +100,5 @@ def evaluate(
     if report:
         from .report import report_page
 
-        write_text(folder / "report.html", report_page(outcomes, title=campaign.title))
+        write_text(folder / "report.html", report_page(outcomes, title=campaign.title, live=campaign.live))
     return outcomes

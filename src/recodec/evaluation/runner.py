@@ -32,7 +32,7 @@ def run(
     todo = []
     for trial in trials:
         old = known.get(trial.key)
-        if old is not None and old.error is None and (old.audio is None or Path(old.audio).exists()):
+        if old is not None and old.error is None and all(Path(kept).exists() for kept in old.kept):
             yield old
         else:
             todo.append(trial)

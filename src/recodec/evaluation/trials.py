@@ -6,7 +6,7 @@ import hashlib
 import io
 import time
 from collections.abc import Hashable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,8 @@ class Outcome:
         codebook_size: entries of a codebook, or `None`.
         duration_s: of the clip.
         audio: where the decoded audio lies, if it was kept.
+        ecdc: where the `.ecdc` file lies that a page can play, if there is one.
+        ecdc_decoder: which decoder made `audio` of it.
     """
 
     key: str
@@ -79,6 +81,13 @@ class Outcome:
     codebook_size: int | None = None
     duration_s: float = 0.0
     audio: str | None = None
+    ecdc: str | None = None
+    ecdc_decoder: str | None = None
+
+    @property
+    def kept(self) -> list[str]:
+        """The files that were kept for the report."""
+        return [path for path in (self.audio, self.ecdc) if path is not None]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -103,9 +112,8 @@ def run_trial(trial: Trial) -> Outcome:
         return failed(trial, str(error) or type(error).__name__)
     except Exception as error:  # a peer's or a library's own error must not end a long run
         return failed(trial, f"{type(error).__name__}: {error}")
-    if trial.audio_path is not None:
-        _keep(trial.audio_path, coded.audio, rate_hz)
-    return _measure(trial, coded, pair, load_s)
+    outcome = _measure(trial, coded, pair, load_s)
+    return outcome if trial.audio_path is None else replace(outcome, **_keep(trial.audio_path, coded, rate_hz))
 
 
 def _measure(trial: Trial, coded: Coded, pair: Pair, load_s: float) -> Outcome:
@@ -133,7 +141,7 @@ def _measure(trial: Trial, coded: Coded, pair: Pair, load_s: float) -> Outcome:
     counts = [] if encoded.codes is None else [_counts(level) for level in encoded.codes]
     return Outcome(
         values=values, undefined=undefined, seconds=seconds, code_counts=counts,
-        codebook_size=encoded.codebook_size, duration_s=pair.seconds, audio=trial.audio_path, **_whose(trial),
+        codebook_size=encoded.codebook_size, duration_s=pair.seconds, **_whose(trial),
     )  # fmt: skip
 
 
@@ -171,9 +179,16 @@ def flac_bytes(audio: np.ndarray, rate_hz: int) -> bytes:
     return file.getvalue()
 
 
-def _keep(path: str, audio: np.ndarray, rate_hz: int) -> None:
+def _keep(path: str, coded: Coded, rate_hz: int) -> dict[str, str]:
+    """Write what the report lets one hear; returns what an outcome says of it."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(path, flac_bytes(audio, rate_hz))
+    write_bytes(path, flac_bytes(coded.audio, rate_hz))
+    file = coded.encoded.page_file
+    if file is None:
+        return {"audio": path}
+    ecdc = str(Path(path).with_suffix(".ecdc"))
+    write_bytes(ecdc, file.make())
+    return {"audio": path, "ecdc": ecdc, "ecdc_decoder": file.decoder}
 
 
 def _weight_files(model: str) -> list[str]:

@@ -14,6 +14,19 @@ from ..clips import fit_length
 
 
 @dataclass(frozen=True)
+class PageFile:
+    """An `.ecdc` file that the npm package decodes in a page.
+
+    Attributes:
+        make: gives its bytes.
+        decoder: that plays it, `"auto"`, `"encodec"` or `"spectral"`.
+    """
+
+    make: Callable[[], bytes]
+    decoder: str
+
+
+@dataclass(frozen=True)
 class Encoded:
     """What an encoder made.
 
@@ -25,6 +38,7 @@ class Encoded:
             not the codec's.
         codes: (K, F) integers of a codec with codebooks.
         codebook_size: entries N of a codebook.
+        page_file: the same as a file that a page can play, of the default model only.
     """
 
     content: Any
@@ -32,6 +46,7 @@ class Encoded:
     count_entropy_bytes: Callable[[], int] | None = None
     codes: np.ndarray | None = None
     codebook_size: int | None = None
+    page_file: PageFile | None = None
 
 
 class AudioCodec(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from ... import ecdc
 from ...codec import Codec
 from ...errors import ConfigError
-from .base import Encoded
+from .base import Encoded, PageFile
 
 
 class RecodecCodec:
@@ -31,6 +32,7 @@ class RecodecCodec:
         kind = "-torch" if engine == "torch" else "" if decoder == "auto" else f"-{decoder}"
         self.name = f"recodec{kind}" + (f":{model}" if model else "")
         self.bandwidth_kbps = bandwidth_kbps
+        self._page_decoder = None if model else decoder
         self._codec = Codec.from_pretrained(model, engine, threads=1, decoder=decoder)
         config = self._codec.config
         if bandwidth_kbps not in config.target_bandwidths:
@@ -45,15 +47,22 @@ class RecodecCodec:
         codes, scales = self._codec.encode(audio, self.bandwidth_kbps)
         config = self._codec.config
         payload_bytes = math.ceil(codes.size * config.codebook_nbits / 8) + (0 if scales is None else 4 * scales.size)
-        count = partial(self._coded_bytes, codes, scales) if self._codec.language_model is not None else None
-        return Encoded((codes, scales), payload_bytes, count, codes=codes, codebook_size=config.codebook_size)
-
-    def _coded_bytes(self, codes: np.ndarray, scales: np.ndarray | None) -> int:
-        """Payload bytes with the language model, in packets of the default length."""
-        num_samples = codes.shape[1] * self._codec.config.hop_length
-        found = ecdc.inspect(self._codec.pack(codes, scales, num_samples))
-        return found.size_bytes - found.overhead_bytes
+        file = partial(self._codec.pack, codes, scales, audio.shape[-1])
+        return Encoded(
+            (codes, scales),
+            payload_bytes,
+            partial(_coded_bytes, file) if self._codec.language_model is not None else None,
+            codes,
+            config.codebook_size,
+            None if self._page_decoder is None else PageFile(file, self._page_decoder),
+        )
 
     def decode(self, encoded: Encoded, rate_hz: int, num_samples: int) -> np.ndarray:
         codes, scales = encoded.content
         return self._codec.decode(codes, scales, num_samples)
+
+
+def _coded_bytes(file: Callable[[], bytes]) -> int:
+    """Payload bytes with the language model, in packets of the default length."""
+    found = ecdc.inspect(file())
+    return found.size_bytes - found.overhead_bytes

@@ -31,8 +31,15 @@ DIRECTIONS = {
 ARROWS = {"higher": "\u2191", "lower": "\u2193", "zero": "\u21920", "none": ""}
 
 
-def report_page(outcomes: Sequence[Outcome], *, title: str = "Codec evaluation") -> str:
+def report_page(outcomes: Sequence[Outcome], *, title: str = "Codec evaluation", live: str | None = None) -> str:
     """The page as HTML. Clips whose decoded audio was kept become players.
+
+    Args:
+        outcomes: of the trials.
+        title: of the page.
+        live: URL of the folder with the npm package's `player.js`, `worker.js`, its runtime and `model/`. With it the
+            page holds the `.ecdc` files of the default model in place of their decoded audio, and decodes them
+            itself. `None` for a page that opens without a server.
 
     Raises:
         ConfigError: without the packages that draw it (`pip install 'recodec[eval]'`).
@@ -56,7 +63,8 @@ def report_page(outcomes: Sequence[Outcome], *, title: str = "Codec evaluation")
         subtitle=_subtitle(good),
         legend=_legend(cells),
         curves=curves,
-        clips=_players(good),
+        clips=_players(good, live is not None),
+        live=live,
         columns=[_column(ALL_METRICS[key]) for key in present],
         groups=_groups(cells, present),
         levels=codebook_use(good),
@@ -90,24 +98,24 @@ def _legend(cells: Sequence[Cell]) -> list[dict[str, Any]]:
     ]
 
 
-def _players(good: Sequence[Outcome]) -> list[dict[str, Any]]:
+def _players(good: Sequence[Outcome], live: bool) -> list[dict[str, Any]]:
     kept: dict[str, list[Outcome]] = {}
     for outcome in good:
         if outcome.audio is not None:
             kept.setdefault(outcome.path, []).append(outcome)
-    return [_player(path, versions) for path, versions in kept.items()]
+    return [_player(path, versions, live) for path, versions in kept.items()]
 
 
-def _player(path: str, outcomes: list[Outcome]) -> dict[str, Any]:
+def _player(path: str, outcomes: list[Outcome], live: bool) -> dict[str, Any]:
     reference, rate_hz = read_audio(path)
     versions = [_version("Original", "as it came", reference)]
-    audio = [_flac(reference, rate_hz)]
+    audio: list[str | dict[str, str]] = [_flac(reference, rate_hz)]
     for outcome in outcomes:
         if outcome.family == "reference" or outcome.audio is None:
             continue
         decoded, _ = read_audio(outcome.audio)
         versions.append(_version(outcome.label, _note(outcome), decoded))
-        audio.append(data_uri("audio/flac", Path(outcome.audio).read_bytes()))
+        audio.append(_sound(outcome, live))
     return {
         "name": outcomes[0].clip,
         "kind": outcomes[0].kind,
@@ -116,6 +124,14 @@ def _player(path: str, outcomes: list[Outcome]) -> dict[str, Any]:
         "versions": versions,
         "audio": script_json(audio),
     }
+
+
+def _sound(outcome: Outcome, live: bool) -> str | dict[str, str]:
+    """What `player.js` plays: FLAC as a data URI, or an `.ecdc` file and its decoder."""
+    if live and outcome.ecdc is not None and outcome.ecdc_decoder is not None:
+        content = Path(outcome.ecdc).read_bytes()
+        return {"ecdc": data_uri("application/octet-stream", content), "decoder": outcome.ecdc_decoder}
+    return data_uri("audio/flac", Path(str(outcome.audio)).read_bytes())
 
 
 def _version(label: str, note: str, audio: Any) -> dict[str, str]:

@@ -8,16 +8,44 @@ function audioContext() {
   return shared.context;
 }
 
-async function decodeUri(uri) {
-  const bytes = Uint8Array.from(atob(uri.slice(uri.indexOf(",") + 1)), (c) => c.charCodeAt(0));
-  return audioContext().decodeAudioData(bytes.buffer);
+function bytesOf(uri) {
+  return Uint8Array.from(atob(uri.slice(uri.indexOf(",") + 1)), (c) => c.charCodeAt(0));
+}
+
+// The npm package recodec with its model, from the folder that the page names. It is loaded when it is first needed.
+function liveCodec() {
+  shared.codec ??= loadLiveCodec().catch((error) => {
+    shared.codec = null; // so that one may try again
+    throw error;
+  });
+  return shared.codec;
+}
+
+async function loadLiveCodec() {
+  const folder = new URL(document.body.dataset.live.replace(/\/*$/, "/"), document.baseURI);
+  const { RemoteCodec } = await import(new URL("player.js", folder).href).catch(() => {
+    throw new Error(`${folder.href}player.js cannot be loaded: open this page from a server that also has that folder`);
+  });
+  return RemoteCodec.load(new URL("model/", folder));
+}
+
+// A version is a data URI of FLAC, or an .ecdc file of the default model and the decoder that plays it.
+async function decodeVersion(version) {
+  if (typeof version === "string") return audioContext().decodeAudioData(bytesOf(version).buffer);
+  const codec = await liveCodec();
+  const samples = await codec.decode(bytesOf(version.ecdc), { decoder: version.decoder });
+  const { channels, sampling_rate } = codec.model.config;
+  const length = samples.length / channels;
+  const buffer = audioContext().createBuffer(channels, length, sampling_rate);
+  for (let c = 0; c < channels; c++) buffer.copyToChannel(samples.subarray(c * length, (c + 1) * length), c);
+  return buffer;
 }
 
 class SyncedPlayer {
-  // uris: data URIs of versions of equal length. onchange(player) is called at each change and, while
+  // versions: what `decodeVersion` takes, of equal length. onchange(player) is called at each change and, while
   // it plays, at each frame of the screen.
-  constructor(uris, onchange) {
-    this.uris = uris;
+  constructor(versions, onchange) {
+    this.versions = versions;
     this.onchange = onchange;
     this.buffers = null;
     this.chosen = 0;
@@ -49,11 +77,17 @@ class SyncedPlayer {
   }
 
   async load() {
-    this.loading ??= Promise.all(this.uris.map(decodeUri)).then((buffers) => {
-      this.buffers = buffers;
-      this.output = audioContext().createGain();
-      this.output.connect(audioContext().destination);
-    });
+    this.loading ??= Promise.all(this.versions.map(decodeVersion)).then(
+      (buffers) => {
+        this.buffers = buffers;
+        this.output = audioContext().createGain();
+        this.output.connect(audioContext().destination);
+      },
+      (error) => {
+        this.loading = null; // so that one may try again
+        throw error;
+      },
+    );
     return this.loading;
   }
 

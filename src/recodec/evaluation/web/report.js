@@ -28,9 +28,19 @@ function setUpCard(card) {
     views.forEach((view, i) => view.classList.toggle("shown", i === player.chosen));
   }
 
-  async function seekTo(position) {
-    await player.load();
-    player.seek(position);
+  // The first load may take seconds where the page decodes, and may fail.
+  async function loaded(act) {
+    try {
+      if (!player.buffers) time.textContent = "Loading";
+      await player.load();
+      await act();
+    } catch (error) {
+      time.textContent = error.message;
+    }
+  }
+
+  function seekTo(position) {
+    loaded(() => player.seek(position));
   }
 
   function seekFrom(event) {
@@ -38,7 +48,7 @@ function setUpCard(card) {
     seekTo(((event.clientX - box.left) / box.width) * seconds);
   }
 
-  play.addEventListener("click", () => player.toggle());
+  play.addEventListener("click", () => loaded(() => player.toggle()));
   loop.addEventListener("change", () => player.setLoop(loop.checked));
   choices.forEach((button, i) => button.addEventListener("click", () => player.choose(i)));
   scope.addEventListener("pointerdown", seekFrom);
@@ -46,7 +56,7 @@ function setUpCard(card) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const digit = Number(event.key);
     const onChoice = event.target.classList.contains("choice");
-    if (event.key === " " && !onChoice && event.target !== loop && event.target !== play) player.toggle();
+    if (event.key === " " && !onChoice && event.target !== loop && event.target !== play) loaded(() => player.toggle());
     else if (event.key >= "1" && event.key <= "9" && digit <= choices.length) player.choose(digit - 1);
     else if (onChoice && (event.key === "ArrowRight" || event.key === "ArrowLeft")) {
       const step = event.key === "ArrowRight" ? 1 : choices.length - 1;
