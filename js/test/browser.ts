@@ -20,7 +20,7 @@ const RUNTIME = "ort-wasm-simd-threaded.wasm";
 /** The browsers of this machine: `$CHROMIUM`, `$FIREFOX`, or where distributions put them. */
 export const BROWSERS = {
   chrome: found(process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/google-chrome"),
-  firefox: found(process.env.FIREFOX, "/usr/bin/firefox-esr", "/usr/bin/firefox"),
+  firefox: found(process.env.FIREFOX || undefined, "/usr/bin/firefox-esr", "/usr/bin/firefox"),
 } as const;
 
 /** The name of a browser. */
@@ -72,11 +72,7 @@ export function launch(name: BrowserName = "chrome"): Promise<Browser> {
     executablePath: BROWSERS[name],
     headless: true,
     args: name === "chrome" ? ["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"] : [],
-    extraPrefsFirefox: {
-      "media.autoplay.default": 0,
-      "media.autoplay.blocking_policy": 0,
-      "javascript.options.wasm_optimizingjit": false, // it takes a minute over the runtime on one core
-    },
+    extraPrefsFirefox: { "media.autoplay.default": 0, "media.autoplay.blocking_policy": 0 },
   });
 }
 
