@@ -7,7 +7,7 @@ TORCH ?= torch==2.13.0
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop docs format lint test test-slow js-test fuzz bench overfit results pictures graphs train
+.PHONY: help install develop docs format lint test test-slow js-test test-arm fuzz bench overfit results pictures graphs train
 
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ test-slow:  ## Run what takes longer, too.
 
 js-test:  ## Build and test the npm package (needs Node 20; Chromium too, where it is there).
 	cd js && npm ci --no-audit --no-fund && PYTHON="$(PYTHON)" npm test
+
+test-arm:  ## Test the language model's kernel on ARM64, emulated (tests/arm64.sh says what it needs).
+	PYTHON="$(PYTHON)" tests/arm64.sh
 
 fuzz:  ## Damage streams at random, and read and play them: make fuzz MINUTES=10
 	PYTHONPATH=src $(PYTHON) tests/fuzz/fuzz_wire.py --minutes $(or $(MINUTES),10)

@@ -20,7 +20,7 @@ from .native_probe import probe
 ENVIRONMENT = "RECODEC_NATIVE"
 """`0`: NumPy alone. The name of a level: that one alone. Otherwise the fastest that this processor has."""
 
-LEVELS = ("avx512", "avx2", "sse2", "neon")
+LEVELS = ("avx512vnni", "avx512", "avx2", "sse2", "neon")
 """Sets of instructions that the kernel is compiled for, the fastest first."""
 
 _FOLDER = Path(__file__).parent / "native"

@@ -25,13 +25,17 @@ HERE = Path(__file__).resolve().parent
 LIBRARY = {"win32": "kernel.dll", "darwin": "kernel.dylib"}.get(sys.platform, "kernel.so")
 WASM = "lm.wasm"
 
+_AVX512 = ["-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq"]
 LEVELS: dict[str, dict[str, list[str]]] = {
-    "x86_64": {"sse2": [], "avx2": ["-mavx2"], "avx512": ["-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq"]},
+    "x86_64": {"sse2": [], "avx2": ["-mavx2"], "avx512": _AVX512, "avx512vnni": [*_AVX512, "-mavx512vnni"]},
     "arm64": {"neon": []},
 }
 """By kind of processor: sets of instructions, and what makes a compiler use them. The first must compile."""
 
-_MSVC = {"sse2": [], "avx2": ["/arch:AVX2"], "avx512": ["/arch:AVX512"], "neon": []}
+_MSVC = {
+    "sse2": [], "avx2": ["/arch:AVX2"], "avx512": ["/arch:AVX512"],
+    "avx512vnni": ["/arch:AVX512", "/D__AVX512VNNI__"], "neon": [],
+}  # fmt: skip
 _MACHINES = {"AMD64": "x86_64", "aarch64": "arm64", "ARM64": "arm64"}
 
 # No fused and no reordered floating-point operation: docs/exact-entropy.md says why.

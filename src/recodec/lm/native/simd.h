@@ -57,7 +57,11 @@ INLINE vec vec_zero(void) { return _mm512_setzero_si512(); }
 INLINE vec vec_load16(const i16 *p) { return _mm512_loadu_si512((const void *)p); }
 INLINE vec vec_load8(const i8 *p) { return _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)(const void *)p)); }
 INLINE vec vec_same(i32 pair) { return _mm512_set1_epi32(pair); }
+#if defined(__AVX512VNNI__)
+INLINE vec vec_multiply_add(vec sum, vec a, vec b) { return _mm512_dpwssd_epi32(sum, a, b); }
+#else
 INLINE vec vec_multiply_add(vec sum, vec a, vec b) { return _mm512_add_epi32(sum, _mm512_madd_epi16(a, b)); }
+#endif
 INLINE void vec_store(i32 *p, vec a) { _mm512_storeu_si512((void *)p, a); }
 
 #elif defined(__AVX2__)
