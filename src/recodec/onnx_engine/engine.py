@@ -18,6 +18,10 @@ from .spectral_decoder import OnnxSpectralDecoder
 from .stream import StreamedNetwork, StreamState
 from .weights import Tensors
 
+_WIDEST_ARRAY_BYTES = 1 << 19
+"""Longer pushes are cut into pieces whose arrays are no larger: such stay in the second cache of a core, where the many
+small operations of a network find them again. The results are the same to the last bit."""
+
 
 class OnnxEngine:
     """Encoder, quantizer and decoder of one model, on NumPy arrays.
@@ -55,8 +59,10 @@ class OnnxEngine:
         no_latents = np.zeros((1, config.hidden_size, 0), np.float32)
         no_audio = np.zeros((1, config.audio_channels, 0), np.float32)
         plans = encoder_plan(config), decoder_plan(config)
-        self._encoder = StreamedNetwork(self._sessions, "encoder", plans[0], ("audio", "latents"), no_latents)
-        self._decoder = StreamedNetwork(self._sessions, "decoder", plans[1], ("codes", "audio"), no_audio)
+        at_once = _frames_at_once(config) if self._sessions.on_cpu else None
+        ends = ("audio", "latents"), ("codes", "audio")
+        self._encoder = StreamedNetwork(self._sessions, "encoder", plans[0], ends[0], no_latents, at_once)
+        self._decoder = StreamedNetwork(self._sessions, "decoder", plans[1], ends[1], no_audio, at_once)
 
     @classmethod
     def from_pretrained(
@@ -217,3 +223,8 @@ class OnnxEngine:
         count = min((k for k in self._config.quantizer_counts if k >= num_quantizers), default=num_quantizers)
         codes = self._sessions.get(f"quantizer.{count}").run(["codes"], {"latents": latents})[0]
         return codes if count == num_quantizers else np.ascontiguousarray(codes[:, :num_quantizers])
+
+
+def _frames_at_once(config: EncodecConfig) -> int:
+    """Frames whose widest array in a network, that of all filters at the rate of the samples, stays in a cache."""
+    return max(1, _WIDEST_ARRAY_BYTES // (4 * config.num_filters * config.hop_length))
