@@ -18,7 +18,7 @@ from recodec.codec import Codec
 from recodec.codec.container import open_reader, open_writer
 from recodec.codec.ecdc_file import EcdcWriter
 from recodec.config import EncodecConfig
-from recodec.errors import BitstreamError, ConfigError, CorruptError
+from recodec.errors import AudioError, BitstreamError, ConfigError, CorruptError
 from support.codecs import CONFIGS, music
 from support.streams import ToyCoder
 
@@ -202,3 +202,36 @@ def test_whole_files(engines: dict[str, Any], tmp_path: Path, kind: str) -> None
             codec.compress_file(tmp_path / "in.wav", tmp_path / "b.ecdc", jobs=bad)
         with pytest.raises(ConfigError, match="jobs must be at least 1"):
             codec.decompress_file(tmp_path / "1.ecdc", tmp_path / "b.wav", jobs=bad)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(lengths=st.lists(st.integers(1, 2500), min_size=1, max_size=6), jobs=st.integers(1, 3))
+@settings(deadline=None, max_examples=6, derandomize=True)
+def test_many_recordings_are_coded_as_one_by_one(
+    engines: dict[str, Any], kind: str, lengths: list[int], jobs: int
+) -> None:
+    codec = Codec(engines[kind])
+    recordings = [music(codec.config, length, seed) for seed, length in enumerate(lengths)]
+    many = codec.encode_many(recordings, num_quantizers=2, jobs=jobs)
+    back = codec.decode_many(many, lengths, jobs=jobs)
+    assert len(many) == len(back) == len(recordings)
+    for audio, (codes, scales), sound in zip(recordings, many, back, strict=True):
+        alone, alone_scales = codec.encode(audio, num_quantizers=2)
+        assert np.array_equal(codes, alone)
+        assert (scales is None) == (alone_scales is None)
+        assert scales is None or np.array_equal(scales, alone_scales)
+        assert np.array_equal(sound, codec.decode(alone, alone_scales, audio.shape[1]))
+
+
+def test_what_many_recordings_cannot_be(engines: dict[str, Any]) -> None:
+    codec = Codec(engines["constant"])
+    good, bad = music(codec.config, 900), np.zeros((2, 900), np.float32)
+    for jobs in (1, 2):
+        with pytest.raises(AudioError, match="audio must be"):
+            codec.encode_many([good, bad], jobs=jobs)
+        with pytest.raises(CorruptError, match="codes must be"):
+            codec.decode_many([codec.encode(good), (np.full((1, 3), 999), None)], jobs=jobs)
+    with pytest.raises(CorruptError, match="2 lengths"):
+        codec.decode_many([codec.encode(good)], [900, 900])
+    with pytest.raises(ConfigError, match="jobs must be at least 1"):
+        codec.encode_many([good], jobs=0)

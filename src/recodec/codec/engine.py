@@ -91,6 +91,11 @@ class Engine(Decoder[StateT], Protocol[StateT]):
         ...
 
     @property
+    def on_cpu(self) -> bool:
+        """Whether it runs on a CPU, whose caches hold the arrays of one recording, and not of a batch."""
+        ...
+
+    @property
     def codebooks(self) -> np.ndarray:
         """(K, N, D) float32."""
         ...

@@ -50,6 +50,10 @@ class TorchEngine:
         return None
 
     @property
+    def on_cpu(self) -> bool:
+        return self._model.device.type == "cpu"
+
+    @property
     def codebooks(self) -> np.ndarray:
         return np.stack([book.embed.float().cpu().numpy() for book in self._model.quantizer.codebooks])
 

@@ -59,7 +59,7 @@ class OnnxEngine:
         no_latents = np.zeros((1, config.hidden_size, 0), np.float32)
         no_audio = np.zeros((1, config.audio_channels, 0), np.float32)
         plans = encoder_plan(config), decoder_plan(config)
-        at_once = _frames_at_once(config) if self._sessions.on_cpu else None
+        at_once = _frames_at_once(config) if self.on_cpu else None
         ends = ("audio", "latents"), ("codes", "audio")
         self._encoder = StreamedNetwork(self._sessions, "encoder", plans[0], ends[0], no_latents, at_once)
         self._decoder = StreamedNetwork(self._sessions, "decoder", plans[1], ends[1], no_audio, at_once)
@@ -105,6 +105,11 @@ class OnnxEngine:
     def spectral(self) -> None:
         """Nothing: an engine decodes with EnCodec's own decoder."""
         return None
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether it runs on a CPU."""
+        return self._sessions.on_cpu
 
     @property
     def codebooks(self) -> np.ndarray:
