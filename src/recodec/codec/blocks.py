@@ -69,11 +69,11 @@ def block_encoder(
     Args:
         engine, num_quantizers: as in `FrameEncoder`.
         grid_frames: frames that a causal model takes at once.
-        jobs: with more than one, networks run in threads of their own, and blocks come later: one thread for a causal
-            model, each of whose blocks needs the one before; as many as that for segments.
+        jobs: with more than one, networks run in so many threads, and blocks come later. One of them has the encoder of
+            a causal model, each of whose blocks needs the one before.
     """
     if engine.config.is_streamable:
-        return FrameEncoder(engine, num_quantizers, grid_frames, ahead=jobs > 1)
+        return FrameEncoder(engine, num_quantizers, grid_frames, jobs)
     return _SegmentEncoder(engine, num_quantizers, jobs)
 
 
@@ -101,39 +101,50 @@ class FrameEncoder(Generic[StateT]):
         engine: of a streamable model.
         num_quantizers: codebooks K to use.
         grid_frames: frames of a block, at least 1.
-        ahead: whether the network runs in a thread of its own; blocks then come later.
+        jobs: with more than one, the encoder runs in a thread, and the quantizer in one fewer; blocks then come later.
 
     Raises:
         ConfigError: for a smaller grid.
     """
 
-    def __init__(self, engine: Engine[StateT], num_quantizers: int, grid_frames: int, *, ahead: bool = False) -> None:
+    def __init__(self, engine: Engine[StateT], num_quantizers: int, grid_frames: int, jobs: int = 1) -> None:
         self._engine, self._num_quantizers = engine, num_quantizers
         self._grid = Rechunker(check_grid(grid_frames) * engine.config.hop_length)
         self._state = engine.encoder_state(1)
-        self._work = Ahead(self._encode, threads=int(ahead))
+        self._latents = Ahead(self._step, threads=min(1, jobs - 1))
+        self._codes = Ahead(self._quantize, threads=jobs - 1)
 
     def push(self, audio: np.ndarray) -> list[Block]:
         audio = check_audio(audio, self._engine.config, may_be_empty=True)
         # Copies: the caller may change its samples as soon as this returns.
-        codes = [codes for piece in self._grid.push(audio) for codes in self._work.push((piece.copy(), False))]
-        return _blocks(codes)
+        steps = [latents for piece in self._grid.push(audio) for latents in self._latents.push((piece.copy(), False))]
+        return self._blocks(steps)
 
     def finish(self) -> list[Block]:
         rest = self._grid.rest()
-        codes = [] if rest is None else self._work.push((rest, True))
-        return _blocks([*codes, *self._work.finish()])
+        steps = [] if rest is None else self._latents.push((rest, True))
+        return [
+            *self._blocks([*steps, *self._latents.finish()]),
+            *(Block(codes, None) for codes in self._codes.finish()),
+        ]
 
     def close(self) -> None:
-        self._work.close()
+        self._latents.close()
+        self._codes.close()
 
-    def _encode(self, step: tuple[np.ndarray, bool]) -> np.ndarray:
-        """The next samples (C, T), and whether they are the last, to codes (K, F)."""
+    def _step(self, step: tuple[np.ndarray, bool]) -> Any:
+        """The next samples (C, T), and whether they are the last, to latents."""
         audio, last = step
-        codes, self._state = self._engine.encode_step(
-            audio[None], self._state, last=last, num_quantizers=self._num_quantizers
-        )
-        return codes[0]
+        latents, self._state = self._engine.latents_step(audio[None], self._state, last=last)
+        return latents
+
+    def _quantize(self, latents: Any) -> np.ndarray:
+        return self._engine.quantize(latents, self._num_quantizers)[0]
+
+    def _blocks(self, steps: list[Any]) -> list[Block]:
+        """Latents (1, D, F) to the blocks that are ready."""
+        pieces = [latents for latents in steps if latents.shape[-1]]
+        return [Block(codes, None) for latents in pieces for codes in self._codes.push(latents)]
 
 
 class FrameDecoder(Generic[StateT]):
@@ -266,11 +277,6 @@ def decode_segment(engine: Decoder, block: Block) -> np.ndarray:
     codes = check_codes(block.codes, engine.config)
     scales = None if block.scale is None else np.array([block.scale], np.float32)
     return engine.decode_segment(codes[None], scales)[0]
-
-
-def _blocks(pieces: list[np.ndarray]) -> list[Block]:
-    """Codes (K, F), F >= 0, of a model without segments."""
-    return [Block(codes, None) for codes in pieces if codes.shape[1]]
 
 
 def split_codes(

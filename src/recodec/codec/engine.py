@@ -143,6 +143,15 @@ class Engine(Decoder[StateT], Protocol[StateT]):
         """
         ...
 
+    def latents_step(self, audio: np.ndarray, state: StateT, *, last: bool) -> tuple[Any, StateT]:
+        """The first half of `encode_step`: latents (B, D, F) as `quantize` takes them, F >= 0, and the next state."""
+        ...
+
+    def quantize(self, latents: Any, num_quantizers: int) -> np.ndarray:
+        """The second half of `encode_step`: latents to codes (B, K, F). It needs no state, so several threads may call
+        it for pieces of one stream."""
+        ...
+
 
 def known_fingerprints(engine: Engine[Any]) -> tuple[str, ...]:
     """Of the model, and of those whose codes it decodes as well."""

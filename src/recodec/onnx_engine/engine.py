@@ -141,9 +141,9 @@ class OnnxEngine:
             codes (B, K, ceil(T / hop)) int64, and the scales (B,) of a model that normalizes, else `None`.
         """
         if not self._config.normalize:
-            return self._quantize(self._encoder.whole(audio), num_quantizers), None
+            return self.quantize(self._encoder.whole(audio), num_quantizers), None
         latents, scales = self._sessions.get("encoder.whole").run(["latents", "scale"], {"audio": audio})
-        return self._quantize(latents, num_quantizers), scales
+        return self.quantize(latents, num_quantizers), scales
 
     def decode_segment(self, codes: np.ndarray, scales: np.ndarray | None) -> np.ndarray:
         """Decode what `encode_segment` made: (B, K, F) codes, F >= 1, to (B, C, F * hop) float32."""
@@ -176,8 +176,22 @@ class OnnxEngine:
         Returns:
             codes (B, K, F) int64 that have become final, F >= 0, and the next state.
         """
-        latents, state = self._encoder.step(audio, state, last=last)
-        return self._quantize(latents, num_quantizers), state
+        latents, state = self.latents_step(audio, state, last=last)
+        return self.quantize(latents, num_quantizers), state
+
+    def latents_step(self, audio: np.ndarray, state: StreamState, *, last: bool) -> tuple[np.ndarray, StreamState]:
+        """The first half of `encode_step`: latents (B, D, F) float32, and the next state."""
+        return self._encoder.step(audio, state, last=last)
+
+    def quantize(self, latents: np.ndarray, num_quantizers: int) -> np.ndarray:
+        """Latents (B, D, F) float32, F >= 0, to codes (B, K, F) int64 of the first K codebooks."""
+        if latents.shape[-1] == 0:
+            return np.zeros((latents.shape[0], num_quantizers, 0), np.int64)
+        # A codebook's codes do not depend on later codebooks. So the graphs of the bandwidths serve the numbers between
+        # them, too: those graphs come with the package, and what builds others may not be installed.
+        count = min((k for k in self._config.quantizer_counts if k >= num_quantizers), default=num_quantizers)
+        codes = self._sessions.get(f"quantizer.{count}").run(["codes"], {"latents": latents})[0]
+        return codes if count == num_quantizers else np.ascontiguousarray(codes[:, :num_quantizers])
 
     def decoder_state(self, batch: int) -> StreamState:
         """State of `batch` decoder streams that have seen nothing; errors as in `encoder_state`."""
@@ -219,15 +233,6 @@ class OnnxEngine:
     def _check_streamable(self) -> None:
         if not self._config.is_streamable:
             raise ConfigError("this model is not causal, normalizes or has segments: it takes whole segments only")
-
-    def _quantize(self, latents: np.ndarray, num_quantizers: int) -> np.ndarray:
-        if latents.shape[-1] == 0:
-            return np.zeros((latents.shape[0], num_quantizers, 0), np.int64)
-        # A codebook's codes do not depend on later codebooks. So the graphs of the bandwidths serve the numbers between
-        # them, too: those graphs come with the package, and what builds others may not be installed.
-        count = min((k for k in self._config.quantizer_counts if k >= num_quantizers), default=num_quantizers)
-        codes = self._sessions.get(f"quantizer.{count}").run(["codes"], {"latents": latents})[0]
-        return codes if count == num_quantizers else np.ascontiguousarray(codes[:, :num_quantizers])
 
 
 def _frames_at_once(config: EncodecConfig) -> int:
