@@ -33,7 +33,7 @@ WARM_UP_S = 2.0
 
 _PIECE_BYTES = 1 << 16
 _PACKETS_AT_ONCE = 32
-_PACKETS_OF_A_THREAD = 8
+_PACKETS_OF_A_THREAD = 4  # as many as the compiled language model decodes at once
 _GRANULE_FRAMES = 25
 _GEOMETRY = ("sampling_rate", "channels", "hop", "codebooks", "code_bits", "segment_length", "segment_stride", "scaled")
 _Found = tuple[list[Event], list[Block | CorruptError]]  # events, and what each packet among them holds
