@@ -15,6 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recodec.codec import Codec
+from recodec.codec.batches import encode_batched
+from recodec.codec.blocks import Block
 from recodec.codec.container import open_reader, open_writer
 from recodec.codec.ecdc_file import EcdcWriter
 from recodec.config import EncodecConfig
@@ -221,6 +223,24 @@ def test_many_recordings_are_coded_as_one_by_one(
         assert (scales is None) == (alone_scales is None)
         assert scales is None or np.array_equal(scales, alone_scales)
         assert np.array_equal(sound, codec.decode(alone, alone_scales, audio.shape[1]))
+
+
+def test_a_cpu_takes_one_recording_at_a_time(engines: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch is slower there, and equal up to the rounding of sums only; a GPU gets one by default."""
+    codec, batches = Codec(engines["constant"]), []
+
+    def noted(engine: Any, recordings: Any, count: int, batch: int, grid_frames: int) -> list[list[Block]]:
+        batches.append(batch)
+        return encode_batched(engine, recordings, count, batch, grid_frames)
+
+    monkeypatch.setattr("recodec.codec.arrays.encode_batched", noted)
+    recordings = [music(codec.config, length) for length in (900, 1300)]
+    codec.encode_many(recordings)
+    assert batches == []
+    codec.encode_many(recordings, batch=2)
+    monkeypatch.setattr(type(codec.engine), "on_cpu", False)
+    codec.encode_many(recordings)
+    assert batches == [2, 32]
 
 
 def test_what_many_recordings_cannot_be(engines: dict[str, Any]) -> None:
