@@ -50,6 +50,21 @@ def test_folders_keep_their_shape_in_another_folder(
     assert soundfile.info(tmp_path / "back" / "deep" / "c.flac").frames == 2400
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_jobs_are_shared_out_over_files_and_within_them(
+    recodec: Callable, model: Path, tmp_path: Path, count: int
+) -> None:
+    inputs = [write(tmp_path / f"{i}.wav", 9.0 + i) for i in range(count)]
+    for jobs in (1, 2, 5):
+        assert recodec("compress", *inputs, "-d", tmp_path / f"{jobs}", "-j", jobs, "--model", model).code == 0
+        coded = [tmp_path / f"{jobs}" / f"{i}.ecdc" for i in range(count)]
+        assert recodec("decompress", *coded, "-j", jobs, "--model", model).code == 0
+        for path in coded:
+            for suffix in (".ecdc", ".wav"):
+                one = (tmp_path / "1" / path.name).with_suffix(suffix)
+                assert path.with_suffix(suffix).read_bytes() == one.read_bytes()
+
+
 def test_inputs_of_one_stem_get_names_of_their_own(recodec: Callable, model: Path, tmp_path: Path) -> None:
     inputs = [write(tmp_path / "x.wav"), write(tmp_path / "x.flac")]
     assert recodec("compress", *inputs, "--model", model).code == 0

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from recodec import Codec
 from recodec.cli.stream import until_interrupted
 from support.waiting import wait_until
 
@@ -150,9 +151,10 @@ def test_a_reader_that_leaves(model: Path, files: dict[str, bytes], verb: str) -
     assert process.stderr.read() == b""
 
 
+@pytest.mark.parametrize("jobs", [1, 3])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_leaves_no_half_file(model: Path, tmp_path: Path, number: int) -> None:
-    process = start("compress", "-", tmp_path / "a.ecdc", "--model", model, "--raw", "24000:1:s16le")
+def test_a_signal_leaves_no_half_file(model: Path, tmp_path: Path, number: int, jobs: int) -> None:
+    process = start("compress", "-", tmp_path / "a.ecdc", "--model", model, "--raw", "24000:1:s16le", "-j", jobs)
     assert process.stdin
     process.stdin.write(samples(3.0).tobytes())
     process.stdin.flush()
@@ -161,6 +163,26 @@ def test_a_signal_leaves_no_half_file(model: Path, tmp_path: Path, number: int) 
     process.send_signal(number)
     assert process.wait(30) == 128 + number
     assert list(tmp_path.iterdir()) == []
+    assert process.stderr
+    assert b"Traceback" not in process.stderr.read()
+
+
+@pytest.mark.parametrize("verb", ["compress", "decompress"])
+def test_ctrl_c_ends_the_work_of_threads(tmp_path: Path, verb: str) -> None:
+    """With the default model and its language model, in the middle of a recording of ten minutes."""
+    raw = np.tile(samples(20.0), 30)
+    source, made = tmp_path / "in", tmp_path / "made"
+    made.mkdir()
+    if verb == "compress":
+        soundfile.write(tmp_path / "in.wav", raw, RATE, subtype="PCM_16")
+        (tmp_path / "in.wav").rename(source)
+    else:
+        source.write_bytes(Codec.from_pretrained().pack(np.zeros((8, 75 * 600), np.int64)))
+    process = start(verb, source, made / ("a.ecdc" if verb == "compress" else "a.wav"), "-j", 2)
+    wait_until(lambda: any(path.stat().st_size > 1000 for path in made.iterdir()), process)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 128 + signal.SIGINT
+    assert list(made.iterdir()) == []
     assert process.stderr
     assert b"Traceback" not in process.stderr.read()
 

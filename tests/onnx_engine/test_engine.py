@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recodec import presets
+from recodec.audio import read_audio
 from recodec.config import EncodecConfig
 from recodec.errors import ConfigError
 from recodec.model.encodec import EncodecModel
@@ -160,6 +162,47 @@ def test_on_a_grid_the_bits_do_not_depend_on_what_lies_between(name: str, length
 
 def with_empty(blocks: list[np.ndarray]) -> list[np.ndarray]:
     return [part for block in blocks for part in (block, block[..., :0])]
+
+
+# ---- long pushes in parts ------------------------------------------------------------------
+
+
+@causal
+@few
+@given(length=st.integers(1, 1200), batch=st.integers(1, 3), cut=st.integers(0, 1200))
+def test_long_pushes_in_parts_are_as_good_as_whole_ones(name: str, length: int, batch: int, cut: int) -> None:
+    """A push of many frames is cut into parts, of the fewest frames here."""
+    engine = support.onnx_engine(name)
+    parted = with_parts(1, lambda: support.engine_of(support.torch_model(name)))
+    x = support.audio(engine.config, length, batch=batch)
+    expected = support.encode_stream(engine, [x])
+    actual = support.encode_stream(parted, support.pieces(x, [cut]))
+    assert actual.shape == expected.shape
+    assert np.mean(actual == expected) > 0.99
+    codes = support.codes(engine.config, expected.shape[-1], batch=batch)
+    frames = support.pieces(codes, [cut // engine.config.hop_length])
+    support.assert_near(support.decode_stream(parted, frames), support.decode_stream(engine, [codes]), PARTITIONED)
+
+
+def test_the_default_model_gives_the_same_bits_in_parts_of_any_size() -> None:
+    audio, _ = read_audio(Path(__file__).parents[2] / "examples" / "speech.wav", rate_hz=24_000, channels=1)
+    audio = audio[None, :, : 24_000 * 3 + 77]
+    found = []
+    for widest in (1 << 18, 1 << 19, 1 << 30):
+        engine = with_parts(widest, lambda: OnnxEngine.from_pretrained(threads=1))
+        codes, _ = engine.encode_step(audio, engine.encoder_state(1), last=True, num_quantizers=16)
+        back, _ = engine.decode_step(codes, engine.decoder_state(1), last=True)
+        found.append((codes, back))
+    for codes, back in found[1:]:
+        np.testing.assert_array_equal(codes, found[0][0])
+        np.testing.assert_array_equal(back, found[0][1])
+
+
+def with_parts(widest_bytes: int, make: Callable[[], OnnxEngine]) -> OnnxEngine:
+    """An engine whose parts of a push have arrays of up to that size."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("recodec.onnx_engine.engine._WIDEST_ARRAY_BYTES", widest_bytes)
+        return make()
 
 
 # ---- state as a value ----------------------------------------------------------------------

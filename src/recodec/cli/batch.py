@@ -13,6 +13,8 @@ import click
 from .endpoints import STANDARD, is_plain
 from .options import say
 
+JOBS_HELP = "Work on so many files at once, each in a process of its own; or on one file, with so many threads."
+
 
 @dataclass(frozen=True)
 class Task:
@@ -122,6 +124,17 @@ def check_target(source: Path, target: Path, force: bool) -> Path:
         if not force:
             raise click.UsageError(f"{target} exists already; use --force to replace it")
     return target
+
+
+def shared_out(jobs: int | None, tasks: int, threads: int | None) -> tuple[int, int | None]:
+    """How many jobs each of so many tasks has for itself, and how many threads each call of its network has.
+
+    Args:
+        jobs: in all; `None` for one.
+        tasks: at least 1.
+        threads: if they were asked for. Otherwise jobs share the cores out, and each call has one.
+    """
+    return max(1, (jobs or 1) // tasks), 1 if jobs and threads is None else threads
 
 
 def run(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .batch import Done, Task, plan, run, split_output
+from .batch import JOBS_HELP, Done, Task, plan, run, shared_out, split_output
 from .endpoints import STANDARD, is_audio_name, is_plain, label, open_recording, open_target
 from .options import model_options, options, progress
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @options("lm", "meta_lm", "raw", "channels", "partial", raw="INPUT is samples without a header, for example "
          "48000:2:s16le or 24000:1:f32le.")  # fmt: skip
 @model_options
-@options("jobs", "force", "quiet", jobs="Files at work at once, each in a process with one thread.")
+@options("jobs", "force", "quiet", jobs=JOBS_HELP)
 def compress(
     paths: tuple[Path, ...], out: Path | None, out_dir: Path | None, meta_lm: Path | None, version: str,
     jobs: int | None, quiet: bool, model: str | None, backend: str, device: str, threads: int | None, **settings: Any,
@@ -49,10 +49,9 @@ def compress(
 
     from ..codec import ModelChoice
 
-    if jobs and len(tasks) > 1 and threads is None:
-        threads = 1
+    inside, threads = shared_out(jobs, len(tasks), threads)
     choice = ModelChoice.of(model, backend, device, None, threads)
-    settings |= {"choice": choice, "version": int(version), "meta_lm": meta_lm, "quiet": quiet}
+    settings |= {"choice": choice, "version": int(version), "meta_lm": meta_lm, "quiet": quiet, "jobs": inside}
     if len(tasks) > 1:
         _codec(choice).choose_quantizers(settings["bandwidth"])  # what is wrong for all fails before the first
     run(tasks, compress_one, settings, jobs, quiet, "compressed")
@@ -73,8 +72,13 @@ def compress_one(task: Task, settings: dict[str, Any], *, alone: bool) -> Done:
         with (
             open_target(task.target, settings["force"]) as file,
             codec.writer(
-                file, settings["bandwidth"], version=settings["version"], packet_s=settings["packet_s"], lm=lm
-            ) as writer,
+                file,
+                settings["bandwidth"],
+                version=settings["version"],
+                packet_s=settings["packet_s"],
+                lm=lm,
+                jobs=settings["jobs"],
+            ) as writer,  # fmt: skip
             progress(total_s, "compress", quiet) as advance,
         ):
             for piece in reader.pieces():

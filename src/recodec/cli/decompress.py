@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from .batch import Done, Task, plan, run, split_output
+from .batch import JOBS_HELP, Done, Task, plan, run, shared_out, split_output
 from .endpoints import STANDARD, has_header_suffix, label, open_audio_target, open_source
 from .options import model_options, options, progress
 
@@ -37,7 +37,7 @@ T = TypeVar("T")
 @options("decoder")
 @model_options
 @options("jobs", "force", "quiet", model="The model that wrote the file; by default the one that the file names.",
-         jobs="Files at work at once, each in a process with one thread.")  # fmt: skip
+         jobs=JOBS_HELP)  # fmt: skip
 def decompress(
     paths: tuple[Path, ...], out: Path | None, out_dir: Path | None, suffix: str, jobs: int | None, quiet: bool,
     model: str | None, backend: str, device: str, threads: int | None, decoder: str,
@@ -64,9 +64,9 @@ def decompress(
 
     from ..codec import ModelChoice
 
-    if jobs and len(tasks) > 1 and threads is None:
-        threads = 1
-    settings |= {"choice": ModelChoice.of(model, backend, device, None, threads, decoder), "quiet": quiet}
+    inside, threads = shared_out(jobs, len(tasks), threads)
+    choice = ModelChoice.of(model, backend, device, None, threads, decoder)
+    settings |= {"choice": choice, "quiet": quiet, "jobs": inside}
     run(tasks, decompress_one, settings, jobs, quiet, "decompressed")
 
 
@@ -123,7 +123,7 @@ def _codec(choice: ModelChoice, called: str) -> Codec:
 def _pieces(codec: Codec, recording: EcdcReader, settings: dict[str, Any], first: int) -> Iterator[Any]:
     path = settings["meta_lm"]
     theirs = codec.load_meta_lm(path) if path is not None and recording.version == 0 else None
-    return codec.play(recording, lm=theirs, start=first)
+    return codec.play(recording, lm=theirs, start=first, jobs=settings["jobs"])
 
 
 def _range(settings: dict[str, Any], rate: int) -> tuple[int, int | None]:

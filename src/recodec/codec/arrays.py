@@ -8,17 +8,20 @@ from typing import Any
 
 import numpy as np
 
+from ..ahead import Ahead
 from ..config import EncodecConfig
-from ..errors import ConfigError
+from ..errors import ConfigError, CorruptError
 from ..wire.v1.payload import PacketLM
 from .batches import encode_batched
 from .blocks import FILE_GRID_FRAMES, block_decoder, block_encoder, file_grid, join_codes, split_codes
-from .checks import check_audio, choose_quantizers
+from .checks import check_audio, check_jobs, choose_quantizers
 from .engine import Decoder, Engine, known_fingerprints
 from .files import resampled
 from .latency import Latency, latency
 from .loading import DECODERS, ModelChoice
 from .streams import StreamDecoder, StreamEncoder
+
+GPU_BATCH = 32
 
 Encoded = tuple[np.ndarray, np.ndarray | None]
 
@@ -150,17 +153,19 @@ class ArrayCodec:
         *,
         num_quantizers: int | None = None,
         sampling_rate: int | None = None,
-        batch: int = 16,
+        batch: int | None = None,
         grid_frames: int = FILE_GRID_FRAMES,
+        jobs: int = 1,
     ) -> list[Encoded]:
-        """Many recordings to codes, in batches of similar length: faster on many cores or a GPU.
-
-        Each recording is coded as `encode` codes it alone, up to the rounding of sums.
+        """Many recordings to codes, each as `encode` codes it alone: one at a time in each of some threads, which is
+        fastest on a CPU, or in batches of similar length, for a GPU.
 
         Args:
             recordings: each (C, T_i) as in `encode`.
             bandwidth, num_quantizers, sampling_rate, grid_frames: as in `encode`.
-            batch: the most recordings, or segments, to take at once.
+            batch: the most recordings, or segments, to take at once; by default what is fast, 1 on a CPU
+                and 32 on a GPU. Larger ones than 1 give the codes of `encode` up to the rounding of sums.
+            jobs: threads at work at once, where recordings are taken one at a time.
 
         Returns:
             codes and scales of each recording, in the order given.
@@ -170,7 +175,16 @@ class ArrayCodec:
         """
         count = choose_quantizers(self.config, bandwidth, num_quantizers)
         checked = [self._checked(audio, sampling_rate) for audio in recordings]
-        return [join_codes(blocks) for blocks in encode_batched(self.engine, checked, count, batch, grid_frames)]
+        threads = _threads(jobs)
+        if batch is None:
+            batch = 1 if self.engine.on_cpu else GPU_BATCH
+        if batch > 1:
+            return [join_codes(blocks) for blocks in encode_batched(self.engine, checked, count, batch, grid_frames)]
+
+        def alone(audio: np.ndarray) -> Encoded:
+            return self.encode(audio, num_quantizers=count, grid_frames=grid_frames)
+
+        return list(Ahead(alone, threads).map(checked))
 
     def decode(
         self,
@@ -204,6 +218,40 @@ class ArrayCodec:
         pieces = block_decoder(found, file_grid(found) if grid_frames is None else grid_frames)
         parts = [pieces.push(block) for block in blocks]
         return np.concatenate([*parts, pieces.finish()], axis=1)[:, :length]
+
+    def decode_many(
+        self,
+        encoded: Sequence[Encoded],
+        num_samples: Sequence[int | None] | None = None,
+        *,
+        grid_frames: int | None = None,
+        decoder: str = "auto",
+        jobs: int = 1,
+    ) -> list[np.ndarray]:
+        """Codes of many recordings to audio, each as `decode` decodes it alone.
+
+        Args:
+            encoded: codes (K, F_i) and scales of each recording, as `encode_many` gives them.
+            num_samples: length of each recording, as in `decode`.
+            grid_frames, decoder: as in `decode`.
+            jobs: threads at work at once.
+
+        Returns:
+            audio (C, T_i) float32 of each recording, in the order given.
+
+        Raises:
+            CorruptError, ConfigError: as `decode`; also if there are not as many lengths as recordings.
+        """
+        lengths = [None] * len(encoded) if num_samples is None else list(num_samples)
+        if len(lengths) != len(encoded):
+            raise CorruptError(f"there are {len(encoded)} recordings, and num_samples has {len(lengths)} lengths")
+        self._decoder(decoder)  # loaded once, before there are threads
+
+        def alone(item: tuple[Encoded, int | None]) -> np.ndarray:
+            (codes, scales), length = item
+            return self.decode(codes, scales, length, grid_frames=grid_frames, decoder=decoder)
+
+        return list(Ahead(alone, _threads(jobs)).map(zip(encoded, lengths, strict=True)))
 
     # ---- streams ---------------------------------------------------------------------------
 
@@ -251,3 +299,8 @@ class ArrayCodec:
     def _checked(self, audio: np.ndarray, sampling_rate: int | None) -> np.ndarray:
         pieces = resampled([check_audio(audio, self.config)], sampling_rate, self.config)
         return np.concatenate(list(pieces), axis=1)
+
+
+def _threads(jobs: int) -> int:
+    """Threads beside the one that calls; none for one job."""
+    return jobs if check_jobs(jobs) > 1 else 0

@@ -12,6 +12,7 @@ from typing import Any, Generic, Protocol
 
 import numpy as np
 
+from ..ahead import Ahead
 from ..config import EncodecConfig
 from ..errors import CorruptError
 from .checks import check_audio, check_codes, check_grid
@@ -29,10 +30,12 @@ class Block:
     Attributes:
         codes: (K, F) int64, F >= 1.
         scale: of a segment, or of a recording, if and only if the model normalizes.
+        audio: (C, F * hop) of a segment that was decoded ahead, else `None`.
     """
 
     codes: np.ndarray
     scale: float | None
+    audio: np.ndarray | None = None
 
 
 class BlockEncoder(Protocol):
@@ -41,6 +44,10 @@ class BlockEncoder(Protocol):
     def push(self, audio: np.ndarray) -> list[Block]: ...
 
     def finish(self) -> list[Block]: ...
+
+    def close(self) -> None:
+        """End its threads; what is in work is dropped."""
+        ...
 
 
 class BlockDecoder(Protocol):
@@ -54,11 +61,20 @@ class BlockDecoder(Protocol):
     def finish(self) -> np.ndarray: ...
 
 
-def block_encoder(engine: Engine[StateT], num_quantizers: int, grid_frames: int = FILE_GRID_FRAMES) -> BlockEncoder:
-    """The encoder for the engine's kind of model; `grid_frames` matters to causal ones."""
+def block_encoder(
+    engine: Engine[StateT], num_quantizers: int, grid_frames: int = FILE_GRID_FRAMES, jobs: int = 1
+) -> BlockEncoder:
+    """The encoder for the engine's kind of model.
+
+    Args:
+        engine, num_quantizers: as in `FrameEncoder`.
+        grid_frames: frames that a causal model takes at once.
+        jobs: with more than one, networks run in so many threads, and blocks come later. One of them has the encoder of
+            a causal model, each of whose blocks needs the one before.
+    """
     if engine.config.is_streamable:
-        return FrameEncoder(engine, num_quantizers, grid_frames)
-    return _SegmentEncoder(engine, num_quantizers)
+        return FrameEncoder(engine, num_quantizers, grid_frames, jobs)
+    return _SegmentEncoder(engine, num_quantizers, jobs)
 
 
 def file_grid(decoder: Decoder[Any]) -> int:
@@ -85,32 +101,50 @@ class FrameEncoder(Generic[StateT]):
         engine: of a streamable model.
         num_quantizers: codebooks K to use.
         grid_frames: frames of a block, at least 1.
+        jobs: with more than one, the encoder runs in a thread, and the quantizer in one fewer; blocks then come later.
 
     Raises:
         ConfigError: for a smaller grid.
     """
 
-    def __init__(self, engine: Engine[StateT], num_quantizers: int, grid_frames: int) -> None:
+    def __init__(self, engine: Engine[StateT], num_quantizers: int, grid_frames: int, jobs: int = 1) -> None:
         self._engine, self._num_quantizers = engine, num_quantizers
         self._grid = Rechunker(check_grid(grid_frames) * engine.config.hop_length)
         self._state = engine.encoder_state(1)
+        self._latents = Ahead(self._step, threads=min(1, jobs - 1))
+        self._codes = Ahead(self._quantize, threads=jobs - 1)
 
     def push(self, audio: np.ndarray) -> list[Block]:
         audio = check_audio(audio, self._engine.config, may_be_empty=True)
-        return self._blocks(self._grid.push(audio), last=False)
+        # Copies: the caller may change its samples as soon as this returns.
+        steps = [latents for piece in self._grid.push(audio) for latents in self._latents.push((piece.copy(), False))]
+        return self._blocks(steps)
 
     def finish(self) -> list[Block]:
         rest = self._grid.rest()
-        return [] if rest is None else self._blocks([rest], last=True)
+        steps = [] if rest is None else self._latents.push((rest, True))
+        return [
+            *self._blocks([*steps, *self._latents.finish()]),
+            *(Block(codes, None) for codes in self._codes.finish()),
+        ]
 
-    def _blocks(self, pieces: list[np.ndarray], *, last: bool) -> list[Block]:
-        blocks = []
-        for piece in pieces:
-            codes, self._state = self._engine.encode_step(
-                piece[None], self._state, last=last, num_quantizers=self._num_quantizers
-            )
-            blocks += [Block(codes[0], None)] if codes.shape[-1] else []
-        return blocks
+    def close(self) -> None:
+        self._latents.close()
+        self._codes.close()
+
+    def _step(self, step: tuple[np.ndarray, bool]) -> Any:
+        """The next samples (C, T), and whether they are the last, to latents."""
+        audio, last = step
+        latents, self._state = self._engine.latents_step(audio[None], self._state, last=last)
+        return latents
+
+    def _quantize(self, latents: Any) -> np.ndarray:
+        return self._engine.quantize(latents, self._num_quantizers)[0]
+
+    def _blocks(self, steps: list[Any]) -> list[Block]:
+        """Latents (1, D, F) to the blocks that are ready."""
+        pieces = [latents for latents in steps if latents.shape[-1]]
+        return [Block(codes, None) for latents in pieces for codes in self._codes.push(latents)]
 
 
 class FrameDecoder(Generic[StateT]):
@@ -146,21 +180,25 @@ class FrameDecoder(Generic[StateT]):
 class _SegmentEncoder:
     """Segments of a fixed length, or, where the model has none, the whole as one segment."""
 
-    def __init__(self, engine: Engine, num_quantizers: int) -> None:
+    def __init__(self, engine: Engine, num_quantizers: int, jobs: int) -> None:
         self._engine, self._num_quantizers = engine, num_quantizers
         self._stride = engine.config.segment_stride
         self._grid = Rechunker(engine.config.chunk_length or sys.maxsize, self._stride)
+        self._work = Ahead(self._encode, threads=jobs if jobs > 1 else 0)
 
     def push(self, audio: np.ndarray) -> list[Block]:
         audio = check_audio(audio, self._engine.config, may_be_empty=True)
-        return [self._encode(segment) for segment in self._grid.push(audio)]
+        return [block for segment in self._grid.push(audio) for block in self._work.push(segment.copy())]
 
     def finish(self) -> list[Block]:
         rest, blocks = self._grid.rest(), []
         while rest is not None and rest.shape[1]:
-            blocks.append(self._encode(rest))
+            blocks += self._work.push(rest)
             rest = None if self._stride is None else rest[:, self._stride :]
-        return blocks
+        return [*blocks, *self._work.finish()]
+
+    def close(self) -> None:
+        self._work.close()
 
     def _encode(self, audio: np.ndarray) -> Block:
         codes, scales = self._engine.encode_segment(audio[None], self._num_quantizers)
@@ -179,7 +217,7 @@ class _SegmentDecoder:
         self._complete = False
 
     def push(self, block: Block) -> np.ndarray:
-        audio = _decode(self._engine, block.codes, block.scale)
+        audio = decode_segment(self._engine, block)
         size = audio.shape[1]
         if not self._triangle.size:  # like the reference's, it is as wide as the first segment
             ramp = np.linspace(0, 1, size + 2, dtype=np.float32)[1:-1]
@@ -221,17 +259,23 @@ class _WholeDecoder:
         if not self._blocks:
             return self._nothing()
         codes = np.concatenate([block.codes for block in self._blocks], axis=1)
-        scale, self._blocks = self._blocks[0].scale, []
-        return _decode(self._engine, codes, scale)
+        whole, self._blocks = Block(codes, self._blocks[0].scale), []
+        return decode_segment(self._engine, whole)
 
     def _nothing(self) -> np.ndarray:
         return np.zeros((self._engine.config.audio_channels, 0), np.float32)
 
 
-def _decode(engine: Decoder, codes: np.ndarray, scale: float | None) -> np.ndarray:
-    """One segment (K, F) to (C, F * hop)."""
-    codes = check_codes(codes, engine.config)
-    scales = None if scale is None else np.array([scale], np.float32)
+def decode_segment(engine: Decoder, block: Block) -> np.ndarray:
+    """One segment to audio (C, F * hop).
+
+    Raises:
+        CorruptError: for codes that the model does not have.
+    """
+    if block.audio is not None:
+        return block.audio
+    codes = check_codes(block.codes, engine.config)
+    scales = None if block.scale is None else np.array([block.scale], np.float32)
     return engine.decode_segment(codes[None], scales)[0]
 
 

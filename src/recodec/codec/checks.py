@@ -31,6 +31,17 @@ def check_grid(grid_frames: int) -> int:
     return grid_frames
 
 
+def check_jobs(jobs: int) -> int:
+    """How many threads are to be at work at once, at least 1.
+
+    Raises:
+        ConfigError: for fewer.
+    """
+    if jobs < 1:
+        raise ConfigError(f"jobs must be at least 1, got {jobs}")
+    return jobs
+
+
 def check_audio(audio: np.ndarray, config: EncodecConfig, *, may_be_empty: bool = False) -> np.ndarray:
     """Audio (C, T) of any floating-point type as contiguous float32.
 

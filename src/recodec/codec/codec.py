@@ -16,7 +16,7 @@ from ..wire.v1.header import DEFAULT_PACKET_S
 from . import files
 from .arrays import ArrayCodec
 from .blocks import file_grid, split_codes
-from .checks import choose_quantizers
+from .checks import check_jobs, choose_quantizers
 from .container import DEFAULT_VERSION, AnyLM, open_block_writer, open_reader, open_writer
 from .ecdc_file import EcdcReader, EcdcWriter
 from .loading import ModelChoice, load_language_model, load_meta_lm, load_spectral
@@ -198,6 +198,7 @@ class Codec(ArrayCodec):
         packet_s: float = DEFAULT_PACKET_S,
         lm: bool | AnyLM = True,
         overwrite: bool = False,
+        jobs: int = 1,
     ) -> AbstractContextManager[EcdcWriter]:
         """Compress while the audio comes, in constant memory.
 
@@ -212,18 +213,21 @@ class Codec(ArrayCodec):
             version, lm: as in `compress`.
             packet_s: length of a packet in seconds: a live stream waits for one, and short ones cost bytes.
             overwrite: whether a file that is there may be replaced.
+            jobs: threads that code at once, for one long recording: the bytes are the same for any number. With more
+                than one, packets are written a little later than they are complete.
 
         Raises:
             AudioError, ConfigError: as `encode`, there and then and by `push`.
             FileExistsError: if the file is there and `overwrite` is false.
         """
         count = choose_quantizers(self.config, bandwidth, num_quantizers)
-        found = self._lm(lm, version)
+        found, threads = self._lm(lm, version), check_jobs(jobs)
 
         def begin(target: IO[bytes]) -> EcdcWriter:
             return open_writer(
-                target, self.engine, count, num_samples=num_samples, version=version, packet_s=packet_s, lm=found
-            )
+                target, self.engine, count, num_samples=num_samples, version=version, packet_s=packet_s, lm=found,
+                jobs=threads,
+            )  # fmt: skip
 
         return files.written(file, begin, overwrite=overwrite)
 
@@ -235,6 +239,7 @@ class Codec(ArrayCodec):
         lm: AnyLM | None = None,
         start: int = 0,
         decoder: str = "auto",
+        jobs: int = 1,
     ) -> Iterator[np.ndarray]:
         """Decode piece by piece, in constant memory.
 
@@ -242,6 +247,7 @@ class Codec(ArrayCodec):
             recording: a path, the bytes of a file, an open file or pipe, or what `recodec.codec.open_reader` gave.
             tolerant, lm, decoder: as in `decompress`.
             start: the first sample that is wanted.
+            jobs: threads that decode packets of a file ahead; the audio is the same for any number.
 
         Yields:
             audio (C, T), T >= 0.
@@ -251,13 +257,16 @@ class Codec(ArrayCodec):
             BitstreamError: as `decompress`.
         """
         if isinstance(recording, (str, Path)):
-            return files.play_path(self, recording, tolerant=tolerant, lm=lm, start=start, decoder=decoder)
+            options = {"tolerant": tolerant, "lm": lm, "start": start, "decoder": decoder, "jobs": jobs}
+            return files.play_path(self, recording, **options)
         if isinstance(recording, bytes):
             recording = io.BytesIO(recording)
         reader = recording if isinstance(recording, EcdcReader) else open_reader(recording, tolerant=tolerant)
         found = self._decoder(decoder)
         model_lm, grid = self._lm_of(reader, lm), file_grid(found)
-        return reader.pieces(self.engine, decoder=found, lm=model_lm, start=start, grid_frames=grid)
+        return reader.pieces(
+            self.engine, decoder=found, lm=model_lm, start=start, grid_frames=grid, jobs=check_jobs(jobs)
+        )
 
     def compress_file(
         self, source: str | Path, target: str | Path, bandwidth: float | None = None, **options: Any
@@ -268,7 +277,7 @@ class Codec(ArrayCodec):
             source: any audio file that `recodec.audio` reads.
             target: appears whole or not at all.
             bandwidth: as in `encode`.
-            options: others of `writer`: `num_quantizers`, `version`, `packet_s`, `lm`, `overwrite`.
+            options: others of `writer`: `num_quantizers`, `version`, `packet_s`, `lm`, `overwrite`, `jobs`.
 
         Returns:
             the sizes, for a message.
@@ -281,13 +290,13 @@ class Codec(ArrayCodec):
 
     def decompress_file(
         self, source: str | Path, target: str | Path, *, tolerant: bool = False, lm: AnyLM | None = None,
-        overwrite: bool = False, decoder: str = "auto",
+        overwrite: bool = False, decoder: str = "auto", jobs: int = 1,
     ) -> files.CodedFile:  # fmt: skip
         """Decompress an `.ecdc` file to an audio file (by its suffix: .wav, .flac, .ogg), in constant memory.
 
-        Arguments and errors as in `decompress` and `writer`. Returns the sizes, for a message.
+        Arguments and errors as in `decompress`, `play` and `writer`. Returns the sizes, for a message.
         """
-        options = {"tolerant": tolerant, "lm": lm, "decoder": decoder}
+        options = {"tolerant": tolerant, "lm": lm, "decoder": decoder, "jobs": jobs}
         return files.decompress_file(self, source, target, overwrite=overwrite, **options)
 
     def load_meta_lm(self, path: str | Path) -> MetaLanguageModel:

@@ -47,8 +47,8 @@ class ConcealingDecoder:
         self._made = first * header.tick
         self._gain = _Gain(header.sampling_rate)
 
-    def push(self, packet: Packet, codes: np.ndarray) -> Iterator[np.ndarray]:
-        """The next packet and its codes (K, F), to audio (C, T) in pieces.
+    def push(self, packet: Packet, block: Block) -> Iterator[np.ndarray]:
+        """The next packet and what it holds, to audio (C, T) in pieces.
 
         Raises:
             CorruptError: for codes that the model cannot take.
@@ -56,8 +56,8 @@ class ConcealingDecoder:
         yield from self._fill(self._expected(packet), packet.start)
         if packet.restart:
             yield self._end_section()
-        self._last, self._frames = packet, codes[:, -REPEATED_FRAMES:]
-        yield self._shaped(self._decoder.push(Block(codes, packet.scale)))
+        self._last, self._frames = packet, block.codes[:, -REPEATED_FRAMES:]
+        yield self._shaped(self._decoder.push(block))
 
     def lose(self, lost: Lost) -> Iterator[np.ndarray]:
         """What is missing, to audio (C, T) in pieces in its place."""

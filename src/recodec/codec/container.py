@@ -31,6 +31,7 @@ def open_block_writer(
     version: int = DEFAULT_VERSION,
     packet_s: float = DEFAULT_PACKET_S,
     lm: AnyLM | None = None,
+    jobs: int = 1,
 ) -> BlockWriter:
     """Begin a recording whose codes are there already. Arguments and errors as in `open_writer`."""
     if version == 0:
@@ -43,7 +44,7 @@ def open_block_writer(
         raise ConfigError(f"version must be one of {VERSIONS}, got {version}")
     if lm is not None and not isinstance(lm, PacketLM):
         raise ConfigError("Meta's language model codes files of version 0 only")
-    return BlockWriter1(file, engine, num_quantizers, num_samples, packet_s, lm)
+    return BlockWriter1(file, engine, num_quantizers, num_samples, packet_s, lm, jobs)
 
 
 def open_writer(
@@ -56,6 +57,7 @@ def open_writer(
     packet_s: float = DEFAULT_PACKET_S,
     grid_frames: int = FILE_GRID_FRAMES,
     lm: AnyLM | None = None,
+    jobs: int = 1,
 ) -> EcdcWriter:
     """Begin a recording.
 
@@ -70,17 +72,20 @@ def open_writer(
         grid_frames: the most frames that a causal model takes at once.
         lm: the language model to code with: the model's own in version 1, Meta's in version 0; without one,
             codes are plain.
+        jobs: with more than one, networks and language model run in threads, and packets are written later. The bytes
+            are the same.
 
     Raises:
         ConfigError: for an unknown version, a language model that does not go with it, or a length of packets that
             the format does not allow.
     """
     writer = open_block_writer(
-        file, engine, num_quantizers, num_samples=num_samples, version=version, packet_s=packet_s, lm=lm
-    )
+        file, engine, num_quantizers, num_samples=num_samples, version=version, packet_s=packet_s, lm=lm,
+        jobs=jobs,
+    )  # fmt: skip
     if version == 1:  # a packet is a whole number of blocks, so that none waits for the next
         grid_frames = grid_within(packet_frames(engine.config, packet_s), grid_frames)
-    return EcdcWriter(block_encoder(engine, num_quantizers, grid_frames), writer, num_samples)
+    return EcdcWriter(block_encoder(engine, num_quantizers, grid_frames, jobs), writer, num_samples)
 
 
 def open_reader(file: IO[bytes], *, tolerant: bool = False) -> EcdcReader:

@@ -27,6 +27,9 @@ class BlockWriter(ABC):
     def finish(self, num_samples: int) -> None:
         """Write the end of a recording of that many samples. The file itself stays open."""
 
+    def close(self) -> None:  # noqa: B027  # most have nothing to end
+        """End its threads; what is in work is dropped."""
+
 
 class EcdcWriter:
     """Compresses a recording while its samples come.
@@ -80,8 +83,12 @@ class EcdcWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
-            self.close()
+        try:
+            if kind is None:
+                self.close()
+        finally:
+            self._encoder.close()
+            self._writer.close()
 
 
 class EcdcReader(ABC):
@@ -142,6 +149,7 @@ class EcdcReader(ABC):
         lm: PacketLM | SegmentLM | None = None,
         start: int = 0,
         grid_frames: int = ...,
+        jobs: int = 1,
     ) -> Iterator[np.ndarray]:
         """Decode piece by piece, in all exactly as many samples as went in. May be called once.
 
@@ -151,6 +159,8 @@ class EcdcReader(ABC):
             lm: the language model that it is coded with: the model's own in version 1, Meta's in version 0.
             start: the first sample that is wanted. In a file of version 1 little before it is decoded.
             grid_frames: frames that a causal model takes at once.
+            jobs: with more than one, so many threads decode packets ahead; the audio is the same. Version 0, and what
+                comes through a pipe, is decoded by one.
 
         Yields:
             audio (C, T), T >= 0.

@@ -91,6 +91,11 @@ class Engine(Decoder[StateT], Protocol[StateT]):
         ...
 
     @property
+    def on_cpu(self) -> bool:
+        """Whether it runs on a CPU, whose caches hold the arrays of one recording, and not of a batch."""
+        ...
+
+    @property
     def codebooks(self) -> np.ndarray:
         """(K, N, D) float32."""
         ...
@@ -136,6 +141,15 @@ class Engine(Decoder[StateT], Protocol[StateT]):
         Returns:
             codes (B, K, F) that have become final, F >= 0, and the next state.
         """
+        ...
+
+    def latents_step(self, audio: np.ndarray, state: StateT, *, last: bool) -> tuple[Any, StateT]:
+        """The first half of `encode_step`: latents (B, D, F) as `quantize` takes them, F >= 0, and the next state."""
+        ...
+
+    def quantize(self, latents: Any, num_quantizers: int) -> np.ndarray:
+        """The second half of `encode_step`: latents to codes (B, K, F). It needs no state, so several threads may call
+        it for pieces of one stream."""
         ...
 
 

@@ -50,6 +50,10 @@ class TorchEngine:
         return None
 
     @property
+    def on_cpu(self) -> bool:
+        return self._model.device.type == "cpu"
+
+    @property
     def codebooks(self) -> np.ndarray:
         return np.stack([book.embed.float().cpu().numpy() for book in self._model.quantizer.codebooks])
 
@@ -78,9 +82,16 @@ class TorchEngine:
     def encode_step(
         self, audio: np.ndarray, state: TorchStreams, *, last: bool, num_quantizers: int
     ) -> tuple[np.ndarray, TorchStreams]:
+        latents, state = self.latents_step(audio, state, last=last)
+        return self.quantize(latents, num_quantizers), state
+
+    def latents_step(self, audio: np.ndarray, state: TorchStreams, *, last: bool) -> tuple[torch.Tensor, TorchStreams]:
         with inference(self._threads):
-            latents, state = state.step(self._tensor(audio), last=last)
-            return self._quantizer.quantize(latents, num_quantizers).cpu().numpy(), state
+            return state.step(self._tensor(audio), last=last)
+
+    def quantize(self, latents: torch.Tensor, num_quantizers: int) -> np.ndarray:
+        with inference(self._threads):
+            return self._quantizer.quantize(latents, num_quantizers).cpu().numpy()
 
     def decoder_state(self, batch: int) -> TorchStreams:
         return TorchStreams(self._model.decoder, self._model.decoder.init_state(batch))

@@ -104,7 +104,7 @@ class EcdcReader0(EcdcReader):
 
     def pieces(
         self, engine: Engine, *, decoder: Decoder | None = None, lm: PacketLM | SegmentLM | None = None,
-        start: int = 0, grid_frames: int = FILE_GRID_FRAMES,
+        start: int = 0, grid_frames: int = FILE_GRID_FRAMES, jobs: int = 1,
     ) -> Iterator[np.ndarray]:  # fmt: skip
         self.check_model(engine)
         blocks = block_decoder(decoder or engine, grid_frames)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import IO
 
 import numpy as np
 
+from ..ahead import Ahead
 from ..config import EncodecConfig
 from ..errors import BitstreamError, ConfigError, CorruptError, ModelMismatchError
 from ..geometry import CodecGeometry
@@ -19,19 +21,22 @@ from ..wire.v1.payload import PacketLM, make_packets, read_codes
 from ..wire.v1.reader import Event, PacketReader
 from ..wire.v1.timeline import Lost
 from ..wire.v1.writer import StreamWriter
-from .blocks import FILE_GRID_FRAMES, Block
+from .blocks import FILE_GRID_FRAMES, Block, decode_segment
 from .concealment import ConcealingDecoder
 from .ecdc_file import BlockWriter, EcdcReader
 from .engine import Decoder, Engine, known_fingerprints
 from .rechunk import Rechunker
+from .recording_end import RecordingEnd
 
 WARM_UP_S = 2.0
 """How far before a wanted time decoding begins; `docs/bitstream.md` has the error that is left."""
 
 _PIECE_BYTES = 1 << 16
 _PACKETS_AT_ONCE = 32
+_PACKETS_OF_A_THREAD = 4  # as many as the compiled language model decodes at once
 _GRANULE_FRAMES = 25
 _GEOMETRY = ("sampling_rate", "channels", "hop", "codebooks", "code_bits", "segment_length", "segment_stride", "scaled")
+_Found = tuple[list[Event], list[Block | CorruptError]]  # events, and what each packet among them holds
 
 
 class BlockWriter1(BlockWriter):
@@ -44,6 +49,7 @@ class BlockWriter1(BlockWriter):
         num_samples: length of the recording, if known: it helps readers of a file that was cut off.
         packet_s: length of a packet in seconds; models with segments have one segment in each.
         lm: the language model to code packets with; without one they are plain.
+        jobs: with more than one, so many threads code packets, and each is written after one or more later ones began.
 
     Raises:
         ConfigError: for a length of packets that the format does not allow.
@@ -51,10 +57,11 @@ class BlockWriter1(BlockWriter):
 
     def __init__(
         self, file: IO[bytes], engine: Engine, num_quantizers: int, num_samples: int | None, packet_s: float,
-        lm: PacketLM | None,
+        lm: PacketLM | None, jobs: int = 1,
     ) -> None:  # fmt: skip
         frames = packet_frames(engine.config, packet_s)
         self._file, self._lm = file, lm
+        self._work = Ahead(self._coded, threads=0 if jobs == 1 or lm is None else jobs)
         self._grid = None if engine.config.chunk_length is not None else Rechunker(frames)
         self._writer = StreamWriter(file, header_of(engine, num_quantizers, num_samples, frames, lm))
         self._scale: float | None = None
@@ -64,20 +71,28 @@ class BlockWriter1(BlockWriter):
             if block.scale is not None:
                 self._scale = block.scale  # where a whole recording has one, every packet repeats it
             for codes in [block.codes] if self._grid is None else self._grid.push(block.codes):
-                self._write(codes)
+                self._write(self._work.push((codes, self._scale)))
 
     def finish(self, num_samples: int) -> None:
         rest = None if self._grid is None else self._grid.rest()
         if rest is not None and rest.shape[1]:
-            self._write(rest)
+            self._write(self._work.push((rest, self._scale)))
+        self._write(self._work.finish())
         self._writer.finish(num_samples)
         self._file.flush()
 
-    def _write(self, codes: np.ndarray) -> None:
-        scales = None if self._scale is None else [self._scale]
-        for packet in make_packets(self._writer.header, self._writer.position, [codes], scales, self._lm):
-            self._writer.write(packet)
-        self._file.flush()
+    def close(self) -> None:
+        self._work.close()
+
+    def _coded(self, piece: tuple[np.ndarray, float | None]) -> Packet:
+        """A packet of codes and their scale, whose place is not known yet."""
+        codes, scale = piece
+        return make_packets(self._writer.header, 0, [codes], None if scale is None else [scale], self._lm)[0]
+
+    def _write(self, packets: Iterable[Packet]) -> None:
+        for packet in packets:
+            self._writer.write(replace(packet, start=self._writer.position))
+            self._file.flush()
 
 
 class EcdcReader1(EcdcReader):
@@ -141,24 +156,25 @@ class EcdcReader1(EcdcReader):
 
     def pieces(
         self, engine: Engine, *, decoder: Decoder | None = None, lm: PacketLM | SegmentLM | None = None,
-        start: int = 0, grid_frames: int = FILE_GRID_FRAMES,
+        start: int = 0, grid_frames: int = FILE_GRID_FRAMES, jobs: int = 1,
     ) -> Iterator[np.ndarray]:  # fmt: skip
         self.check_model(engine)
         first = self._seek(start) if start and self._file.seekable() else 0
         grid_frames = grid_within(self.header.max_packet_frames, grid_frames)
-        packets = ConcealingDecoder(self.header, decoder or engine, grid_frames, first)
+        decoder = decoder or engine
+        packets = ConcealingDecoder(self.header, decoder, grid_frames, first)
         self._decoder = packets
-        end = _End(self.header.hop, self.num_samples, first * self.header.tick, start)
-        for event, codes in self._decoded(lm):
+        end = RecordingEnd(self.header.hop, self.num_samples, first * self.header.tick, start)
+        for event, block in self._decoded(lm, jobs, decoder):
             if isinstance(event, End):
                 end.known(event.num_samples)
                 parts = packets.end(event.start)
             elif isinstance(event, Lost):
                 parts = packets.lose(event)
-            elif codes is None:
+            elif block is None:
                 continue
             else:
-                parts = packets.push(event, codes)
+                parts = packets.push(event, block)
             for part in parts:
                 yield end.trim(part)
         yield end.rest(packets.finish())
@@ -167,9 +183,9 @@ class EcdcReader1(EcdcReader):
         self, geometry: CodecGeometry | None, *, lm: PacketLM | SegmentLM | None = None,
         grid_frames: int = FILE_GRID_FRAMES,
     ) -> Iterator[Block]:  # fmt: skip
-        for event, codes in self._decoded(lm):
-            if isinstance(event, Packet) and codes is not None:
-                yield Block(codes, event.scale)
+        for event, block in self._decoded(lm):
+            if block is not None:
+                yield block
             elif isinstance(event, End):
                 self._num_samples = event.num_samples
 
@@ -182,57 +198,43 @@ class EcdcReader1(EcdcReader):
         )
         return place.start
 
-    def _decoded(self, lm: PacketLM | SegmentLM | None) -> Iterator[tuple[Event, np.ndarray | None]]:
-        """Events, packets with their codes; `None` for one that decodes to nothing."""
+    def _decoded(
+        self, lm: PacketLM | SegmentLM | None, jobs: int = 1, decoder: Decoder | None = None
+    ) -> Iterator[tuple[Event, Block | None]]:
+        """Events, packets with their codes; `None` for one that decodes to nothing.
+
+        Args:
+            lm: to decode packets with.
+            jobs: threads that do so, if there are to be several.
+            decoder: of segments, which such threads decode to audio as well.
+        """
         if lm is not None and not isinstance(lm, PacketLM):
             raise ModelMismatchError("a file of version 1 is coded with its model's language model, not with Meta's")
-        most = _PACKETS_AT_ONCE if self._file.seekable() else 1
-        for events in _batches(itertools.chain(self._early, self._reader.read_from(self._file)), most):
-            packets = [event for event in events if isinstance(event, Packet)]
-            found = iter(read_codes(self.header, packets, lm))
+        seekable = self._file.seekable()
+        threads = jobs if jobs > 1 and seekable else 0
+        most = 1 if not seekable else _PACKETS_OF_A_THREAD if threads else _PACKETS_AT_ONCE
+        batches = _batches(itertools.chain(self._early, self._reader.read_from(self._file)), most)
+        segments = decoder if threads and self.header.segment_length else None
+        work = Ahead[list[Event], _Found](lambda events: self._blocks_of(events, lm, segments), threads)
+        for events, found in work.map(batches):
+            blocks = iter(found)
             for event in events:
-                codes = next(found) if isinstance(event, Packet) else None
-                if not isinstance(codes, CorruptError):
-                    yield event, codes
+                block = next(blocks) if isinstance(event, Packet) else None
+                if not isinstance(block, CorruptError):
+                    yield event, block
                 elif not self._tolerant:
-                    raise codes
+                    raise block
 
-
-class _End:
-    """Cuts audio to the length that the stream's end tells: what the last frame makes beyond it is dropped.
-
-    Args:
-        hop: samples of a frame.
-        total: length of the recording, if it is known from the start.
-        given: where the audio begins.
-        wanted: the first sample that is wanted.
-    """
-
-    def __init__(self, hop: int, total: int | None, given: int, wanted: int) -> None:
-        self._total, self._given, self._wanted = total, given, wanted
-        self._surplus = hop - 1  # the end may count as few as one sample of the last frame
-        self._held: np.ndarray | None = None
-
-    def known(self, total: int) -> None:
-        """The length is now certain."""
-        self._total = total
-
-    def trim(self, audio: np.ndarray) -> np.ndarray:
-        """The next samples (C, T), to those that are certain."""
-        audio = audio if self._held is None else np.concatenate([self._held, audio], axis=1)
-        certain = audio.shape[1] if self._total is not None else max(0, audio.shape[1] - self._surplus)
-        audio, self._held = audio[:, :certain], audio[:, certain:]
-        return self._cut(audio)
-
-    def rest(self, audio: np.ndarray) -> np.ndarray:
-        """The last samples, all that there are where no end has told a length."""
-        return self._cut(audio if self._held is None else np.concatenate([self._held, audio], axis=1))
-
-    def _cut(self, audio: np.ndarray) -> np.ndarray:
-        stop = audio.shape[1] if self._total is None else max(0, self._total - self._given)
-        begin = max(0, self._wanted - self._given)
-        self._given += min(audio.shape[1], stop)
-        return audio[:, begin:stop]
+    def _blocks_of(self, events: list[Event], lm: PacketLM | None, decoder: Decoder | None) -> _Found:
+        """The codes of the packets among events, or what is wrong with them; decoded by a decoder of segments."""
+        packets = [event for event in events if isinstance(event, Packet)]
+        blocks: list[Block | CorruptError] = []
+        for packet, codes in zip(packets, read_codes(self.header, packets, lm), strict=True):
+            block = codes if isinstance(codes, CorruptError) else Block(codes, packet.scale)
+            if decoder is not None and not isinstance(block, CorruptError):
+                block = replace(block, audio=decode_segment(decoder, block))
+            blocks.append(block)
+        return events, blocks
 
 
 def _batches(events: Iterable[Event], most: int) -> Iterator[list[Event]]:

@@ -18,6 +18,10 @@ from .spectral_decoder import OnnxSpectralDecoder
 from .stream import StreamedNetwork, StreamState
 from .weights import Tensors
 
+_WIDEST_ARRAY_BYTES = 1 << 19
+"""Longer pushes are cut into pieces whose arrays are no larger: such stay in the second cache of a core, where the many
+small operations of a network find them again. The results are the same to the last bit."""
+
 
 class OnnxEngine:
     """Encoder, quantizer and decoder of one model, on NumPy arrays.
@@ -55,8 +59,10 @@ class OnnxEngine:
         no_latents = np.zeros((1, config.hidden_size, 0), np.float32)
         no_audio = np.zeros((1, config.audio_channels, 0), np.float32)
         plans = encoder_plan(config), decoder_plan(config)
-        self._encoder = StreamedNetwork(self._sessions, "encoder", plans[0], ("audio", "latents"), no_latents)
-        self._decoder = StreamedNetwork(self._sessions, "decoder", plans[1], ("codes", "audio"), no_audio)
+        at_once = _frames_at_once(config) if self.on_cpu else None
+        ends = ("audio", "latents"), ("codes", "audio")
+        self._encoder = StreamedNetwork(self._sessions, "encoder", plans[0], ends[0], no_latents, at_once)
+        self._decoder = StreamedNetwork(self._sessions, "decoder", plans[1], ends[1], no_audio, at_once)
 
     @classmethod
     def from_pretrained(
@@ -101,6 +107,11 @@ class OnnxEngine:
         return None
 
     @property
+    def on_cpu(self) -> bool:
+        """Whether it runs on a CPU."""
+        return self._sessions.on_cpu
+
+    @property
     def codebooks(self) -> np.ndarray:
         """(K, N, D) float32."""
         return self._codebooks
@@ -130,9 +141,9 @@ class OnnxEngine:
             codes (B, K, ceil(T / hop)) int64, and the scales (B,) of a model that normalizes, else `None`.
         """
         if not self._config.normalize:
-            return self._quantize(self._encoder.whole(audio), num_quantizers), None
+            return self.quantize(self._encoder.whole(audio), num_quantizers), None
         latents, scales = self._sessions.get("encoder.whole").run(["latents", "scale"], {"audio": audio})
-        return self._quantize(latents, num_quantizers), scales
+        return self.quantize(latents, num_quantizers), scales
 
     def decode_segment(self, codes: np.ndarray, scales: np.ndarray | None) -> np.ndarray:
         """Decode what `encode_segment` made: (B, K, F) codes, F >= 1, to (B, C, F * hop) float32."""
@@ -165,8 +176,22 @@ class OnnxEngine:
         Returns:
             codes (B, K, F) int64 that have become final, F >= 0, and the next state.
         """
-        latents, state = self._encoder.step(audio, state, last=last)
-        return self._quantize(latents, num_quantizers), state
+        latents, state = self.latents_step(audio, state, last=last)
+        return self.quantize(latents, num_quantizers), state
+
+    def latents_step(self, audio: np.ndarray, state: StreamState, *, last: bool) -> tuple[np.ndarray, StreamState]:
+        """The first half of `encode_step`: latents (B, D, F) float32, and the next state."""
+        return self._encoder.step(audio, state, last=last)
+
+    def quantize(self, latents: np.ndarray, num_quantizers: int) -> np.ndarray:
+        """Latents (B, D, F) float32, F >= 0, to codes (B, K, F) int64 of the first K codebooks."""
+        if latents.shape[-1] == 0:
+            return np.zeros((latents.shape[0], num_quantizers, 0), np.int64)
+        # A codebook's codes do not depend on later codebooks. So the graphs of the bandwidths serve the numbers between
+        # them, too: those graphs come with the package, and what builds others may not be installed.
+        count = min((k for k in self._config.quantizer_counts if k >= num_quantizers), default=num_quantizers)
+        codes = self._sessions.get(f"quantizer.{count}").run(["codes"], {"latents": latents})[0]
+        return codes if count == num_quantizers else np.ascontiguousarray(codes[:, :num_quantizers])
 
     def decoder_state(self, batch: int) -> StreamState:
         """State of `batch` decoder streams that have seen nothing; errors as in `encoder_state`."""
@@ -209,11 +234,7 @@ class OnnxEngine:
         if not self._config.is_streamable:
             raise ConfigError("this model is not causal, normalizes or has segments: it takes whole segments only")
 
-    def _quantize(self, latents: np.ndarray, num_quantizers: int) -> np.ndarray:
-        if latents.shape[-1] == 0:
-            return np.zeros((latents.shape[0], num_quantizers, 0), np.int64)
-        # A codebook's codes do not depend on later codebooks. So the graphs of the bandwidths serve the numbers between
-        # them, too: those graphs come with the package, and what builds others may not be installed.
-        count = min((k for k in self._config.quantizer_counts if k >= num_quantizers), default=num_quantizers)
-        codes = self._sessions.get(f"quantizer.{count}").run(["codes"], {"latents": latents})[0]
-        return codes if count == num_quantizers else np.ascontiguousarray(codes[:, :num_quantizers])
+
+def _frames_at_once(config: EncodecConfig) -> int:
+    """Frames whose widest array in a network, that of all filters at the rate of the samples, stays in a cache."""
+    return max(1, _WIDEST_ARRAY_BYTES // (4 * config.num_filters * config.hop_length))

@@ -90,6 +90,11 @@ class Sessions:
         self._sessions: dict[str, Session] = {}
         self._lock = threading.Lock()
 
+    @property
+    def on_cpu(self) -> bool:
+        """Whether no other device is used."""
+        return self._providers == [_CPU]
+
     def get(self, name: str) -> Session:
         """The session of a graph named as in `build.build`."""
         session = self._sessions.get(name)

@@ -11,6 +11,8 @@ from ..errors import ConfigError
 from .plan import Phase, StreamPlan
 from .sessions import Session, Sessions
 
+_FEWEST_UNITS = 8  # below that, what each node of a graph costs by itself outweighs what smaller arrays save
+
 
 @dataclass(frozen=True)
 class StreamState:
@@ -34,16 +36,19 @@ class StreamedNetwork:
         plan: how its streams are cut.
         ends: names of what it takes and what it makes.
         empty: (1, C, 0), what it makes of nothing.
+        at_once: the most units of all streams of a batch that the graphs take at once, for speed; `None` for any.
     """
 
     def __init__(
-        self, sessions: Sessions, part: str, plan: StreamPlan, ends: tuple[str, str], empty: np.ndarray
-    ) -> None:
+        self, sessions: Sessions, part: str, plan: StreamPlan, ends: tuple[str, str], empty: np.ndarray,
+        at_once: int | None = None,
+    ) -> None:  # fmt: skip
         self._sessions = sessions
         self._part = part
         self._plan = plan
         self._input, self._output = ends
         self._empty = empty
+        self._at_once = at_once
 
     def whole(self, x: np.ndarray, **others: np.ndarray) -> np.ndarray:
         """The result for an input that is all of its stream; `others` are further inputs by name."""
@@ -54,18 +59,38 @@ class StreamedNetwork:
         self, x: np.ndarray, state: StreamState, *, last: bool, **others: np.ndarray
     ) -> tuple[np.ndarray, StreamState]:
         """Push a piece of any size; returns what has become final, and the next state."""
-        plan, past = self._plan, state.past
+        past = state.past
         if state.held.shape[-1]:
             x = _join(state.held, x)
-        size = x.shape[-1]
+        most, parts = self._most_steps(x.shape[0]), []
+        while most is not None and x.shape[-1] > most:
+            y, past, taken = self._advance(x[..., :most], past, others)
+            parts.append(y)
+            x = x[..., taken:]
         if last:
-            return self._finish(x, past, others), StreamState(x[..., size:], past)
-        units = size // plan.unit - plan.tail
-        if units < (plan.first if past is None else 1):
-            return self._nothing(x), StreamState(x.copy(), past)  # the caller's array may change
-        taken = units * plan.unit
-        y, past = self._run(x[..., :taken], past, others)
-        return y, StreamState(x[..., taken:].copy(), past)
+            y, taken = self._finish(x, past, others), x.shape[-1]
+        else:
+            y, past, taken = self._advance(x, past, others)
+        parts.append(y)
+        whole = np.concatenate(parts, axis=-1) if len(parts) > 1 else y
+        return whole, StreamState(x[..., taken:].copy(), past)  # a copy: the caller's array may change
+
+    def _most_steps(self, batch: int) -> int | None:
+        """Input steps of one push of a batch; `None` for any number."""
+        if self._at_once is None:
+            return None
+        return self._plan.unit * max(self._plan.first + self._plan.tail, _FEWEST_UNITS, self._at_once // batch)
+
+    def _advance(
+        self, x: np.ndarray, past: tuple[np.ndarray, ...] | None, others: Mapping[str, np.ndarray]
+    ) -> tuple[np.ndarray, tuple[np.ndarray, ...] | None, int]:
+        """Push the whole units of an input, if there are enough; returns the output, what is past now, and the steps
+        that were taken."""
+        units = x.shape[-1] // self._plan.unit - self._plan.tail
+        if units < (self._plan.first if past is None else 1):
+            return self._nothing(x), past, 0
+        taken = units * self._plan.unit
+        return *self._run(x[..., :taken], past, others), taken
 
     def _finish(
         self, x: np.ndarray, past: tuple[np.ndarray, ...] | None, others: Mapping[str, np.ndarray]
