@@ -197,7 +197,8 @@ def test_one_letter_means_one_thing_and_names_are_frozen() -> None:
     assert names == {
         "--audio-column", "--backend", "--bandwidth", "--batch", "--bits", "--channels", "--codebooks", "--codec",
         "--codes", "--completion-code", "--damaged", "--data", "--decoder", "--decoders", "--dev", "--device",
-        "--discriminator", "--dtype", "--embed-ecdc", "--force", "--format", "--from", "--gain", "--grid", "--jobs", "--json",
+        "--discriminator", "--dtype", "--embed-ecdc", "--force", "--format", "--from", "--gain", "--grid", "--jobs",
+        "--json",
         "--key", "--kind", "--lm", "--manifest", "--max-broken", "--meta-lm", "--metric", "--model", "--no-lm",
         "--no-report", "--no-resume", "--out", "--out-dir", "--pace", "--packet", "--partial", "--picture",
         "--players", "--quiet", "--raw", "--report", "--rescale", "--resume", "--runner", "--seed", "--shard-clips",

@@ -30,8 +30,10 @@ def fold_weight(gain: np.ndarray, direction: np.ndarray) -> np.ndarray:
     Where a direction is all zeros, which torch turns into NaN, the weight is 0.
     """
     norm = _norm(direction)
-    wide = direction.astype(np.float64) * gain.astype(np.float64)
-    return (wide / np.where(norm > 0, norm, 1)).astype(np.float32)
+    wide = direction.astype(np.float64)  # in place from here on: each run of a command waits for all weights
+    wide *= gain
+    wide /= np.where(norm > 0, norm, 1)
+    return wide.astype(np.float32)
 
 
 def unfold_weight(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -87,9 +89,10 @@ def _norm(direction: np.ndarray) -> np.ndarray:
     whole number of them below 2^53. What is cut off is less than 2^-28 of the norm for up to 4,096
     squares; the last digit of a float32 is 2^-24 of it or more.
     """
-    rows = direction.astype(np.float32).astype(np.float64).reshape(len(direction), -1)
-    squares = rows * rows  # exact: 24 bits times 24 bits
+    squares = direction.astype(np.float32, copy=False).astype(np.float64).reshape(len(direction), -1)
+    squares *= squares  # exact: 24 bits times 24 bits
     _, exponent = np.frexp(squares.max(axis=1, keepdims=True))
-    unit = np.ldexp(1.0, exponent + (rows.shape[1].bit_length() - _EXACT_BITS))
-    total = np.rint(squares / unit).sum(axis=1, keepdims=True) * unit
+    unit = np.ldexp(1.0, exponent + (squares.shape[1].bit_length() - _EXACT_BITS))
+    squares /= unit
+    total = np.rint(squares, out=squares).sum(axis=1, keepdims=True) * unit
     return np.sqrt(total).astype(np.float32).reshape(-1, *[1] * (direction.ndim - 1))
