@@ -162,14 +162,16 @@ class Sessions:
 
     def _part(self, part: str) -> dict[str, ort.OrtValue]:
         if part not in self._weights:
-            arrays = self._arrays(part)
-            self._weights[part] = {name: ort.OrtValue.ortvalue_from_numpy(array) for name, array in arrays.items()}
-            # The checkpoint's form of them has done its work.
-            self._tensors = {name: t for name, t in self._tensors.items() if not name.startswith(f"{part}.")}
+            arrays = self._take(part)
+            # One after the other, so that no two forms of all weights are in memory at once.
+            self._weights[part] = {name: ort.OrtValue.ortvalue_from_numpy(arrays.pop(name)) for name in list(arrays)}
         return self._weights[part]
 
-    def _arrays(self, part: str) -> dict[str, np.ndarray]:
-        return graph_weights(self.config, self._tensors, part)
+    def _take(self, part: str) -> dict[str, np.ndarray]:
+        """The weights of a part as its graphs want them; the checkpoint's form of them has done its work."""
+        arrays = graph_weights(self.config, self._tensors, part)
+        self._tensors = {name: t for name, t in self._tensors.items() if not name.startswith(f"{part}.")}
+        return arrays
 
 
 def _providers(device: str) -> list[Any]:

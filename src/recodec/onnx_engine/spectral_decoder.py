@@ -44,8 +44,9 @@ class SpectralSessions(Sessions):
         unused = _unused_weight(Phase(name.partition(".")[2]))
         return {key: weight for key, weight in self._part("spectral").items() if key != unused}
 
-    def _arrays(self, part: str) -> dict[str, np.ndarray]:
-        return spectral_weights(self._spectral, self._tensors)
+    def _take(self, part: str) -> dict[str, np.ndarray]:
+        arrays, self._tensors = spectral_weights(self._spectral, self._tensors), {}
+        return arrays
 
 
 def _unused_weight(phase: Phase) -> str:
