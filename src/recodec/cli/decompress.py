@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ..memory import return_freed_arrays
 from .batch import JOBS_HELP, Done, Task, plan, run, shared_out, split_output
 from .endpoints import STANDARD, has_header_suffix, label, open_audio_target, open_source
 from .options import model_options, options, progress
@@ -74,6 +75,7 @@ def decompress_one(task: Task, settings: dict[str, Any], *, alone: bool) -> Done
     """Decompress one input."""
     from ..codec import open_reader
 
+    return_freed_arrays()
     begin, quiet = time.perf_counter(), settings["quiet"] or not alone
     damaged, raw = settings["damaged"], settings["raw"]
     with open_source(task.source) as file:
