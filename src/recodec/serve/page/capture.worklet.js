@@ -1,1 +1,1 @@
-x
+var l=class extends AudioWorkletProcessor{constructor({processorOptions:s}){super(),this.piece=new Float32Array(s.samples),this.filled=0}process([s]){let t=s[0]??new Float32Array(128);for(let e=0;e<t.length;){let i=Math.min(t.length-e,this.piece.length-this.filled);if(this.piece.set(t.subarray(e,e+i),this.filled),e+=i,this.filled+=i,this.filled<this.piece.length)break;this.port.postMessage(this.piece.slice()),this.filled=0}return!0}};registerProcessor("recodec-capture",l);
