@@ -48,9 +48,9 @@ export async function serve(pages: Record<string, string>): Promise<[Server, str
   return [server, `http://127.0.0.1:${(server.address() as AddressInfo).port}`];
 }
 
-/** Start Chromium. */
-export function launch(): Promise<Browser> {
-  const args = ["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"];
+/** Start Chromium, with more options. */
+export function launch(more: string[] = []): Promise<Browser> {
+  const args = ["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required", ...more];
   return puppeteer.launch({ executablePath: chromium, headless: true, args });
 }
 

@@ -20,6 +20,7 @@ class CallPage {
   #codec: RemoteCodec | null = null;
   #session: CallSession | null = null;
   #timer = 0;
+  #leftOut = 0;
 
   constructor(model: ServerModel) {
     this.#model = model;
@@ -97,14 +98,14 @@ class CallPage {
     if (this.#codec !== null) return this.#codec;
     say("Loading the runtime (14 MB; the server fetches it once)");
     const found = await checked(await fetch(RUNTIME));
-    await found.body?.cancel(); // the worker loads it; here only the server's words matter
+    await found.blob(); // so the browser keeps it, and the worker finds it there
     const onProgress = ({ file }: { file: string }): void => say(`Loading the model: ${file}`);
     this.#codec = await loadInWorker("/model", { worker: "/worker.js", runtime: "/runtime/", onProgress });
     return this.#codec;
   }
 
   #begin(session: CallSession, room: string): void {
-    this.#session = session;
+    [this.#session, this.#leftOut] = [session, 0];
     history.replaceState(null, "", `#${room}`); // so that the address can be given to the other
     session.onState = (state) => say(STATES[state]);
     session.onEnd = (reason) => this.#end(reason);
@@ -165,6 +166,10 @@ class CallPage {
       "lost",
       stats.packets ? `${lost} of ${stats.packets + stats.missing} (${(100 * stats.lossShare).toFixed(1)} %)` : "–",
     );
+    if (stats.leftOut > this.#leftOut) {
+      say("This machine is too slow for these settings, and leaves packets out: take more frames in a packet.", true);
+    }
+    this.#leftOut = stats.leftOut;
     set("encoding", work(encodeMs.value, encodeLoad.value));
     set("decoding", work(decodeMs.value, decodeLoad.value));
   }

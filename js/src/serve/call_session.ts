@@ -7,7 +7,7 @@ import { read, write, type Message, type PacketMessage } from "./messages.js";
 import { Playout } from "./playout.js";
 
 const ASK_MS = 1000;
-const MOST_WAITING = 8; // packets to encode or to decode; with more, this machine is too slow, and some are left out
+const MOST_WAITING_S = 0.4; // of audio to encode or to decode; with more, this machine is too slow, and leaves some out
 const REASONS: Record<number, string> = { 1006: "the connection to the server was lost" };
 
 /** How this side codes. */
@@ -28,6 +28,17 @@ export function clockMs(): number {
   return performance.timeOrigin + performance.now();
 }
 
+/** Random numbers from 0 to 1, the same in every call, so that a loss can be heard again (mulberry32). */
+function chances(): () => number {
+  let state = 1;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
 /** A call in a room. */
 export class CallSession {
   readonly stats: CallStats;
@@ -41,8 +52,10 @@ export class CallSession {
   #decoder: Decoder | null = null;
   #encoding: Promise<void> = Promise.resolve();
   #decoding: Promise<void> = Promise.resolve();
+  readonly #mostWaiting: number;
   #toEncode = 0;
   #toDecode = 0;
+  readonly #chance = chances();
   #captured = 0;
   #number = 0;
   #capture: Capture | null = null;
@@ -56,6 +69,7 @@ export class CallSession {
     readonly playout: Playout,
   ) {
     this.stats = new CallStats(codec.model.config.sampling_rate);
+    this.#mostWaiting = Math.max(2, Math.ceil(MOST_WAITING_S / playout.packetS));
   }
 
   /**
@@ -151,7 +165,11 @@ export class CallSession {
 
   #heard(piece: Float32Array): void {
     const encoder = this.#encoder;
-    if (encoder === null || this.#toEncode >= MOST_WAITING) return;
+    if (encoder === null) return;
+    if (this.#toEncode >= this.#mostWaiting) {
+      this.stats.leftOut += 1;
+      return;
+    }
     this.#toEncode += 1;
     this.#captured += piece.length;
     const origin = clockMs() - (1000 * this.#captured) / this.codec.model.config.sampling_rate;
@@ -190,9 +208,11 @@ export class CallSession {
   }
 
   #take(packet: PacketMessage): void {
-    const dropped = Math.random() < this.loss || this.#toDecode >= MOST_WAITING;
+    const late = this.#toDecode >= this.#mostWaiting;
+    const dropped = this.#chance() < this.loss;
     this.stats.received(packet.number, packet.bytes.length, dropped);
-    if (dropped) return;
+    if (late) this.stats.leftOut += 1;
+    if (dropped || late) return;
     this.#toDecode += 1;
     this.#decoding = this.#decoding.then(async () => {
       try {

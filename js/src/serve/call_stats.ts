@@ -34,6 +34,8 @@ export class CallStats {
   /** Packets that came, and those of them that were dropped here. */
   packets = 0;
   dropped = 0;
+  /** Packets that were not coded, because this machine is too slow. */
+  leftOut = 0;
   /** Packets that never came. */
   missing = 0;
   /** Time to encode and to decode, as a share of the audio's. */

@@ -26,5 +26,6 @@ export function say(text: string, bad = false): void {
   line.classList.toggle("bad", bad);
 }
 
-/** What decoders are called. */
-export const DECODER_NAMES = { spectral: "Spectral", encodec: "EnCodec's own" } as const;
+/** What decoders are called, alone and in a sentence. */
+export const DECODER_NAMES = { spectral: "Spectral", encodec: "EnCodec" } as const;
+export const DECODERS_SAID = { spectral: "the spectral decoder", encodec: "EnCodec's decoder" } as const;

@@ -2,7 +2,7 @@
 
 import { clock } from "../player/style.js";
 import { fetchModel, type ServerModel } from "./api.js";
-import { byId, DECODER_NAMES, make, say } from "./dom.js";
+import { byId, DECODER_NAMES, DECODERS_SAID, make, say } from "./dom.js";
 import { keyOf, Lab, type Version } from "./lab.js";
 import { Recorder } from "./microphone.js";
 import { drawSpectrogram } from "./spectrogram.js";
@@ -168,10 +168,10 @@ class Page {
   /** Hear and show what is chosen; what is not there yet is asked for, and heard when it comes. */
   #apply(): void {
     const key = keyOf(this.#version);
-    const name = `${this.#version.kbps} kbps, ${DECODER_NAMES[this.#version.decoder]} decoder`;
+    const name = `${this.#version.kbps} kbps by ${DECODERS_SAID[this.#version.decoder]}`;
     const decoded = this.#lab?.decoded.get(key);
     byId("swap").textContent = this.#original ? "Hear it decoded" : "Hear the original";
-    if (decoded === undefined) say(`Coding at ${name}`);
+    if (decoded === undefined) say(`Making ${name}`);
     else say(this.#original ? "You hear the original." : `You hear ${name}.`);
     if (this.#original) this.#tracks?.choose(ORIGINAL);
     else if (decoded) this.#tracks?.choose(key);
