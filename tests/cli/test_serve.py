@@ -50,20 +50,23 @@ def test_it_serves_what_the_page_loads_until_it_is_stopped(tmp_path: Path) -> No
     command = [sys.executable, "-u", "-m", "recodec", "serve", "--no-browser", "--port", "0", "--offline"]
     env = {**os.environ, "TMPDIR": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as process:
-        assert process.stdout is not None
-        found = re.search(r"http://127\.0\.0\.1:\d+/", process.stdout.readline())
-        assert found is not None
-        base = found[0]
-        with urllib.request.urlopen(base) as page:
-            links = re.findall(r'(?:src|href)="/([\w.]+)"', page.read().decode())
-        assert {"page.css", "page.js", "call"} <= set(links)
-        for link in (*links, "worker.js", "queue.worklet.js", "tracks.worklet.js", "capture.worklet.js"):
-            with urllib.request.urlopen(base + link) as answer:
-                assert answer.status == 200
-        with urllib.request.urlopen(f"{base}model/recodec.json") as answer:
-            manifest = json.loads(answer.read())
-        with urllib.request.urlopen(f"{base}model/decoder.weights") as answer:
-            assert int(answer.headers["content-length"]) == manifest["files"]["decoder.weights"]["bytes"]
-        process.terminate()
-        assert process.wait(30) in (0, 128 + 15, -15)
+        try:
+            assert process.stdout is not None
+            found = re.search(r"http://127\.0\.0\.1:\d+/", process.stdout.readline())
+            assert found is not None
+            base = found[0]
+            with urllib.request.urlopen(base) as page:
+                links = re.findall(r'(?:src|href)="/([\w.]+)"', page.read().decode())
+            assert {"page.css", "page.js", "call"} <= set(links)
+            for link in (*links, "worker.js", "queue.worklet.js", "tracks.worklet.js", "capture.worklet.js"):
+                with urllib.request.urlopen(base + link) as answer:
+                    assert answer.status == 200
+            with urllib.request.urlopen(f"{base}model/recodec.json") as answer:
+                manifest = json.loads(answer.read())
+            with urllib.request.urlopen(f"{base}model/decoder.weights") as answer:
+                assert int(answer.headers["content-length"]) == manifest["files"]["decoder.weights"]["bytes"]
+            process.terminate()
+            assert process.wait(30) in (0, 128 + 15, -15)
+        finally:
+            process.kill()
     assert [path.name for path in tmp_path.iterdir() if "recodec" in path.name] == []

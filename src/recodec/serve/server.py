@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import sys
 import threading
 import webbrowser
 from collections.abc import Callable
@@ -48,8 +49,10 @@ class Address:
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         found = socket.socket(family, socket.SOCK_STREAM)
         try:
-            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if sys.platform != "win32":  # there it would let two servers share the port
+                found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             found.bind((self.host.strip("[]"), self.port))
+            found.listen()  # now, so that whoever reads the address may connect at once
         except OSError as error:
             found.close()
             advice = "--port names another, --port 0 takes any that is free"
