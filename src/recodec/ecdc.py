@@ -61,9 +61,9 @@ def inspect(source: Source) -> Inspection:
 def facts(source: Source) -> dict[str, Any]:
     """What a file of either version holds, as plain values for JSON.
 
-    Keys: `size_bytes`, `version`, `model`, `fingerprint`, `num_samples` (`None` where nothing tells it), `num_codebooks`,
-    `coded`; of version 1 also `duration_s`, `sampling_rate`, `channels`, `codebooks` (their numbers in the file, and for
-    each its kbps), `bandwidth_kbps`, `num_packets`, `num_coded`, `intact` and `lost_s`.
+    Keys: `size_bytes`, `version`, `model`, `fingerprint`, `num_samples` (`None` where nothing tells it),
+    `num_codebooks`, `coded`; of version 1 also `duration_s`, `sampling_rate`, `channels`, `codebooks` (their numbers
+    in the file, and for each its kbps), `bandwidth_kbps`, `num_packets`, `num_coded`, `intact` and `lost_s`.
 
     Raises:
         BitstreamError: if it is not a file of ours at all.
@@ -71,7 +71,7 @@ def facts(source: Source) -> dict[str, Any]:
     with opened(source) as file:
         size = file.seek(0, io.SEEK_END)
         file.seek(0)
-        reader = open_reader(file)
+        reader = open_reader(file, tolerant=True)  # damage is told, not raised
         found: dict[str, Any] = {
             "size_bytes": size, "version": reader.version, "model": reader.model, "fingerprint": reader.fingerprint,
             "num_samples": reader.num_samples, "num_codebooks": reader.num_codebooks, "coded": reader.is_coded,

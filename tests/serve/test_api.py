@@ -130,3 +130,11 @@ def test_requests_side_by_side_give_the_same(make_client: Callable, wav: bytes) 
     with ThreadPoolExecutor(6) as pool:
         found = list(pool.map(lambda _: client.post("/api/compress?bandwidth=6", content=wav).content, range(6)))
     assert len(set(found)) == 1
+
+
+def test_damage_in_the_only_packet_is_told(make_client: Callable, wav: bytes) -> None:
+    client = make_client()
+    file = bytearray(client.post("/api/compress", content=wav).content)
+    file[len(file) // 2] ^= 1
+    facts = client.post("/api/info", content=bytes(file)).json()
+    assert (facts["num_packets"], facts["intact"]) == (0, False)

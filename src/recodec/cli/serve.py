@@ -31,7 +31,7 @@ from .options import need, options, say
 @click.option("--offline", is_flag=True, help="Fetch nothing.")
 @click.option("--certificate", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
               help="For HTTPS: browsers give a microphone to pages of another machine only with it.")  # fmt: skip
-@click.option("--key", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
+@click.option("--certificate-key", "key", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
               help="Of the certificate.")  # fmt: skip
 def serve(
     host: str, port: int, browser: bool, model: str | None, threads: int | None, jobs: int | None, max_mb: float,

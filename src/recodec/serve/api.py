@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 from ..codec import DECODERS
 from .answers import check_names, choice, number
 from .coding import BIT_FORMS, Coder, check_packet
-from .jobs import Job, Turns, Work
+from .jobs import StreamedJob, Turns, Work
 
 ECDC = "application/octet-stream"
 WAV = "audio/wav"
@@ -42,7 +42,7 @@ class Api:
         check_names(request)
         return JSONResponse(self._coder.model(), headers={"cache-control": "no-store"})
 
-    async def _compress(self, request: Request) -> Job:
+    async def _compress(self, request: Request) -> StreamedJob:
         check_names(request, "bandwidth", "packet", "lm")
         work = partial(
             self._coder.compress,
@@ -52,7 +52,7 @@ class Api:
         )
         return self._job(work, ECDC)
 
-    async def _decompress(self, request: Request) -> Job:
+    async def _decompress(self, request: Request) -> StreamedJob:
         check_names(request, "decoder", "tolerant", "bits")
         work = partial(
             self._coder.decompress,
@@ -62,13 +62,13 @@ class Api:
         )
         return self._job(work, WAV)
 
-    async def _wav(self, request: Request) -> Job:
+    async def _wav(self, request: Request) -> StreamedJob:
         check_names(request, "bits")
         return self._job(partial(self._coder.wav, bits=choice(request, "bits", tuple(BIT_FORMS))), WAV)
 
-    async def _info(self, request: Request) -> Job:
+    async def _info(self, request: Request) -> StreamedJob:
         check_names(request)
         return self._job(self._coder.info, "application/json")
 
-    def _job(self, work: Work, media_type: str) -> Job:
-        return Job(work, self._turns, self._coder.limits, media_type)
+    def _job(self, work: Work, media_type: str) -> StreamedJob:
+        return StreamedJob(work, self._turns, self._coder.limits, media_type)

@@ -132,7 +132,7 @@ class _Answer:
             raise _GoneError from error
 
 
-class Job:
+class StreamedJob:
     """Runs work on the body of a request; an application that starlette takes for a response.
 
     If the work fails before its first bytes, the answer is an error in JSON. If it fails later, the connection ends
