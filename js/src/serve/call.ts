@@ -9,6 +9,7 @@ const RUNTIME = "/runtime/ort-wasm-simd-threaded.wasm";
 const FRAMES = Array.from({ length: 15 }, (_, i) => i + 1);
 const USUAL_FRAMES = 6;
 const SHOW_MS = 500;
+const SLOW_MS = 4000; // after the last packet that was left out
 const STATES = {
   alone: "You are in the room. Waiting for the other page.",
   together: "Two are in the room: speak.",
@@ -21,6 +22,8 @@ class CallPage {
   #session: CallSession | null = null;
   #timer = 0;
   #leftOut = 0;
+  #slowUntil = 0;
+  #state = "";
 
   constructor(model: ServerModel) {
     this.#model = model;
@@ -105,9 +108,9 @@ class CallPage {
   }
 
   #begin(session: CallSession, room: string): void {
-    [this.#session, this.#leftOut] = [session, 0];
+    [this.#session, this.#leftOut, this.#slowUntil] = [session, 0, 0];
     history.replaceState(null, "", `#${room}`); // so that the address can be given to the other
-    session.onState = (state) => say(STATES[state]);
+    session.onState = (state) => say((this.#state = STATES[state]));
     session.onEnd = (reason) => this.#end(reason);
     const enter = byId<HTMLButtonElement>("enter");
     enter.textContent = "Leave";
@@ -151,25 +154,37 @@ class CallPage {
     if (this.#session !== null) this.#session.loss = percent / 100;
   }
 
+  /** Say that the machine is too slow for as long as it is, and then again what there was to say. */
+  #showSlow(leftOut: number): void {
+    const now = performance.now();
+    if (leftOut > this.#leftOut) {
+      say("This machine is too slow for these settings, and leaves packets out: take more frames in a packet.", true);
+      this.#slowUntil = now + SLOW_MS;
+    } else if (this.#slowUntil > 0 && now > this.#slowUntil) {
+      say(this.#state);
+      this.#slowUntil = 0;
+    }
+    this.#leftOut = leftOut;
+  }
+
   #show(): void {
     const stats = this.#session?.stats;
     if (stats === undefined) return;
+    this.#showSlow(stats.leftOut);
     const set = (id: string, text: string): void => void (byId(id).textContent = text);
     const work = (ms: number | null, load: number | null): string =>
-      ms === null || load === null ? "–" : `${ms.toFixed(0)} ms, ${(100 * load).toFixed(0)} % of real time`;
+      ms === null || load === null ? "–" : `${ms.toFixed(0)} ms, ${(100 * load).toFixed(0)}\u00a0% of real time`;
     const { delayMs, encodeMs, encodeLoad, decodeMs, decodeLoad } = stats;
     set("delay", delayMs.value === null ? "–" : `${delayMs.value.toFixed(0)} ms`);
-    set("sent", `${stats.sent.take().toFixed(1)} kbps`);
-    set("received", `${stats.got.take().toFixed(1)} kbps`);
+    set("sent", `${stats.sent.kbps.toFixed(1)} kbps`);
+    set("received", `${stats.got.kbps.toFixed(1)} kbps`);
     const lost = stats.dropped + stats.missing;
     set(
       "lost",
-      stats.packets ? `${lost} of ${stats.packets + stats.missing} (${(100 * stats.lossShare).toFixed(1)} %)` : "–",
+      stats.packets
+        ? `${lost} of ${stats.packets + stats.missing} (${(100 * stats.lossShare).toFixed(1)}\u00a0%)`
+        : "–",
     );
-    if (stats.leftOut > this.#leftOut) {
-      say("This machine is too slow for these settings, and leaves packets out: take more frames in a packet.", true);
-    }
-    this.#leftOut = stats.leftOut;
     set("encoding", work(encodeMs.value, encodeLoad.value));
     set("decoding", work(decodeMs.value, decodeLoad.value));
   }

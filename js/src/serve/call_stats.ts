@@ -1,5 +1,6 @@
 /** Figures of a call, from what its parts report. */
 
+const RATE_MS = 3000; // time over which bitrates are taken
 const SMOOTH = 0.1; // share that a new value has in a mean
 
 /** A mean that follows its values slowly. */
@@ -11,21 +12,25 @@ class Mean {
   }
 }
 
-/** Bytes over the time of the audio that they are. */
+/** Bytes over the last seconds. */
 class Rate {
-  #bytes = 0;
-  #begin = performance.now();
+  readonly #parts: [number, number][] = [];
+  readonly #begin = performance.now();
 
   add(bytes: number): void {
-    this.#bytes += bytes;
+    this.#parts.push([performance.now(), bytes]);
+    this.#forget();
   }
 
-  /** Mean since the last call, in kbps. */
-  take(): number {
-    const now = performance.now();
-    const kbps = (8 * this.#bytes) / (now - this.#begin);
-    [this.#bytes, this.#begin] = [0, now];
-    return kbps;
+  /** In kbps. */
+  get kbps(): number {
+    this.#forget();
+    const bytes = this.#parts.reduce((sum, part) => sum + part[1], 0);
+    return (8 * bytes) / Math.min(RATE_MS, performance.now() - this.#begin);
+  }
+
+  #forget(): void {
+    while (this.#parts.length && this.#parts[0][0] < performance.now() - RATE_MS) this.#parts.shift();
   }
 }
 

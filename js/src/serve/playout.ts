@@ -4,7 +4,7 @@ import { AudioOutput } from "../player/output.js";
 
 const MODULE = "/queue.worklet.js";
 const SPARE_S = 0.06; // of audio that waits beyond one packet before it begins to sound
-const LONG_S = 0.4; // beyond what is wanted: then the queue has grown, and is cut
+const LONG_S = 0.25; // beyond what is wanted: then the queue has grown, and is cut
 
 /** Takes samples as they are decoded. */
 export class Playout {
