@@ -8,6 +8,7 @@ import io
 import json
 import tarfile
 from collections.abc import Callable
+from http.client import IncompleteRead
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,11 @@ def test_without_it_the_call_says_what_to_do(make_client: Callable, tmp_path: Pa
     def fails() -> bytes:
         raise OSError("no route to host")
 
-    for runtime in (Runtime(cache=tmp_path, offline=True), Runtime(cache=tmp_path, fetch=fails)):
+    def breaks() -> bytes:
+        raise IncompleteRead(b"")
+
+    runtimes = [Runtime(cache=tmp_path, fetch=fetch) for fetch in (fails, breaks)]
+    for runtime in (Runtime(cache=tmp_path, offline=True), *runtimes):
         client = make_client(runtime=runtime)
         answer = client.get(f"/runtime/{module.NAME}")
         assert (answer.status_code, answer.json()["error"]) == (503, "RuntimeMissingError")

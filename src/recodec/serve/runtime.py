@@ -16,6 +16,7 @@ import tarfile
 import threading
 import urllib.request
 from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path
 
 from ..atomic import write_bytes
@@ -101,7 +102,7 @@ class Runtime:
         _log.warning("Fetching the runtime for live calls, onnxruntime-web %s, from registry.npmjs.org", VERSION)
         try:
             package = self._fetch()
-        except OSError as error:
+        except (OSError, HTTPException) as error:
             raise _missing(f"registry.npmjs.org cannot be reached ({error}): {advice}") from error
         if base64.b64encode(hashlib.sha512(package).digest()).decode() != INTEGRITY:
             raise _missing(f"what registry.npmjs.org sent is not onnxruntime-web {VERSION}: {advice}")
