@@ -103,7 +103,6 @@ class Coder:
         """
         sink, rate = _Sink(), self.codec.sampling_rate
         recording = open_reader(body, tolerant=tolerant)
-        recording.check_model(self.codec.engine)
         meter = _Meter(rate, self.limits)
         length = recording.num_samples
         meter.check(length)
