@@ -21,6 +21,11 @@ export const chromium = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/go
   (path) => path !== undefined && existsSync(path),
 );
 
+/** Firefox on this machine; `$FIREFOX`, or where distributions put it. */
+export const firefox = [process.env.FIREFOX, "/usr/bin/firefox-esr", "/usr/bin/firefox"].find(
+  (path) => path !== undefined && existsSync(path),
+);
+
 function fileOf(path: string): string | null {
   const [, folder, ...rest] = path.split("/");
   const name = rest.join("/");
@@ -52,6 +57,17 @@ export async function serve(pages: Record<string, string>): Promise<[Server, str
 export function launch(more: string[] = []): Promise<Browser> {
   const args = ["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required", ...more];
   return puppeteer.launch({ executablePath: chromium, headless: true, args });
+}
+
+/** Start Firefox, with a microphone that is not real. */
+export function launchFirefox(): Promise<Browser> {
+  const extraPrefsFirefox = {
+    "media.autoplay.default": 0,
+    "media.autoplay.blocking_policy": 0,
+    "media.navigator.permission.disabled": true,
+    "media.navigator.streams.fake": true,
+  };
+  return puppeteer.launch({ browser: "firefox", executablePath: firefox, headless: true, extraPrefsFirefox });
 }
 
 /** A page whose errors are collected. */

@@ -8,7 +8,7 @@ import { read, write, type Message } from "../src/serve/messages.js";
 import { transform } from "../src/serve/spectrogram.js";
 import { info } from "../src/wire/info.js";
 import { readWav, writeWav } from "../src/serve/wav.js";
-import { chromium, launch, open } from "./browser.js";
+import { chromium, firefox, launch, launchFirefox, open } from "./browser.js";
 import { there } from "./made.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -255,4 +255,35 @@ describe.skipIf(!there || !chromium)("recodec serve in Chromium", () => {
       expect(errors).toEqual([]);
     }
   }, 300_000);
+
+  it.skipIf(!firefox)(
+    "Firefox plays a recording, and calls Chromium",
+    async () => {
+      const other = await launchFirefox();
+      try {
+        const [page, errors, elsewhere] = await visit(other, base, "");
+        await page.click("#record");
+        await until(page, "status", /^Recording, 0:0[4-9]/);
+        await page.click("#record");
+        await until(page, "status", /^You hear 6 kbps/);
+        await page.click("#play");
+        await until(page, "time", /^0:0[0-9].[1-9]/);
+        const sides = [await visit(other, base, "call#mixed"), await visit(browser, base, "call#mixed")];
+        for (const [side] of sides) {
+          await side.bringToFront();
+          await side.select("#frames", "15");
+          await side.click("#enter");
+          await until(side, "enter", /^Leave$/);
+        }
+        for (const [side] of sides) await until(side, "lost", /^\d+ of (?:[2-9]\d|\d{3,}) /); // 20 packets or more
+        await sides[1][0].click("#enter");
+        await until(sides[0][0], "status", /^The other page has left/);
+        expect([...elsewhere, ...sides[0][2], ...sides[1][2]]).toEqual([]);
+        expect([...errors, ...sides[0][1], ...sides[1][1]]).toEqual([]);
+      } finally {
+        await other.close();
+      }
+    },
+    200_000,
+  );
 });
