@@ -17,7 +17,7 @@ def resident_mb():
 
 if {asked}:
     return_freed_arrays()
-np.ones(1 << 25, np.uint8)  # glibc keeps more, once such an array was freed
+np.ones(1 << 24, np.uint8)  # glibc keeps more, once such an array was freed
 before = resident_mb()
 arrays, kept = [], []
 for _ in range(48):

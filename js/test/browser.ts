@@ -65,14 +65,20 @@ export async function serve(pages: Record<string, string>): Promise<[Server, str
   return [server, `http://127.0.0.1:${(server.address() as AddressInfo).port}`];
 }
 
-/** Start a browser that may play without a click. */
-export function launch(name: BrowserName = "chrome"): Promise<Browser> {
+/** Start a browser that may play without a click; Firefox has a microphone that is not real. */
+export function launch(name: BrowserName = "chrome", more: string[] = []): Promise<Browser> {
+  const chrome = ["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"];
   return puppeteer.launch({
     browser: name,
     executablePath: BROWSERS[name],
     headless: true,
-    args: name === "chrome" ? ["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"] : [],
-    extraPrefsFirefox: { "media.autoplay.default": 0, "media.autoplay.blocking_policy": 0 },
+    args: [...(name === "chrome" ? chrome : []), ...more],
+    extraPrefsFirefox: {
+      "media.autoplay.default": 0,
+      "media.autoplay.blocking_policy": 0,
+      "media.navigator.permission.disabled": true,
+      "media.navigator.streams.fake": true,
+    },
   });
 }
 

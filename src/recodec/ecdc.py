@@ -18,7 +18,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
 import numpy as np
 
@@ -42,7 +42,7 @@ Source = str | Path | bytes | IO[bytes]
 Target = str | Path | IO[bytes] | None
 T = TypeVar("T")
 
-__all__ = ["Inspection", "concat", "cut", "inspect", "peel", "unpack", "upgrade", "verify"]
+__all__ = ["Inspection", "concat", "cut", "facts", "inspect", "peel", "unpack", "upgrade", "verify"]
 
 
 def inspect(source: Source) -> Inspection:
@@ -56,6 +56,38 @@ def inspect(source: Source) -> Inspection:
         if _is_version0(file):
             raise UnsupportedError("a file of version 0 has no checksums: whether it is whole cannot be said")
         return _inspect(file)
+
+
+def facts(source: Source) -> dict[str, Any]:
+    """What a file of either version holds, as plain values for JSON.
+
+    Keys: `size_bytes`, `version`, `model`, `fingerprint`, `num_samples` (`None` where nothing tells it),
+    `num_codebooks`, `coded`; of version 1 also `duration_s`, `sampling_rate`, `channels`, `codebooks` (their numbers
+    in the file, and for each its kbps), `bandwidth_kbps`, `num_packets`, `num_coded`, `intact` and `lost_s`.
+
+    Raises:
+        BitstreamError: if it is not a file of ours at all.
+    """
+    with opened(source) as file:
+        size = file.seek(0, io.SEEK_END)
+        file.seek(0)
+        reader = open_reader(file, tolerant=True)  # damage is told, not raised
+        found: dict[str, Any] = {
+            "size_bytes": size, "version": reader.version, "model": reader.model, "fingerprint": reader.fingerprint,
+            "num_samples": reader.num_samples, "num_codebooks": reader.num_codebooks, "coded": reader.is_coded,
+        }  # fmt: skip
+        if reader.version == 0:
+            return found
+        file.seek(0)
+        held = _inspect(file)
+    header = held.header
+    each = header.frame_rate * header.code_bits / 1000
+    return found | {
+        "num_samples": held.num_samples, "duration_s": held.duration_s, "sampling_rate": header.sampling_rate,
+        "channels": header.channels, "codebooks": {str(count): each * count for count in sorted(held.frames)},
+        "bandwidth_kbps": held.bandwidth_kbps, "num_packets": held.num_packets, "num_coded": held.num_coded,
+        "intact": held.intact, "lost_s": held.lost_s,
+    }  # fmt: skip
 
 
 def verify(source: Source) -> None:

@@ -195,12 +195,13 @@ def test_one_letter_means_one_thing_and_names_are_frozen() -> None:
         "-k": ["--kind"], "-m": ["--model"], "-o": ["--out"], "-q": ["--quiet"],
     }  # fmt: skip
     assert names == {
-        "--audio-column", "--backend", "--bandwidth", "--batch", "--bits", "--channels", "--codebooks", "--codec",
-        "--codes", "--completion-code", "--damaged", "--data", "--decoder", "--decoders", "--dev", "--device",
-        "--discriminator", "--dtype", "--embed-ecdc", "--force", "--format", "--from", "--gain", "--grid", "--jobs",
-        "--json",
-        "--key", "--kind", "--lm", "--manifest", "--max-broken", "--meta-lm", "--metric", "--model", "--no-lm",
-        "--no-report", "--no-resume", "--out", "--out-dir", "--pace", "--packet", "--partial", "--picture",
-        "--players", "--quiet", "--raw", "--report", "--rescale", "--resume", "--runner", "--seed", "--shard-clips",
-        "--start", "--stop", "--stop-after", "--stream-above", "--suffix", "--threads", "--title", "--web",
+        "--audio-column", "--backend", "--bandwidth", "--batch", "--bits", "--browser", "--certificate",
+        "--certificate-key", "--channels", "--codebooks", "--codec", "--codes", "--completion-code", "--damaged",
+        "--data", "--decoder", "--decoders", "--dev", "--device", "--discriminator", "--dtype", "--embed-ecdc", "--force",
+        "--format", "--from", "--gain", "--grid", "--host", "--jobs", "--json", "--key", "--kind", "--lm",
+        "--manifest", "--max-audio", "--max-broken", "--max-mb", "--max-time", "--meta-lm", "--metric", "--model",
+        "--no-browser", "--no-lm", "--no-report", "--no-resume", "--offline", "--out", "--out-dir", "--pace",
+        "--packet", "--partial", "--picture", "--players", "--port", "--quiet", "--raw", "--report", "--rescale",
+        "--resume", "--rooms", "--runner", "--runtime", "--seed", "--shard-clips", "--start", "--stop",
+        "--stop-after", "--stream-above", "--suffix", "--threads", "--title", "--web",
     }  # fmt: skip

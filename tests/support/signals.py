@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 
 
@@ -31,3 +33,12 @@ def voice(seconds: float, rate_hz: int, *, seed: int = 0) -> np.ndarray:
         out += signal.lfilter(b, a, buzz)
     syllables = np.clip(np.sin(2 * np.pi * 3.5 * time + rng.uniform(0, 6)) + 0.4, 0, 1)
     return (0.2 * out * syllables).astype(np.float32)[None]
+
+
+def as_file(audio: np.ndarray, rate_hz: int, form: str = "WAV") -> bytes:
+    """Audio (C, T) as the bytes of a file of 16 bits a sample."""
+    import soundfile
+
+    file = io.BytesIO()
+    soundfile.write(file, audio.T, rate_hz, format=form, subtype="PCM_16")
+    return file.getvalue()

@@ -18,6 +18,8 @@ export class AudioOutput {
   onOver: () => void = () => undefined;
   /** Called a few times a second while it plays. */
   onReport: () => void = () => undefined;
+  /** Called when samples were wanted that had not come. */
+  onStarved: () => void = () => undefined;
   #run = 0;
 
   private constructor(
@@ -28,6 +30,7 @@ export class AudioOutput {
       if (data.run !== this.#run) return;
       this.position = data.position;
       this.onReport();
+      if (data.starved) this.onStarved();
       if (data.over) this.onOver();
     };
   }
@@ -37,13 +40,14 @@ export class AudioOutput {
    *
    * @param context - of the recording's rate.
    * @param channels - of the recording.
+   * @param module - URL of `queue.worklet.js`, for pages that may not run scripts of blobs; by default it is in here.
    */
-  static async create(context: BaseAudioContext, channels: number): Promise<AudioOutput> {
-    const url = URL.createObjectURL(new Blob([worklet], { type: "text/javascript" }));
+  static async create(context: BaseAudioContext, channels: number, module?: string): Promise<AudioOutput> {
+    const url = module ?? URL.createObjectURL(new Blob([worklet], { type: "text/javascript" }));
     try {
       await context.audioWorklet.addModule(url);
     } finally {
-      URL.revokeObjectURL(url);
+      if (module === undefined) URL.revokeObjectURL(url);
     }
     const options = { numberOfInputs: 0, outputChannelCount: [channels] };
     const node = new AudioWorkletNode(context, "recodec-queue", options);

@@ -24,6 +24,7 @@ VERBS = {
     "concat": ("concat", "concat", "Join .ecdc files, without the model."),
     "transcode": ("transcode", "transcode", "Lower the bandwidth of an .ecdc file, without the model."),
     "models": ("models", "models", "Which models there are, and what each is for."),
+    "serve": ("serve", "serve", "The codec in a page, in live calls, and over HTTP."),
     "export": ("export", "export", "A model as ONNX files, for use elsewhere."),
     "compare": ("compare", "compare", "Metrics and a picture of two audio files."),
     "evaluate": ("evaluate", "evaluate", "Codecs on many files: metrics, tables, a report."),

@@ -55,6 +55,21 @@ def export(out_dir: Path, model: str | None, bandwidth: float | None, decoder: s
         click.echo(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
 
 
+def write_web(model: str | None, folder: Path) -> list[Path]:
+    """Write what the npm package loads, with the spectral decoder if the model has one; the files.
+
+    Raises:
+        CheckpointError: if the model is not found or not valid.
+        FileExistsError: if a file is there already.
+    """
+    from ..checkpoint import codebooks_of, read_model
+    from ..codec import ModelChoice, read_spectral
+
+    config, tensors = read_model(model)
+    spectral = read_spectral(ModelChoice(model), config, codebooks_of(tensors, config))
+    return _export_web(model, config, tensors, folder, spectral, False)
+
+
 def _export_web(
     model: str | None,
     config: EncodecConfig,

@@ -45,25 +45,8 @@ def info(sources: tuple[Path, ...], as_json: bool) -> None:
 
 def _facts(source: Path) -> dict[str, Any]:
     from .. import ecdc
-    from ..codec import open_reader
 
-    facts: dict[str, Any] = {"file": str(source), "size_bytes": source.stat().st_size}
-    with open(source, "rb") as file:
-        reader = open_reader(file)
-    facts |= {"version": reader.version, "model": reader.model, "fingerprint": reader.fingerprint,
-              "num_samples": reader.num_samples, "num_codebooks": reader.num_codebooks,
-              "coded": reader.is_coded}  # fmt: skip
-    if reader.version == 0:
-        return facts
-    found = ecdc.inspect(source)
-    header = found.header
-    each = header.frame_rate * header.code_bits / 1000
-    return facts | {
-        "num_samples": found.num_samples, "duration_s": found.duration_s, "sampling_rate": header.sampling_rate,
-        "channels": header.channels, "codebooks": {str(count): each * count for count in sorted(found.frames)},
-        "bandwidth_kbps": found.bandwidth_kbps, "num_packets": found.num_packets, "num_coded": found.num_coded,
-        "intact": found.intact, "lost_s": found.lost_s,
-    }  # fmt: skip
+    return {"file": str(source), **ecdc.facts(source)}
 
 
 def _rows(source: Path, facts: dict[str, Any]) -> list[tuple[str, str]]:

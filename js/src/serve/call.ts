@@ -1,0 +1,195 @@
+/** The page of live calls. Bundled as `call.js`. */
+
+import { loadInWorker, type RemoteCodec } from "../worker/client.js";
+import { checked, fetchModel, type ServerModel } from "./api.js";
+import { CallSession } from "./call_session.js";
+import { byId, DECODER_NAMES, make, say } from "./dom.js";
+
+const RUNTIME = "/runtime/ort-wasm-simd-threaded.wasm";
+const FRAMES = Array.from({ length: 15 }, (_, i) => i + 1);
+const USUAL_FRAMES = 6;
+const SHOW_MS = 500;
+const SLOW_MS = 4000; // after the last packet that was left out
+const STATES = {
+  alone: "You are in the room. Waiting for the other page.",
+  together: "Two are in the room: speak.",
+  left: "The other page has left. Waiting for another.",
+};
+
+class CallPage {
+  readonly #model: ServerModel;
+  #codec: RemoteCodec | null = null;
+  #session: CallSession | null = null;
+  #timer = 0;
+  #leftOut = 0;
+  #slowUntil = 0;
+  #state = "";
+
+  constructor(model: ServerModel) {
+    this.#model = model;
+    byId("model").textContent = `${model.name}, ${model.sampling_rate / 1000} kHz`;
+    this.#makeChoices();
+    byId("join").onsubmit = (event) => {
+      event.preventDefault();
+      if (this.#session === null) void this.#enter();
+      else this.#session.leave();
+    };
+    byId("mute").onclick = () => this.#mute();
+    byId("loss").oninput = () => this.#setLoss();
+    if (!model.streamable) {
+      byId<HTMLButtonElement>("enter").disabled = true;
+      say(
+        `${model.name} codes whole segments, and is too slow to answer for a call: start the server with another.`,
+        true,
+      );
+    }
+  }
+
+  #makeChoices(): void {
+    const { bandwidths, decoders, hop, sampling_rate: rate, default_bandwidth: usual } = this.#model;
+    const fill = (id: string, values: [string, string][], chosen: string): void => {
+      byId(id).replaceChildren(...values.map(([value, text]) => make("option", text, { value })));
+      byId<HTMLSelectElement>(id).value = chosen;
+    };
+    fill(
+      "bandwidth",
+      bandwidths.map((kbps) => [String(kbps), `${kbps} kbps`]),
+      String(usual),
+    );
+    const ms = (frames: number): string => `${Math.round((1000 * frames * hop) / rate)} ms`;
+    fill(
+      "frames",
+      FRAMES.map((n) => [String(n), `${n} (${ms(n)})`]),
+      String(USUAL_FRAMES),
+    );
+    fill(
+      "decoder",
+      decoders.map((one) => [one, DECODER_NAMES[one]]),
+      "encodec",
+    );
+    const named = decodeURIComponent(location.hash.slice(1));
+    byId<HTMLInputElement>("room").value = /^[A-Za-z0-9_-]{1,64}$/.test(named) ? named : "";
+  }
+
+  // ---- in and out --------------------------------------------------------------------------
+
+  async #enter(): Promise<void> {
+    const value = (id: string): string => byId<HTMLInputElement | HTMLSelectElement>(id).value;
+    const options = {
+      room: value("room"),
+      bandwidth: Number(value("bandwidth")),
+      frames: Number(value("frames")),
+      decoder: value("decoder") as "spectral" | "encodec",
+      lm: byId<HTMLInputElement>("lm").checked,
+    };
+    this.#lock(true);
+    try {
+      const codec = await this.#load();
+      say("Preparing the codec");
+      await codec.prepare("encode", { bandwidth: options.bandwidth, lm: options.lm });
+      await codec.prepare("decode", { decoder: options.decoder, lm: options.lm });
+      say("Opening the microphone");
+      const session = await CallSession.join(codec, options);
+      this.#begin(session, options.room);
+    } catch (error) {
+      say((error as Error).message, true);
+      this.#lock(false);
+    }
+  }
+
+  async #load(): Promise<RemoteCodec> {
+    if (this.#codec !== null) return this.#codec;
+    say("Loading the runtime (14 MB; the server fetches it once)");
+    const found = await checked(await fetch(RUNTIME));
+    await found.blob(); // so the browser keeps it, and the worker finds it there
+    const onProgress = ({ file }: { file: string }): void => say(`Loading the model: ${file}`);
+    this.#codec = await loadInWorker("/model", { worker: "/worker.js", runtime: "/runtime/", onProgress });
+    return this.#codec;
+  }
+
+  #begin(session: CallSession, room: string): void {
+    [this.#session, this.#leftOut, this.#slowUntil] = [session, 0, 0];
+    history.replaceState(null, "", `#${room}`); // so that the address can be given to the other
+    session.onState = (state) => say((this.#state = STATES[state]));
+    session.onEnd = (reason) => this.#end(reason);
+    const enter = byId<HTMLButtonElement>("enter");
+    enter.textContent = "Leave";
+    enter.disabled = byId<HTMLButtonElement>("mute").disabled = false;
+    byId("numbers").hidden = false;
+    this.#setLoss();
+    this.#timer = window.setInterval(() => this.#show(), SHOW_MS);
+  }
+
+  #end(reason: string): void {
+    clearInterval(this.#timer);
+    this.#session = null;
+    byId("enter").textContent = "Join";
+    byId("mute").setAttribute("aria-pressed", "false");
+    byId("mute").textContent = "Mute";
+    this.#lock(false);
+    byId<HTMLButtonElement>("mute").disabled = true;
+    say(reason);
+  }
+
+  /** Settings stay as they are during a call. */
+  #lock(locked: boolean): void {
+    for (const id of ["room", "bandwidth", "frames", "decoder", "lm", "enter"]) {
+      byId<HTMLInputElement>(id).disabled = locked;
+    }
+  }
+
+  // ---- during a call -----------------------------------------------------------------------
+
+  #mute(): void {
+    const button = byId("mute");
+    const muted = button.getAttribute("aria-pressed") !== "true";
+    button.setAttribute("aria-pressed", String(muted));
+    button.textContent = muted ? "Muted" : "Mute";
+    this.#session?.mute(muted);
+  }
+
+  #setLoss(): void {
+    const percent = Number(byId<HTMLInputElement>("loss").value);
+    byId("loss-value").textContent = `${percent} %`;
+    if (this.#session !== null) this.#session.loss = percent / 100;
+  }
+
+  /** Say that the machine is too slow for as long as it is, and then again what there was to say. */
+  #showSlow(leftOut: number): void {
+    const now = performance.now();
+    if (leftOut > this.#leftOut) {
+      say("This machine is too slow for these settings, and leaves packets out: take more frames in a packet.", true);
+      this.#slowUntil = now + SLOW_MS;
+    } else if (this.#slowUntil > 0 && now > this.#slowUntil) {
+      say(this.#state);
+      this.#slowUntil = 0;
+    }
+    this.#leftOut = leftOut;
+  }
+
+  #show(): void {
+    const stats = this.#session?.stats;
+    if (stats === undefined) return;
+    this.#showSlow(stats.leftOut);
+    const set = (id: string, text: string): void => void (byId(id).textContent = text);
+    const work = (ms: number | null, load: number | null): string =>
+      ms === null || load === null ? "–" : `${ms.toFixed(0)} ms, ${(100 * load).toFixed(0)}\u00a0% of real time`;
+    const { delayMs, encodeMs, encodeLoad, decodeMs, decodeLoad } = stats;
+    set("delay", delayMs.value === null ? "–" : `${delayMs.value.toFixed(0)} ms`);
+    set("sent", `${stats.sent.kbps.toFixed(1)} kbps`);
+    set("received", `${stats.got.kbps.toFixed(1)} kbps`);
+    const lost = stats.dropped + stats.missing;
+    set(
+      "lost",
+      stats.packets
+        ? `${lost} of ${stats.packets + stats.missing} (${(100 * stats.lossShare).toFixed(1)}\u00a0%)`
+        : "–",
+    );
+    set("encoding", work(encodeMs.value, encodeLoad.value));
+    set("decoding", work(decodeMs.value, decodeLoad.value));
+  }
+}
+
+fetchModel()
+  .then((model) => new CallPage(model))
+  .catch((error: Error) => say(`the server does not answer: ${error.message}`, true));

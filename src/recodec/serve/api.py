@@ -1,0 +1,74 @@
+"""The endpoints for programs."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from ..codec import DECODERS
+from .answers import check_names, choice, number
+from .coding import BIT_FORMS, Coder, check_packet
+from .jobs import StreamedJob, Turns, Work
+
+ECDC = "application/octet-stream"
+WAV = "audio/wav"
+_DEFAULT_PACKET_S = 4.0
+
+
+class Api:
+    """Routes under `/api/`.
+
+    Args:
+        coder: does the work.
+    """
+
+    def __init__(self, coder: Coder) -> None:
+        self._coder, self._turns = coder, Turns(coder.limits)
+
+    def routes(self) -> list[BaseRoute]:
+        """For starlette."""
+        return [
+            Route("/api/model", self._model, methods=["GET"]),
+            Route("/api/compress", self._compress, methods=["POST"]),
+            Route("/api/decompress", self._decompress, methods=["POST"]),
+            Route("/api/wav", self._wav, methods=["POST"]),
+            Route("/api/info", self._info, methods=["POST"]),
+        ]
+
+    def _model(self, request: Request) -> Response:
+        check_names(request)
+        return JSONResponse(self._coder.model(), headers={"cache-control": "no-store"})
+
+    async def _compress(self, request: Request) -> StreamedJob:
+        check_names(request, "bandwidth", "packet", "lm")
+        work = partial(
+            self._coder.compress,
+            bandwidth=number(request, "bandwidth"),
+            packet_s=check_packet(number(request, "packet", _DEFAULT_PACKET_S)),
+            lm=choice(request, "lm", ("1", "0")) == "1",
+        )
+        return self._job(work, ECDC)
+
+    async def _decompress(self, request: Request) -> StreamedJob:
+        check_names(request, "decoder", "tolerant", "bits")
+        work = partial(
+            self._coder.decompress,
+            decoder=choice(request, "decoder", DECODERS),
+            tolerant=choice(request, "tolerant", ("0", "1")) == "1",
+            bits=choice(request, "bits", tuple(BIT_FORMS)),
+        )
+        return self._job(work, WAV)
+
+    async def _wav(self, request: Request) -> StreamedJob:
+        check_names(request, "bits")
+        return self._job(partial(self._coder.wav, bits=choice(request, "bits", tuple(BIT_FORMS))), WAV)
+
+    async def _info(self, request: Request) -> StreamedJob:
+        check_names(request)
+        return self._job(self._coder.info, "application/json")
+
+    def _job(self, work: Work, media_type: str) -> StreamedJob:
+        return StreamedJob(work, self._turns, self._coder.limits, media_type)

@@ -1,0 +1,103 @@
+"""The server: binds, says where it is, and runs until it is stopped."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+import threading
+import webbrowser
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+
+from ..errors import ConfigError
+from .limits import Limits
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a server listens.
+
+    Attributes:
+        host: a name or an address.
+        port: 0 for any that is free.
+        certificate, key: files in PEM form, for HTTPS; both or none.
+
+    Raises:
+        ConfigError: for one of certificate and key alone.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8765
+    certificate: Path | None = None
+    key: Path | None = None
+
+    def __post_init__(self) -> None:
+        if (self.certificate is None) != (self.key is None):
+            raise ConfigError("HTTPS takes both a certificate and its key")
+
+    def bind(self) -> socket.socket:
+        """A socket that listens there.
+
+        Raises:
+            ConfigError: if the port is taken, or the address is not of this machine.
+        """
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        found = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            if sys.platform != "win32":  # there it would let two servers share the port
+                found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            found.bind((self.host.strip("[]"), self.port))
+            found.listen()  # now, so that whoever reads the address may connect at once
+        except OSError as error:
+            found.close()
+            advice = "--port names another, --port 0 takes any that is free"
+            raise ConfigError(f"{self.host} port {self.port} cannot be used ({error.strerror}): {advice}") from error
+        return found
+
+    def url(self, port: int) -> str:
+        """What to open in a browser on this machine."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)
+        host = f"[{host}]" if ":" in host and not host.startswith("[") else host
+        return f"{'http' if self.certificate is None else 'https'}://{host}:{port}/"
+
+
+def run(
+    app: Starlette, address: Address, limits: Limits, *, browser: bool, say: Callable[[str], object] = print
+) -> None:
+    """Serve until the process is interrupted.
+
+    Args:
+        app: of `create_app`.
+        address: where.
+        limits: of messages and connections.
+        browser: whether to open the page.
+        say: prints a line.
+
+    Raises:
+        ConfigError: as `Address.bind`.
+    """
+    logging.basicConfig(format="recodec: %(message)s", level=logging.WARNING)
+    with address.bind() as listener:
+        url = address.url(listener.getsockname()[1])
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            ws_max_size=4 * limits.message_bytes,
+            ws_max_queue=8,
+            limit_concurrency=8 * (limits.jobs + limits.waiting) + 4 * limits.rooms,
+            timeout_graceful_shutdown=3,
+            ssl_certfile=address.certificate,
+            ssl_keyfile=address.key,
+        )
+        say(f"Recodec serves {url} (Ctrl+C stops it)")
+        if browser:
+            threading.Timer(0.5, webbrowser.open, [url]).start()
+        uvicorn.Server(config).run(sockets=[listener])
