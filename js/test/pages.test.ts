@@ -74,18 +74,29 @@ describe.skipIf(!there || !BROWSERS[name])(`in ${name}`, () => {
       const first = await stream.push(file.slice(0, 900));
       const rest = await stream.push(file.slice(900));
       const streamed = first.length + rest.length + (await stream.finish()).length;
+      const { codes, numSamples } = await codec.unpack(file);
+      const packed = await codec.pack(codes, numSamples);
+      const source = new Blob([file as BlobPart]).stream() as ReadableStream<Uint8Array>;
+      let piped = 0;
+      for (const reader = source.pipeThrough(codec.decodeStream()).getReader(); ;) {
+        const { value, done } = await reader.read();
+        if (done) break;
+        piped += value.length;
+      }
       const refused = await codec.decode(file.slice(0, 100)).catch((error: Error) => error.name);
       codec.terminate();
       const cached: boolean[] = [];
       const again = await loadInWorker("/made/model", { onProgress: (progress) => cached.push(progress.cached) });
       await again.prepare("decode", { decoder: "encodec" });
       again.terminate();
-      const sizes = [heard.length, wanted.length, streamed];
+      const sizes = [heard.length, wanted.length, streamed, piped];
+      const alike = packed.length === file.length && packed.every((byte, i) => byte === file[i]);
       const isolated = globalThis.crossOriginIsolated;
-      return { difference, sizes, made: info(made), refused, cached, isolated };
+      return { difference, sizes, alike, made: info(made), refused, cached, isolated };
     }, made);
     expect(found.difference).toBeLessThan(1e-4);
     expect(new Set(found.sizes).size).toBe(1);
+    expect(found.alike).toBe(true);
     expect(found.made).toMatchObject({ intact: true, codebooks: 8, numSamples: found.sizes[0] });
     expect(found.refused).toBe("TruncatedError");
     expect(found.cached.length).toBeGreaterThan(2);

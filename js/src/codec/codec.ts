@@ -11,14 +11,8 @@ import type { Codes } from "../wire/codes.js";
 import { FILE_GRID_FRAMES, SPECTRAL_GRID_FRAMES } from "./blocks.js";
 import { playFile, type PlayerModel } from "./player.js";
 import { BlockWriter, Recorder, type RecorderOptions } from "./recorder.js";
-import {
-  collected,
-  decodeTransform,
-  encodeTransform,
-  StreamDecoder,
-  type DecodeStream,
-  type EncodeStream,
-} from "./streams.js";
+import { collected, StreamDecoder, type DecodeStream, type EncodeStream } from "./streams.js";
+import { transform } from "./web_streams.js";
 import { unpackFile, type Unpacked } from "./unpack.js";
 
 const PACKET_S = 4;
@@ -196,12 +190,12 @@ export class Codec {
 
   /** Audio in, the bytes of a stream out, as a Web Stream. */
   encodeStream(options: EncodeOptions = {}): TransformStream<Float32Array, Uint8Array> {
-    return encodeTransform(this.#recorder(options, null));
+    return transform(this.#recorder(options, null));
   }
 
   /** The bytes of a stream in, audio out, as a Web Stream. */
   decodeStream(options: DecodeOptions = {}): TransformStream<Uint8Array, Float32Array> {
-    return decodeTransform(this.decoder(options));
+    return transform(this.decoder(options));
   }
 
   // ---- parts -------------------------------------------------------------------------------

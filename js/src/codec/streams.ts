@@ -5,7 +5,6 @@ import { BitstreamError } from "../errors.js";
 import { concatBytes } from "../wire/bytes.js";
 import { MAGIC, type Header } from "../wire/header.js";
 import { playFile, StreamPlayer, type PlayerModel } from "./player.js";
-import type { Recorder } from "./recorder.js";
 
 /** Audio to the bytes of an `.ecdc` stream. Calls must not overlap: await each. */
 export interface EncodeStream {
@@ -91,33 +90,4 @@ export class StreamDecoder implements DecodeStream {
   #collected(pieces: AsyncIterable<Audio>): Promise<Float32Array> {
     return collected(pieces, this.#model.engine.config.channels);
   }
-}
-
-/** A recorder as a Web Stream. */
-export function encodeTransform(recorder: Promise<Recorder>): TransformStream<Float32Array, Uint8Array> {
-  return transform(recorder);
-}
-
-/** A decoder as a Web Stream. */
-export function decodeTransform(decoder: DecodeStream): TransformStream<Uint8Array, Float32Array> {
-  return transform(Promise.resolve(decoder));
-}
-
-interface Worker<I, O> {
-  push(chunk: I): Promise<O>;
-  finish(): Promise<O>;
-}
-
-function transform<I, O extends { readonly length: number }>(worker: Promise<Worker<I, O>>): TransformStream<I, O> {
-  const send = (chunk: O, controller: TransformStreamDefaultController<O>): void => {
-    if (chunk.length) controller.enqueue(chunk);
-  };
-  return new TransformStream<I, O>({
-    async transform(chunk, controller) {
-      send(await (await worker).push(chunk), controller);
-    },
-    async flush(controller) {
-      send(await (await worker).finish(), controller);
-    },
-  });
 }

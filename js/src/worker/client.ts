@@ -2,8 +2,11 @@
 
 import type { DecodeOptions, EncodeOptions, LoadOptions } from "../codec/codec.js";
 import type { DecodeStream, EncodeStream } from "../codec/streams.js";
+import type { Unpacked } from "../codec/unpack.js";
+import { transform } from "../codec/web_streams.js";
 import type { Progress } from "../engine/assets.js";
 import { errorNamed, RecodecError } from "../errors.js";
+import type { Codes } from "../wire/codes.js";
 import { type Calls, type Loaded, type PlayOptions, type Reply } from "./protocol.js";
 
 /** How a model is loaded in a worker. */
@@ -83,6 +86,26 @@ export class RemoteCodec {
     } finally {
       void this.#call("close", [stream]).catch(() => undefined);
     }
+  }
+
+  /** As `Codec.unpack`. */
+  unpack(file: ArrayBuffer | Uint8Array): Promise<Unpacked> {
+    return this.#call("unpack", [bytes(file)]) as Promise<Unpacked>;
+  }
+
+  /** As `Codec.pack`. */
+  pack(codes: Codes, numSamples: number, options: EncodeOptions = {}): Promise<Uint8Array> {
+    return this.#call("pack", [codes, numSamples, options]) as Promise<Uint8Array>;
+  }
+
+  /** As `Codec.encodeStream`. */
+  encodeStream(options: EncodeOptions = {}): TransformStream<Float32Array, Uint8Array> {
+    return transform(this.encoder(options));
+  }
+
+  /** As `Codec.decodeStream`. */
+  decodeStream(options: DecodeOptions = {}): TransformStream<Uint8Array, Float32Array> {
+    return transform(this.decoder(options));
   }
 
   /** As `Codec.encoder`. */

@@ -3,6 +3,8 @@
 import type { Codec, DecodeOptions, EncodeOptions, LoadOptions } from "../codec/codec.js";
 import type { Progress } from "../engine/assets.js";
 import type { ModelConfig } from "../engine/manifest.js";
+import type { Unpacked } from "../codec/unpack.js";
+import type { Codes } from "../wire/codes.js";
 
 /** What a page learns of a model that was loaded. */
 export interface Loaded {
@@ -21,6 +23,8 @@ export interface Calls {
   prepare(what: "encode" | "decode", options: EncodeOptions & DecodeOptions): void;
   encode(audio: Float32Array, options: EncodeOptions): Uint8Array;
   decode(file: Uint8Array, options: PlayOptions): Float32Array;
+  unpack(file: Uint8Array): Unpacked;
+  pack(codes: Codes, numSamples: number, options: EncodeOptions): Uint8Array;
   openEncoder(options: EncodeOptions): number;
   openDecoder(options: DecodeOptions): number;
   openFile(file: Uint8Array, options: PlayOptions): number;
