@@ -132,7 +132,8 @@ class Conv(_Normed[ConvState]):
             missing = -x.shape[-1] % spec.stride if last else 0
             x = pad(x, left, right + missing, spec.pad_mode)
         elif last:
-            # What is held begins whole strides after the left padding did, so `left` less is the input's length modulo stride.
+            # `x` begins whole strides after the left padding did. So modulo stride, its length is `left` more than
+            # that of the input.
             x = pad(x, 0, -(x.shape[-1] - left) % spec.stride, spec.pad_mode)
         frames = (x.shape[-1] - spec.span) // spec.stride + 1
         if frames <= 0:
