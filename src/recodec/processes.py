@@ -105,6 +105,7 @@ class WorkerPool:
         wait_s: float | None,
     ) -> Iterator[tuple[Item, Result | Died] | None]:
         """As `map`, but gives `None` whenever nothing has come for `wait_s` seconds."""
+        # One more than can be worked on, so that a process that is done finds its next task waiting.
         limit = ahead or max(1, self._processes) + 1
         source = iter(items)
         waiting: deque[_Work[Item, Result]] = deque()
@@ -153,6 +154,7 @@ class WorkerPool:
             future = self._submit(function, values)
             if not _has_died(future):
                 return future.result()
+        # The last attempt has broken the pool as well, and the next task needs one.
         self._executor.shutdown()
         self._executor = self._make(died=True)
         return Died()
@@ -161,6 +163,7 @@ class WorkerPool:
         try:
             return self._executor.submit(function, *values)
         except BrokenProcessPool as error:
+            # The pool broke since the last look at it: `poll` then treats this task like those that were in work.
             failed: Future[Result] = Future()
             failed.set_exception(error)
             return failed
@@ -168,6 +171,7 @@ class WorkerPool:
     def _make(self, *, died: bool) -> Executor:
         if self._processes == 0:
             return ThreadPoolExecutor(1)
+        # A forked process would inherit locks that other threads hold, and which nobody would release in it.
         context = multiprocessing.get_context("spawn")
         values = (self._one_thread, self._start, self._arguments(died))
         return ProcessPoolExecutor(self._processes, context, _begin, values)
@@ -192,4 +196,5 @@ def _begin(one_thread: bool, start: Callable[..., object] | None, values: tuple[
 
 def _end_with(parent: Any) -> None:
     parent.join()
+    # At once, without an end to the task at work: its result has nowhere to go.
     os._exit(1)

@@ -109,6 +109,7 @@ class PcmDecoder:
         ):
             taken += len(data)
             held += data
+            # A pipe may end a piece within a sample, whose rest comes with the next piece.
             whole = len(held) // frame * frame
             if whole:
                 yield self._pcm.decode(held[:whole])
@@ -241,6 +242,7 @@ def open_decoder(file: IO[bytes], name: str, *, partial: bool = False) -> FileDe
         except OtherFormError:
             pass
     file.seek(0)
+    # Before libsndfile sees the file, since a change of form can harm its decoder: see mpeg.py.
     if (change := change_of_form(file)) is not None:
         (rate_hz, channels, _), (then_hz, then_channels, _) = change.before, change.after
         raise AudioError(

@@ -31,6 +31,7 @@ _USUAL = {
 
 def places_of(channels: int, mask: int = 0) -> tuple[str, ...] | None:
     """Places of the channels of a file, by a WAV's mask or the usual order; `None` if they cannot be known."""
+    # Where a mask does not name as many places as there are channels, the usual order is a better guess.
     named = tuple(name for bit, name in enumerate(_PLACES) if mask >> bit & 1)
     return named if len(named) == channels else _USUAL.get(channels)
 

@@ -100,6 +100,7 @@ def _after_tags(file: IO[bytes]) -> int | None:
         head = file.read(10)
         if head[:3] != b"ID3" or len(head) < 10:
             break
+        # The size of an ID3 tag has seven bits a byte.
         place += 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
     if _frame(file, place) is not None:
         return place
@@ -121,6 +122,7 @@ def _parsed(head: bytes) -> tuple[MpegForm, int] | None:
     bits = 1000 * _KBPS[1 if version == 3 else 2, layer][step - 1]
     rate_hz, padding = _RATES_HZ[version][rate], head[2] >> 1 & 1
     samples = 384 if layer == 1 else 576 if layer == 3 and version != 3 else 1152
+    # Sizes are counted in slots, of 4 bytes in layer I, and rounded down to whole ones before the padding.
     slot = 4 if layer == 1 else 1
     size = (samples // 8 // slot * bits // rate_hz + padding) * slot
     return MpegForm(rate_hz, 1 if head[3] >> 6 == 3 else 2, samples), size
@@ -134,6 +136,7 @@ def _next_frame(file: IO[bytes], place: int) -> int | None:
     while at >= 0:
         found = _parsed(block[at : at + 4])
         if found is not None:
+            # Four bytes that look like a header occur in any data, so another frame of its form must follow.
             after = _frame(file, place + at + found[1])
             if after is not None and after[0] == found[0]:
                 return place + at

@@ -16,6 +16,7 @@ from .pcm import FORMATS, Pcm
 
 MAGICS = (b"RIFF", b"RF64", b"BW64")
 MAX_FORMAT_BYTES = 1 << 16
+# Empty chunks could follow one another in a pipe without end.
 MAX_CHUNKS = 10_000
 _SKIP_BYTES = 1 << 16
 _UNKNOWN_SIZE = 0xFFFFFFFF
@@ -97,6 +98,7 @@ def _data_size(size: int, wide_size: int | None) -> int | None:
 def _content(file: IO[bytes], size: int, name: str) -> bytes:
     if size > MAX_FORMAT_BYTES:
         raise AudioError(f"{name} has a damaged header: a chunk of {size} bytes, where some dozen are usual")
+    # After a chunk of odd size stands a byte of padding, which the size does not count.
     content = read_up_to(file, size + size % 2)
     if len(content) < size:
         raise AudioError(f"{name} ends before its samples")
@@ -118,6 +120,7 @@ def _parse(content: bytes, name: str) -> tuple[Pcm, int]:
     tag, channels, rate_hz, _, align, bits = struct.unpack_from("<HHIIHH", content)
     places = 0
     if tag == _EXTENSIBLE and len(content) >= 26:
+        # The form is a GUID here, which begins with the usual tag.
         places, tag = struct.unpack_from("<IH", content, 20)
     form = _NAMES.get((tag, bits))
     if form is None or align != channels * FORMATS[form][0]:
@@ -128,6 +131,7 @@ def _parse(content: bytes, name: str) -> tuple[Pcm, int]:
 def wav_header(pcm: Pcm, num_samples: int | None) -> bytes:
     """The header of a WAV of plain samples; without their number it says that nobody knows their size."""
     size = _UNKNOWN_SIZE if num_samples is None else num_samples * pcm.frame_bytes
+    # Readers, ours among them, take so large a size for unknown, so it is then called unknown.
     known = size + 36 < _LIKELY_UNKNOWN
     width = FORMATS[pcm.format][0]
     tag = _FLOAT if pcm.format.startswith("f") else _PCM

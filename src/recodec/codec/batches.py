@@ -33,6 +33,7 @@ def encode_batched(
 def _encode_streams(
     engine: Engine, recordings: Sequence[np.ndarray], num_quantizers: int, batch: int, grid_frames: int
 ) -> list[list[Block]]:
+    # Recordings of similar length share a batch, which then stays full for longest.
     order = sorted(range(len(recordings)), key=lambda i: recordings[i].shape[1])
     blocks: list[list[Block]] = [[] for _ in recordings]
     for start in range(0, len(order), batch):
@@ -56,6 +57,7 @@ def _encode_bucket(
     state, position = engine.encoder_state(len(recordings)), 0
     active = list(range(len(recordings)))
     while active:
+        # The shortest that is left: up to its last whole frame, all streams of the batch can go on together.
         whole = recordings[active[0]].shape[1] // hop * hop
         size = min(whole - position, grid_frames * hop)
         if size:
@@ -72,6 +74,7 @@ def _encode_bucket(
                 num_quantizers=num_quantizers,
             )  # fmt: skip
             parts[i].append(codes[0])
+        # Streams are sorted by length, so those that end come first.
         staying = range(len(ending), len(active))
         if ending and staying:
             state = engine.select_streams(state, list(staying))

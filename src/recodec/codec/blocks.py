@@ -20,6 +20,7 @@ from .engine import Decoder, Engine, StateT
 from .rechunk import Rechunker
 
 FILE_GRID_FRAMES = 75
+# The default packet at 75 frames a second, 4 s, is one such block.
 SPECTRAL_GRID_FRAMES = 300
 
 
@@ -162,6 +163,7 @@ class FrameDecoder(Generic[StateT]):
         codes = check_codes(block.codes, self._engine.config)
         pieces, rest = [], self._grid.rest()
         if rest is not None and rest.shape[0] != codes.shape[0]:
+            # Frames of different numbers of codebooks do not fit into one array: those that wait are decoded first.
             pieces, self._grid = [rest] if rest.shape[1] else [], Rechunker(self._grid_frames)
         return self._decode(pieces + self._grid.push(codes), last=False)
 
@@ -183,6 +185,7 @@ class _SegmentEncoder:
     def __init__(self, engine: Engine, num_quantizers: int, jobs: int) -> None:
         self._engine, self._num_quantizers = engine, num_quantizers
         self._stride = engine.config.segment_stride
+        # Without segments no block is complete before the end, when `rest` has the whole.
         self._grid = Rechunker(engine.config.chunk_length or sys.maxsize, self._stride)
         self._work = Ahead(self._encode, threads=jobs if jobs > 1 else 0)
 
@@ -192,6 +195,7 @@ class _SegmentEncoder:
 
     def finish(self) -> list[Block]:
         rest, blocks = self._grid.rest(), []
+        # Segments overlap, so what remains may hold the starts of several.
         while rest is not None and rest.shape[1]:
             blocks += self._work.push(rest)
             rest = None if self._stride is None else rest[:, self._stride :]
@@ -220,6 +224,7 @@ class _SegmentDecoder:
         audio = decode_segment(self._engine, block)
         size = audio.shape[1]
         if not self._triangle.size:  # like the reference's, it is as wide as the first segment
+            # Without the two ends, which are 0: the sum is divided by the weights, also where a segment stands alone.
             ramp = np.linspace(0, 1, size + 2, dtype=np.float32)[1:-1]
             self._triangle = np.float32(0.5) - np.abs(ramp - np.float32(0.5))
         if self._complete or size > self._triangle.size:

@@ -91,6 +91,7 @@ class ConcealingDecoder:
         short = (stop - begin) * tick <= CONTINUED_S * rate
         if self._frames is not None and self._model_decoder.config.is_streamable:
             self._gain.dip(begin * tick, resume)
+            # A causal model has no segments, so a tick is a frame.
             count = stop - begin if short else -(-round(FADE_S * rate) // tick)
             repeated = np.tile(self._frames, -(-count // self._frames.shape[1]))[:, :count]
             yield self._shaped(self._decoder.push(Block(repeated, None)))
@@ -98,9 +99,11 @@ class ConcealingDecoder:
                 return
         tail = self._decoder.finish()
         end = self._made + tail.shape[1]
+        # The fade is to end with the tail, as silence follows. Samples that were given out cannot be faded.
         self._gain.dip(min(end, max(self._made, end - round(FADE_S * rate))), resume)
         yield self._shaped(tail)
         self._decoder, self._frames = self._fresh(), None
+        # In pieces: a gap may be ten minutes long, and memory must not grow with it.
         while self._made < resume:
             size = min(_PIECE_SAMPLES, resume - self._made)
             yield self._shaped(np.zeros((self._header.channels, size), np.float32))
@@ -130,6 +133,7 @@ class _Gain:
         """Fall from a sample on, and rise again from another on."""
         gain = float(self._at(np.array([begin]))[0])
         bottom = begin + gain * self._fade
+        # Where the gap is shorter than the fade, the gain turns before it has come down to 0.
         low = [(bottom, 0.0), (resume, 0.0)] if bottom < resume else [(resume, gain - (resume - begin) / self._fade)]
         before = [point for point in self._points if point[0] < begin]
         self._points = [*before, (begin, gain), *low, (resume + self._rise, 1.0)]

@@ -29,12 +29,14 @@ class Rechunker:
         """
         self._held += piece.shape[1]
         if self._held < self._size:
+            # Pieces are joined only when they make a block: to join each would copy all that is held, again and again.
             self._parts.append(piece.copy())
             return []
         whole = np.concatenate([*self._parts, piece], axis=1) if self._parts else piece
         count = (self._held - self._size) // self._stride + 1
         blocks = [whole[:, i * self._stride : i * self._stride + self._size] for i in range(count)]
         rest = whole[:, count * self._stride :]
+        # A view would keep the whole array in memory.
         self._parts, self._held = [rest.copy()], rest.shape[1]
         return blocks
 

@@ -37,6 +37,7 @@ class RecordingEnd:
 
     def _cut(self, audio: np.ndarray) -> np.ndarray:
         stop = audio.shape[1] if self._total is None else max(0, self._total - self._given)
+        # Decoding began earlier, to be warm at the wanted sample; what it made until then is dropped.
         begin = max(0, self._wanted - self._given)
         self._given += min(audio.shape[1], stop)
         return audio[:, begin:stop]

@@ -113,6 +113,7 @@ class EcdcReader0(EcdcReader):
             audio = blocks.finish() if block is None else blocks.push(block)
             audio = audio[:, : self.num_samples - position]
             position += audio.shape[1]
+            # There is no index in this version: all audio before the wanted start is decoded, and dropped.
             yield audio[:, max(0, audio.shape[1] - max(0, position - start)) :]
 
     def blocks(
@@ -124,6 +125,7 @@ class EcdcReader0(EcdcReader):
         if lm is not None and not isinstance(lm, SegmentLM):
             raise ModelMismatchError("a file of version 0 is coded with Meta's language model, not with this one")
         segment = geometry.chunk_length
+        # The least that `read_pieces` takes: 8 frames fill whole bytes, whatever the width of a code.
         longest = max(8, grid_frames if segment is None else geometry.frames_for(segment))
         file = self._file
         if self._tolerant:

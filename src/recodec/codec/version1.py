@@ -34,6 +34,7 @@ WARM_UP_S = 2.0
 _PIECE_BYTES = 1 << 16
 _PACKETS_AT_ONCE = 32
 _PACKETS_OF_A_THREAD = 4  # as many as the compiled language model decodes at once
+# Packets of a multiple of this are whole blocks of at least so many frames: see `grid_within`.
 _GRANULE_FRAMES = 25
 _GEOMETRY = ("sampling_rate", "channels", "hop", "codebooks", "code_bits", "segment_length", "segment_stride", "scaled")
 _Found = tuple[list[Event], list[Block | CorruptError]]  # events, and what each packet among them holds
@@ -121,6 +122,7 @@ class EcdcReader1(EcdcReader):
             position = file.tell()
             end = read_end(file, self.header)
             file.seek(position)
+            # The end was written when the length was certain; the header may not have it, or only as it was expected.
             self._num_samples = self._num_samples if end is None else end.num_samples
 
     @property
@@ -171,6 +173,7 @@ class EcdcReader1(EcdcReader):
                 parts = packets.end(event.start)
             elif isinstance(event, Lost):
                 parts = packets.lose(event)
+            # Its tables differ: the start of what comes next shows the gap, which is then concealed.
             elif block is None:
                 continue
             else:
@@ -212,8 +215,10 @@ class EcdcReader1(EcdcReader):
             raise ModelMismatchError("a file of version 1 is coded with its model's language model, not with Meta's")
         seekable = self._file.seekable()
         threads = jobs if jobs > 1 and seekable else 0
+        # To wait for more packets of a pipe would delay those of a live stream that are here.
         most = 1 if not seekable else _PACKETS_OF_A_THREAD if threads else _PACKETS_AT_ONCE
         batches = _batches(itertools.chain(self._early, self._reader.read_from(self._file)), most)
+        # Segments decode independently, so threads may do it; frames of a causal model need the state before them.
         segments = decoder if threads and self.header.segment_length else None
         work = Ahead[list[Event], _Found](lambda events: self._blocks_of(events, lm, segments), threads)
         for events, found in work.map(batches):
@@ -301,6 +306,7 @@ def header_of(
             segment_stride=config.segment_stride or 0,
             scaled=config.normalize,
             num_samples=num_samples,
+            # The name is cut at a number of bytes, and what remains of a character that this splits is dropped.
             model=engine.name.encode()[:MAX_NAME_BYTES].decode(errors="ignore"),
             fingerprint=engine.fingerprint[:FINGERPRINT_DIGITS],
             table_rule=0 if lm is None else lm.table_rule,
@@ -321,6 +327,7 @@ def check_model(header: Header, engine: Engine) -> None:
     expected = header_of(engine, engine.config.num_quantizers, None, MAX_PACKET_FRAMES)
     for name in _GEOMETRY:
         found, wanted = getattr(header, name), getattr(expected, name)
+        # A stream may use fewer codebooks than its model has.
         if found > wanted if name == "codebooks" else found != wanted:
             raise ModelMismatchError(
                 f"the stream was written with another model than {engine.name!r}: its {name} is {found}, not {wanted}"

@@ -52,6 +52,7 @@ class Cache:
         if self._filled + frames > self._keys.shape[-1]:
             keep = min(self._filled, self._past)
             for held in (self._keys, self._values):
+                # The two ranges may overlap, hence the copy.
                 held[:batch, ..., :keep] = held[:batch, ..., self._filled - keep : self._filled].copy()
             self._filled = keep
         start, stop = max(0, self._filled - self._past), self._filled + frames
@@ -79,8 +80,10 @@ class Attention:
         """(P, H, F, h) queries of the last F of L frames, (P, H, h, L) keys and values, to mixtures (P, H, h, F)."""
         scores = matmul(query, keys)
         scores += self._by_distance(*scores.shape[-2:])
+        # The table ends in a 0, which is what frames get that may not be seen: their difference is infinite.
         weights = _HEIGHTS.take(steps_below_best(scores, self.rescale, len(_HEIGHTS) - 1))
         total = weights.sum(axis=-1, keepdims=True).astype(np.float64)  # at most 2^24: exact in float32
+        # Divided in float64, where a division is correctly rounded everywhere (docs/exact-entropy.md, A1).
         weights *= (2.0**MIXING_BITS / total).astype(np.float32)
         np.rint(weights, out=weights)
         mixture = matmul(values, weights.swapaxes(-1, -2))

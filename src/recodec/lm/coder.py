@@ -87,6 +87,7 @@ class LanguageModel:
         if any(bool(((piece < 0) | (piece >= size)).any()) for piece in pieces):
             raise ValueError(f"codes must be from 0 to {size - 1}")
         payloads = [b""] * len(pieces)
+        # A kernel codes whole packets as one array, but decodes frame by frame: only here must lengths be equal.
         for group in _batches([piece.shape for piece in pieces], same_frames=True, limit=self._kernel.encode_limit):
             coded = self._kernel.encode(np.stack([pieces[i] for i in group]))
             for i, payload in zip(group, coded, strict=True):
@@ -124,6 +125,7 @@ def _batches(
         same_frames: whether the packets of a batch must be of one length.
         limit: most packets of a batch, by the frames of its longest.
     """
+    # The longest first, because streams that have ended leave a batch at its end (`ExactLM.push`).
     order = sorted((i for i, (k, f) in enumerate(shapes) if k and f), key=lambda i: shapes[i], reverse=True)
     batch: list[int] = []
     for i in order:

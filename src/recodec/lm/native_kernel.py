@@ -58,6 +58,7 @@ class NativeKernel:
 
     def encode(self, codes: np.ndarray) -> list[bytes]:
         starts, freqs = self.intervals(codes)
+        # A symbol settles 16 bits at most, and the last number has 48 (docs/bitstream.md, Range coder).
         payload = np.empty(2 * starts[0].size + 6, np.uint8)
         payloads = []
         for row, row_freqs in zip(starts, freqs, strict=True):
@@ -70,6 +71,7 @@ class NativeKernel:
 
     def decode(self, payloads: Sequence[bytes], num_codebooks: int, lengths: Sequence[int]) -> np.ndarray:
         codes = np.zeros((len(payloads), num_codebooks, lengths[0]), np.int64)
+        # Held until all is decoded, because the state points into them; NumPy takes no empty buffer.
         held = [np.frombuffer(payload or b"\0", np.uint8) for payload in payloads]
         state = self._start(len(payloads), lengths[0])
         for p, payload in enumerate(held):

@@ -96,6 +96,7 @@ class ExactLM:
         for k in range(codes.shape[1]):
             before += self._embed[k].take(codes[:, k], axis=0)
         if not state.started:
+            # Before a stream's first frame there are no codes, so `before` has left out this place.
             x[:, 0] = self._start
             state.started = True
         for layer, cache in zip(self._layers, state.caches, strict=True):
@@ -135,6 +136,7 @@ class OutputHead:
     def take(self, symbols: np.ndarray) -> None:
         """Go on to the next codebook, given the (M,) codes of this one."""
         if self._lm._condition is not None:
+            # Not clipped: with its 32 codebooks at most it stays below 2^21 (docs/exact-entropy.md, stream in a head).
             self._x = self._x + self._lm._condition[self._codebook].take(symbols, axis=0)
             self._normalized = normalize(self._x)
         self._codebook += 1
@@ -144,6 +146,7 @@ class _Layer:
     """x + attention(norm(x)), then x + feed_forward(norm(x)), clipped to the stream's bound."""
 
     def __init__(self, config: CodeLMConfig, tensors: Mapping[str, np.ndarray], name: str, matmul: Matmul) -> None:
+        # The m of docs/exact-entropy.md: products of numbers up to it are small enough to be exact.
         bound = attention_max(config)
         self._heads = config.num_heads
         self._matmul = matmul

@@ -33,6 +33,7 @@ def exp2_table(peak_bits: int) -> np.ndarray:
     floor(2^(p + 1 - i/64)) is the 64th root of 2^(64 (p + 1) - i), rounded down; and that is six
     integer square roots, since floor(sqrt(floor(y))) = floor(sqrt(y)).
     """
+    # With one bit more than is asked for, half of the value, rounded up, is the nearest integer.
     top = (peak_bits + 1) << STEP_BITS
     values = []
     for i in range(top + 1):
@@ -53,6 +54,7 @@ def steps_below_best(scores: np.ndarray, rescale: np.ndarray | np.float32, last:
     """
     below = np.subtract(scores.max(axis=-1, keepdims=True), scores, out=scores)
     below *= rescale
+    # Before the conversion: the difference of a score of -inf is infinite, and no integer is.
     np.minimum(below, np.float32(last), out=below)
     return below.astype(np.int32).astype(np.intp)  # by way of int32: much faster than at once
 
@@ -85,6 +87,7 @@ class Tables:
         """
         total = self.sums[:, -1].astype(np.int64)
         least = ((targets + 1) * total + ((1 << TOTAL_BITS) - 1)) >> TOTAL_BITS
+        # The bound is at most S, since targets are below 2^16, so int32 holds it.
         return (self.sums >= least.astype(np.int32)[:, None]).argmax(axis=1)
 
     def find_one(self, target: int) -> tuple[int, int, int]:
@@ -116,6 +119,7 @@ class TableRule:
     def tables(self, scores: np.ndarray, rescale: np.ndarray | np.float32) -> Tables:
         """Tables of (M, N) scores; see `steps_below_best`, whose arguments they are."""
         e = self._heights.take(steps_below_best(scores, rescale, len(self._heights) - 1))
+        # No sum reaches 2^31: docs/exact-entropy.md, No overflow.
         floor = e.sum(axis=-1, keepdims=True, dtype=np.int32) // np.int32(self._room) + np.int32(1)
         np.maximum(e, floor, out=e)
         return Tables(e.cumsum(axis=-1, dtype=np.int32, out=e))

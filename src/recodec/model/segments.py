@@ -58,6 +58,7 @@ def normalize(x: torch.Tensor, valid: torch.Tensor | None) -> tuple[torch.Tensor
 
     What lies after an item's valid samples must be 0.
     """
+    # As in the reference, the level is that of the mono mix, and 1e-8 lets silence be divided by it.
     energy = (x.sum(1, keepdim=True) / x.shape[1]).square()
     if valid is None:
         power = energy.mean(-1, keepdim=True)
@@ -129,9 +130,11 @@ def overlap_add(segments: list[torch.Tensor], stride: int, lengths: list[torch.T
     """
     first = segments[0]
     total = stride * (len(segments) - 1) + segments[-1].shape[-1]
+    # float16 has not all integers above 2,048, and segments are longer.
     wide = torch.promote_types(first.dtype, torch.float32)
     place = torch.arange(1, first.shape[-1] + 1, device=first.device, dtype=wide)
     base = first.shape[-1] if lengths[0] is None else lengths[0][:, None]
+    # Places count from 1 to T, of T + 1: so the triangle's ends, where its weight is 0, are left out.
     triangle = (0.5 - (place / (base + 1) - 0.5).abs()).to(first.dtype).expand(first.shape[0], -1)[:, None]
     out = first.new_zeros(*first.shape[:-1], total)
     weights = first.new_zeros(first.shape[0], 1, total)
@@ -143,6 +146,7 @@ def overlap_add(segments: list[torch.Tensor], stride: int, lengths: list[torch.T
         where = slice(index * stride, index * stride + size)
         out[..., where] += weight * segment[..., :size]
         weights[..., where] += weight
+    # The clamp is for training: a division by 0 would give NaN gradients even where `where` does not take it.
     return torch.where(weights > 0, out / weights.clamp(min=torch.finfo(first.dtype).tiny), out)
 
 

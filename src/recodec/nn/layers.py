@@ -89,6 +89,7 @@ class _Normed(Layer[StateT]):
             # Not `self.norm(y)`, which refuses a single number: one frame of one channel.
             return torch.group_norm(y, 1, self.norm.weight, self.norm.bias, self.norm.eps)
         # Group norm with one group, its statistics over each item's valid samples only.
+        # At least float32: sums over a whole item are too large for half precision.
         wide = mask_after(y, lengths).to(torch.float64 if y.dtype == torch.float64 else torch.float32)
         count = (lengths * y.shape[1]).to(wide.dtype)[:, None, None]
         mean = wide.sum((1, 2), keepdim=True) / count
@@ -127,9 +128,12 @@ class Conv(_Normed[ConvState]):
         if not primed:
             if not last and spec.pad_mode == "reflect" and x.shape[-1] <= left:
                 return self._nothing(x), (x, False)
+            # As in the reference, the end is padded until the last output has a whole stride of input.
             missing = -x.shape[-1] % spec.stride if last else 0
             x = pad(x, left, right + missing, spec.pad_mode)
         elif last:
+            # `x` begins whole strides after the left padding did. So modulo stride, its length is `left` more than
+            # that of the input.
             x = pad(x, 0, -(x.shape[-1] - left) % spec.stride, spec.pad_mode)
         frames = (x.shape[-1] - spec.span) // spec.stride + 1
         if frames <= 0:
@@ -165,6 +169,7 @@ class TransposedConv(_Normed[torch.Tensor | None]):
         spec, frames = self.spec, x.shape[-1]
         if not last and not (spec.causal and not self.normed_over_time):
             raise ConfigError("this model is not causal: it cannot be fed in pieces smaller than a segment")
+        # The kernel is two strides long: the second half of a frame's output waits for the next frame.
         begin = spec.trim[0] if state is None else spec.stride
         end = frames * spec.stride + (0 if state is None else spec.stride) + (spec.trim[0] if last else 0)
         if state is not None:

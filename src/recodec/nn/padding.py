@@ -48,6 +48,7 @@ def pad_ragged(
         source = position.abs()
         source = torch.where(source > end, 2 * end - source, source)
     valid = (source >= 0) & (source < length) & (position < length + right)
+    # `gather` needs a valid index everywhere, also where the result is zeroed below.
     source = source.clamp(0, max(x.shape[-1] - 1, 0))
     gathered = torch.gather(x, 2, source[:, None].expand(-1, x.shape[1], -1))
     return gathered.masked_fill(~valid[:, None], 0)

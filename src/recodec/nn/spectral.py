@@ -84,6 +84,7 @@ class ConvNext(nn.Module):
         size = spec.norm.size
         self.dwconv, self.norm = FrameConv(spec.depthwise, depthwise=True), FrameNorm(spec.norm)
         self.pwconv1, self.pwconv2 = nn.Linear(size, spec.hidden_size), nn.Linear(spec.hidden_size, size)
+        # The layer scale's start value in Vocos.
         self.gamma = nn.Parameter(torch.full((size,), 1 / num_layers))
 
     def push(self, x: torch.Tensor, past: PastFrames, condition: int, *, last: bool) -> tuple[torch.Tensor, PastFrames]:
@@ -133,6 +134,7 @@ class InverseStft(nn.Module):
         total = seen + windows.shape[1]
         windows = torch.cat([past, windows], dim=1)
         present = windows.new_zeros(windows.shape[1])
+        # Before the stream's first window there are zeros, which must not count in the sum that is divided by.
         present[reach - seen :] = 1
         after = None if last else (windows[:, windows.shape[1] - reach :].clone(), min(total, reach))
         if last:
@@ -149,6 +151,7 @@ class InverseStft(nn.Module):
         if x.shape[1] == 0:  # no transform takes nothing
             return window.new_zeros(x.shape[0], 0, self.spec.n_fft)
         log_magnitude, phase = self.out(x).to(window.dtype).chunk(2, dim=-1)
+        # As in Vocos: an exponential can become far too loud for latents that training has not seen.
         magnitude = log_magnitude.exp().clamp(max=self.spec.max_magnitude)
         samples = torch.fft.irfft(torch.polar(magnitude, phase), n=self.spec.n_fft, dim=-1)
         return samples * window

@@ -67,6 +67,7 @@ def _stack(states: list[Any], axis: int) -> Any:
         return torch.cat(states, dim=axis)
     if all(isinstance(state, tuple) and len(state) == len(first) for state in states):
         return tuple(_stack(list(parts), axis) for parts in zip(*states, strict=True))
+    # What is left is `None`, flags and counts, which a batch holds once for all of its streams.
     if any(state is not first and state != first for state in states):
         raise ConfigError("streams can be batched only where all are at their start, or all beyond it")
     return first

@@ -118,6 +118,7 @@ def _quantize(graph: Graph, latents: str, config: EncodecConfig, num_quantizers:
 def look_up(graph: Graph, codes: str, config: EncodecConfig) -> str:
     """(B, K, F) codes to (B, F, D) latents, the sum of the entries."""
     size, count = config.codebook_size, config.num_quantizers
+    # All codebooks are one table, so that one lookup serves any number of codebooks.
     entries = graph.weight("quantizer.embed", (count * size, config.hidden_size))
     starts = graph.op("Reshape", graph.ints(*range(0, size * count, size)), graph.ints(-1, 1))
     starts = graph.slice(starts, graph.ints(0), graph.size(codes, 1), axis=0)

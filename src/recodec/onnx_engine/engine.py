@@ -59,6 +59,7 @@ class OnnxEngine:
         no_latents = np.zeros((1, config.hidden_size, 0), np.float32)
         no_audio = np.zeros((1, config.audio_channels, 0), np.float32)
         plans = encoder_plan(config), decoder_plan(config)
+        # The limit is for the caches of a CPU.
         at_once = _frames_at_once(config) if self.on_cpu else None
         ends = ("audio", "latents"), ("codes", "audio")
         self._encoder = StreamedNetwork(self._sessions, "encoder", plans[0], ends[0], no_latents, at_once)
@@ -196,6 +197,7 @@ class OnnxEngine:
     def decoder_state(self, batch: int) -> StreamState:
         """State of `batch` decoder streams that have seen nothing; errors as in `encoder_state`."""
         self._check_streamable()
+        # The number of codebooks is not known yet, and does not count while no frame is held.
         return StreamState(np.zeros((batch, 1, 0), np.int64))
 
     def decode_step(self, codes: np.ndarray, state: StreamState, *, last: bool) -> tuple[np.ndarray, StreamState]:
@@ -228,6 +230,7 @@ class OnnxEngine:
         return self._network_of(states[0]).stack(states)
 
     def _network_of(self, state: StreamState) -> StreamedNetwork:
+        # A decoder's stream holds codes, and an encoder's holds samples.
         return self._decoder if state.held.dtype == np.int64 else self._encoder
 
     def _check_streamable(self) -> None:

@@ -125,6 +125,7 @@ class Weights:
             position += arrays[name].nbytes
         for name, array in arrays.items():
             if name not in self.offsets:
+                # Stored arrays do not overlap, so a part belongs to the last of them that begins at or before it.
                 owner = max((at for at in owners if at <= _address(array)), default=0)
                 self.offsets[name] = self.offsets[owners[owner]] + _address(array) - owner
 
@@ -147,6 +148,7 @@ def _is_part(array: np.ndarray, arrays: Mapping[str, np.ndarray]) -> bool:
 
 
 def _is_half(array: np.ndarray) -> bool:
+    # A number too large for half precision becomes infinite, and is then not equal.
     with np.errstate(over="ignore"):
         return bool((array.astype(np.float16).astype(np.float32) == array).all())
 

@@ -87,6 +87,7 @@ class LayerBuilder:
         if not self.phase.fresh:
             if left:
                 x = self._recall(x, spec.name, spec.in_channels, left)
+            # Only causal models have a past, and these are padded on the right for a partial stride alone.
             return self._pad(x, graph.ints(0), after, spec.pad_mode) if partial else x
         if left == right == 0 and not partial:
             return x
@@ -154,6 +155,7 @@ class LayerBuilder:
         if spec.norm != "time_group_norm":
             return y
         graph, channels = self.graph, spec.out_channels
+        # Instance norm takes each channel alone; with all channels laid into one it is group norm of one group.
         flat = graph.op("Reshape", y, graph.ints(0, 1, -1))
         one, zero = graph.numbers(1), graph.numbers(0)
         flat = graph.op("InstanceNormalization", flat, one, zero, epsilon=_GROUP_NORM_EPS)

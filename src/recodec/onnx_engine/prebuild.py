@@ -47,6 +47,7 @@ def graphs_of(config: EncodecConfig | SpectralConfig) -> Iterator[tuple[str, byt
         for phase in spectral_plan(config).phases:
             yield f"spectral.{phase.value}", spectral_graph(config, phase).SerializeToString(deterministic=True)
         return
+    # The bytes must be the same each time: their digest is the file's name, and a test compares them.
     names = [f"quantizer.{count}" for count in config.quantizer_counts]
     names += [f"{part}.{phase.value}" for part, phases in phases_by_network(config).items() for phase in phases]
     for name in names:

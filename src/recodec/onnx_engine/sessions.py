@@ -100,6 +100,7 @@ class Sessions:
         session = self._sessions.get(name)
         if session is None:
             with self._lock:
+                # Looked for again: another thread may have made it while this one waited for the lock.
                 session = self._sessions.get(name) or self._make(name)
                 self._sessions[name] = session
         return session
@@ -144,6 +145,7 @@ class Sessions:
         weights = self._weights_of(name)
         options.add_external_initializers(list(weights), list(weights.values()))
         session = ort.InferenceSession(graph, options, providers=self._providers)
+        # ONNX Runtime goes on with the CPU where CUDA fails, and raises nothing.
         if self.device == "cuda" and _CUDA not in session.get_providers():
             raise ConfigError("ONNX Runtime found no CUDA device that it can use")
         return Session(session)

@@ -91,6 +91,7 @@ class OnnxSpectralDecoder:
 
     def _latents(self, codes: np.ndarray) -> np.ndarray:
         """(B, K, F) to (B, D, F), the sum of the codebooks' entries."""
+        # An index array makes a copy, so the sums below do not change the codebook.
         latents = self._codebooks[0][codes[:, 0]]
         for k in range(1, codes.shape[1]):
             latents += self._codebooks[k][codes[:, k]]

@@ -96,6 +96,7 @@ class _Builder:
             self._norm(self._depthwise(x, spec), block.norm), f"{block.name}.pwconv1", size, block.hidden_size
         )
         y = self._linear(self._gelu(y), f"{block.name}.pwconv2", block.hidden_size, size)
+        # A slice to -0 would be empty.
         same = graph.slice(x, graph.ints(spec.past), graph.ints(-spec.look_ahead or _END), axis=_FRAMES)
         return graph.op("Add", same, y)
 
@@ -194,6 +195,7 @@ class _Builder:
         quarters = []
         for i, (op, *terms) in enumerate(pairs):
             x = graph.op(op, *terms)
+            # Every second quarter mirrors the one before, so it is read backwards.
             begin, end, step = (quarter, 0, -1) if i % 2 else (0, quarter, 1)
             places = graph.ints(begin), graph.ints(end), graph.ints(_CHANNELS), graph.ints(step)
             quarters.append(graph.op("Slice", x, *places))

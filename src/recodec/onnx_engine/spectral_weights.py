@@ -63,6 +63,7 @@ def _transform(layer: arch.InverseStft) -> dict[str, np.ndarray]:
     """
     size, hop = layer.n_fft, layer.hop_length
     bins, samples = np.arange(size // 2 + 1)[:, None], np.arange(size // 4 + 1)
+    # Whole periods are taken off while the product is an integer, which costs no precision.
     angle = 2 * np.pi * (bins * samples % size) / size
     ends = (bins == 0) | (bins == size // 2)
     waves = {"Cos": np.where(ends, 1, 2) / size * np.cos(angle), "Sin": np.where(ends, 0, 2) / size * np.sin(angle)}

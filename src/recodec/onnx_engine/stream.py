@@ -79,6 +79,7 @@ class StreamedNetwork:
         """Input steps of one push of a batch; `None` for any number."""
         if self._at_once is None:
             return None
+        # Fewer units than a first push needs would never be taken, and the loop in `step` would not end.
         return self._plan.unit * max(self._plan.first + self._plan.tail, _FEWEST_UNITS, self._at_once // batch)
 
     def _advance(
@@ -100,6 +101,7 @@ class StreamedNetwork:
             return self._nothing(x)
         if past is None:
             return self.whole(x, **others)
+        # Whole units need nothing at their end, so the graph of the middle serves, which is loaded already.
         if size % plan.unit == 0 and not plan.tail and not plan.flush:
             return self._run(x, past, others)[0]
         session = self._session(Phase.END)
@@ -113,6 +115,7 @@ class StreamedNetwork:
         if past is None and self._plan.start is Phase.STEP:
             past = tuple(spec.zeros(x.shape[0]) for spec in states)
         session = self._session(self._plan.start if past is None else Phase.STEP)
+        # States are named and ordered alike in all graphs of a stream, so those of one graph feed the next.
         names = [self._output, *(f"{spec.name}.next" for spec in states)]
         y, *after = session.run(names, self._feed(session, x, past or (), others))
         return y, tuple(after)

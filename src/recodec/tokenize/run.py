@@ -179,6 +179,7 @@ def _record(plan: Plan, shard: Shard) -> Record:
 def _decoders_for_gpus(processes: int | None) -> int:
     import torch
 
+    # One core of each GPU's share is left to the process that encodes.
     return max(1, (os.cpu_count() or 1) // (processes or max(1, torch.cuda.device_count())) - 1)
 
 

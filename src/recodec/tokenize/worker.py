@@ -66,6 +66,7 @@ class Record:
             content = json.loads((folder / f"{shard:06d}.json").read_text(encoding="utf-8"))
             record = cls(**{**content, "broken": tuple((a, b, c) for a, b, c in content["broken"])})
             whole = record.file is None or os.path.getsize(output / record.file) == record.bytes
+        # A record that cannot be read counts as none: its shard is made again.
         except (OSError, ValueError, TypeError, KeyError):
             return None
         return record if whole else None
@@ -159,6 +160,7 @@ class ShardWorker:
 
     def _stream(self, clip: Recording) -> tuple[np.ndarray, np.ndarray | None, int]:
         """Codes, scales and length of a long clip, whose audio is never in memory as a whole."""
+        # Samples that a data set has decoded itself (a tuple) are in memory already, and never streamed.
         assert isinstance(clip.sound, (str, bytes, Part))
         length = 0
 

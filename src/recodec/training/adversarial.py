@@ -152,6 +152,7 @@ class Adversary:
             bandwidth: the number of the bandwidth.
             rate: factor on the learning rate.
         """
+        # All processes draw the same: one that learned alone would wait in `sum_gradients` for the others.
         if float(torch.rand((), generator=self._generator)) >= self.settings.update_probability:
             return {}
         for group in self._optimizer.param_groups:
@@ -159,6 +160,7 @@ class Adversary:
         judge = self._judge(bandwidth)
         loss = discriminator_loss(judge(audio), judge(output.detach()))
         self._optimizer.zero_grad(set_to_none=True)
+        # Gradients of the processes are added, and the loss is a mean over all of them.
         (loss / parallel.size()).backward()
         parallel.sum_gradients(self.module.parameters())
         self._optimizer.step()

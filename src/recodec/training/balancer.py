@@ -54,6 +54,7 @@ class Balancer:
             losses: scalars by name; names without a weight are an error. The anchor, if there is one, comes first.
             output: the tensor that they were computed from.
         """
+        # Over the losses at hand: those of a discriminator join later, and shares are then of all of them.
         total = sum(self.weights[name] for name in losses)
         reference = self.reference_norm
         balanced = torch.zeros_like(output)
@@ -63,6 +64,7 @@ class Balancer:
                 name, float(parallel.mean(gradient.float().reshape(len(gradient), -1).norm(dim=1).mean()))
             )
             if name == self.anchor:
+                # With this R the anchor's own factor, R * share / norm, is 1.
                 reference = norm * total / self.weights[name]
                 balanced += gradient
                 continue
@@ -71,6 +73,7 @@ class Balancer:
         return balanced
 
     def _average(self, name: str, norm: float) -> float:
+        # Sum and count decay alike, so their quotient is a mean from the first update on.
         self._sums[name] = self.decay * self._sums[name] + norm
         self._counts[name] = self.decay * self._counts[name] + 1.0
         return self._sums[name] / self._counts[name]

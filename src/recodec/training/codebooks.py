@@ -109,6 +109,7 @@ class CodebookLearner:
         codebook.cluster_size.mul_(s.decay).add_(counts, alpha=(1 - s.decay) * scale)
         codebook.embed_avg.mul_(s.decay).add_(sums, alpha=(1 - s.decay) * scale)
         total = codebook.cluster_size.sum()
+        # Laplace smoothing: a code that no vector chose has a count above 0, so the division below is safe.
         smooth = (codebook.cluster_size + s.epsilon) / (total + codebook.embed.shape[0] * s.epsilon) * total
         codebook.embed.copy_(codebook.embed_avg / smooth[:, None])
         return self._revive(codebook, vectors)
@@ -155,6 +156,7 @@ def quantize_for_training(
         codes = codebook.nearest(residual.detach())
         entry = codebook.lookup(codes)
         used.append((residual.detach().flatten(0, 1), codes.flatten()))
+        # `used` has this level already: at the first one there is nothing after it.
         if commit_all or not used[1:]:
             commitment = commitment + F.mse_loss(residual, entry)
         residual = residual - entry

@@ -40,6 +40,7 @@ class _Interval:
 
     def part(self, start: int, stop: int) -> tuple[int, int]:
         """First and last number of the share from `start` to below `stop` of 2^24, rounded as Meta's tool does."""
+        # In floating point, as Meta's tool does it: where the two round differently, all codes that follow are wrong.
         return self.low + math.ceil(start * self.scale), self.low + math.floor((stop - 1) * self.scale)
 
     def drop(self) -> int | None:
@@ -79,6 +80,7 @@ class ArithmeticEncoder:
     def finish(self) -> bytes:
         """The rest; no more may come."""
         interval = self._interval
+        # Any number of the interval would do. Meta's tool writes the low end, with all of its bits.
         for position in reversed(range(interval.bits)):
             self._push_bit(interval.low >> position & 1)
         if self._count:
@@ -127,6 +129,7 @@ class ArithmeticDecoder:
             else:
                 interval.low, interval.high = first, last
                 while (bit := interval.drop()) is not None:
+                    # The value lies between the two ends, so its leading bit is theirs.
                     self._value -= bit << interval.bits
                 return code
         raise CorruptError("the bits belong to no code: the file is damaged, or its language model is another")

@@ -213,6 +213,7 @@ def read_metadata(file: IO[bytes]) -> Metadata:
     meta = read_exactly(file, size)
     try:
         values = json.loads(meta.decode("utf-8"))
+    # Some thousand opening brackets are short enough for the limit, and too deep for the parser.
     except (ValueError, RecursionError) as error:
         raise CorruptError(f"the header is not valid JSON: {error}") from error
     return _parse(values)
@@ -321,6 +322,7 @@ def payload_bytes(geometry: CodecGeometry, num_samples: int, num_codebooks: int)
 
     count, full = geometry.num_segments(num_samples), 0
     if geometry.chunk_length is not None and geometry.segment_stride is not None:
+        # A header may claim 2^63 samples: only the last segments, which are shorter, are counted one by one.
         full = max(0, (num_samples - geometry.chunk_length) // geometry.segment_stride + 1)
     return (full * size(0) if full else 0) + sum(size(segment) for segment in range(full, count))
 

@@ -97,6 +97,7 @@ def read_plain(
     Raises:
         TruncatedError: if the file ends too early.
     """
+    # All pieces but the last fill whole bytes, so that each can be unpacked alone.
     step = max_frames // _FRAMES_ALIGNED * _FRAMES_ALIGNED
     while frames:
         size = frames if frames <= max_frames else step
@@ -115,6 +116,7 @@ def read_coded(
         TruncatedError: if the file ends too early.
         CorruptError: if the bytes are none that the coder writes.
     """
+    # Byte by byte, because the next segment begins right after this one.
     decoder = ArithmeticDecoder(lambda: read_exactly(file, 1)[0])
     before = None
     while frames:

@@ -19,6 +19,7 @@ from .writer import StreamWriter
 _BATCH = 64
 """Coded packets that are decoded side by side."""
 
+# What decides how codes are decoded and where they lie. Codebooks and lengths of packets may differ.
 _ALIKE = ("sampling_rate", "channels", "hop", "code_bits", "segment_length", "segment_stride", "scaled", "fingerprint")
 
 
@@ -42,6 +43,7 @@ def concatenate(sources: Sequence[IO[bytes]], out: IO[bytes], *, tolerant: bool 
     """
     streams = [_begin(source, tolerant) for source in sources]
     writer = StreamWriter(out, _common_header([header for header, _ in streams]))
+    # Hop and stride are alike by now, so positions are in the same ticks in all streams.
     shift, num_samples = 0, 0
     for header, events in streams:
         stop, num_samples = _append(writer, events, shift, header)
@@ -51,6 +53,7 @@ def concatenate(sources: Sequence[IO[bytes]], out: IO[bytes], *, tolerant: bool 
 
 def _append(writer: StreamWriter, events: Iterator[Event], shift: int, header: Header) -> tuple[int, int]:
     """Copy one stream after a position; return where its audio ends, in ticks and in samples."""
+    # At the start of a stream a decoder is fresh without a restart.
     new_section = shift > 0
     stop = shift
     num_samples = header.num_samples
@@ -73,6 +76,7 @@ def _common_header(headers: Sequence[Header]) -> Header:
                     f"the streams are not of one model: their {name} is {getattr(first, name)!r} and "
                     f"{getattr(header, name)!r}"
                 )
+    # Plain packets need no language model, so only streams that name one must agree on it.
     models = {(h.table_rule, h.lm_fingerprint) for h in headers if h.table_rule}
     if len(models) > 1:
         raise ModelMismatchError("the streams are coded with different language models")
@@ -163,6 +167,7 @@ def _trim(header: Header, packet: Packet, first: int, last: int | None, lm: Pack
     begin = max(first - packet.start, 0)
     end = packet.frames if last is None else min(last - packet.start, packet.frames)
     whole = begin == 0 and end == packet.frames
+    # A segment is decoded as one, and cross-faded with its neighbours over its full length: it stays whole.
     if whole or header.segment_length or (packet.kind != PLAIN and lm is None):
         return packet
     (codes,) = read_codes(header, [packet], lm)
@@ -198,6 +203,7 @@ def peel(
     thinner = replace(
         header,
         codebooks=min(codebooks, header.codebooks),
+        # Damage may shorten the stream, and a strict reader refuses a header that disagrees with the end.
         num_samples=None if tolerant else header.num_samples,
     )
     writer = StreamWriter(out, thinner)
@@ -242,6 +248,7 @@ def _begin(source: IO[bytes], tolerant: bool) -> tuple[Header, Iterator[Event]]:
     """The header of a stream, and its events."""
     reader = PacketReader(tolerant=tolerant)
     events = reader.read_from(source)
+    # Nothing is read before the first event is asked for, and the header with it.
     first = list(itertools.islice(events, 1))
     assert reader.header is not None  # a reader without one has raised
     return reader.header, itertools.chain(first, events)

@@ -13,6 +13,7 @@ from . import varint
 MAGIC = b"ECDC"
 VERSION = 1
 FINGERPRINT_DIGITS = 16
+# Magic, version and size of the body; the largest size that a byte can state; the checksum.
 MAX_HEADER_BYTES = 6 + 255 + 4
 MAX_NAME_BYTES = 64
 MAX_PACKET_FRAMES = 4096
@@ -22,8 +23,10 @@ DEFAULT_PACKET_S = 4.0
 _FRONT = MAGIC + bytes([VERSION])
 _CRC_BYTES = 4
 _FLAG_SCALED = 1
+# Those that change how packets are read: an unknown one refuses the reader. Higher flags do not concern it.
 _CRITICAL_FLAGS = 0x7F
 _UNKNOWN = "0" * FINGERPRINT_DIGITS
+# A header can claim anything, and arrays are allocated by these numbers.
 _RANGES = {
     "sampling_rate": (1, 1 << 20),
     "channels": (1, 16),
@@ -81,6 +84,7 @@ class Header:
         for name, (low, high) in _RANGES.items():
             _require(low <= getattr(self, name) <= high, name, getattr(self, name), f"from {low} to {high}")
         if self.num_samples is not None:
+            # It is written plus one, as 0 means that it is unknown.
             _require(0 <= self.num_samples < varint.LIMIT - 1, "num_samples", self.num_samples, "from 0 to below 2^63")
         for name in ("fingerprint", "lm_fingerprint"):
             good = re.fullmatch(f"[0-9a-f]{{{FINGERPRINT_DIGITS}}}", getattr(self, name)) is not None
@@ -198,6 +202,7 @@ def parse_header(buffer: bytes | bytearray | memoryview) -> tuple[Header, int]:
     front = bytes(buffer[:MAX_HEADER_BYTES])
     if front[:4] != MAGIC[: len(front)]:
         raise CorruptError("this is not an .ecdc stream: it does not begin with ECDC")
+    # Asked before the checksum, which another version may have in another place.
     if len(front) > 4 and front[4] != VERSION:
         raise UnsupportedError(f"this reader knows version {VERSION} of .ecdc, the stream has version {front[4]}")
     end = 6 + front[5] if len(front) > 5 else MAX_HEADER_BYTES
@@ -207,6 +212,7 @@ def parse_header(buffer: bytes | bytearray | memoryview) -> tuple[Header, int]:
         raise CorruptError("the header is damaged: its checksum is wrong")
     try:
         return _parse_body(front[6:end]), end + _CRC_BYTES
+    # Errors of the bitstream are ValueErrors as well; all others here mean that the body is wrong.
     except UnsupportedError:
         raise
     except ValueError as error:
@@ -242,6 +248,7 @@ def _parse_body(body: bytes) -> Header:
     lm_fingerprint, position = _take(body, position, FINGERPRINT_DIGITS // 2) if rule else (bytes(8), position)
     size, position = varint.decode(body, position)
     name, position = _take(body, position, size)
+    # What stands after the name is of a later writer, and is passed over (docs/bitstream.md, Header).
     return Header(
         *fields,
         scaled=bool(flags & _FLAG_SCALED),

@@ -32,6 +32,7 @@ class IndexBuilder:
         if self._count % self._spacing == 0 and self._count:
             self._entries.append((offset, start))
             if len(self._entries) > MAX_INDEX_ENTRIES:
+                # The first packet has no entry, so every second one is a multiple of twice the spacing.
                 self._entries = self._entries[1::2]
                 self._spacing *= 2
         self._count += 1
@@ -52,6 +53,7 @@ def read_end(file: IO[bytes], header: Header) -> End | None:
     size = file.seek(0, io.SEEK_END)
     file.seek(max(0, size - _TRAILER_BYTES))
     end_size = int.from_bytes(file.read(_TRAILER_BYTES), "big")
+    # Where the end is missing, the last four bytes can be any number: it is bounded before so much is read.
     if not _TRAILER_BYTES < end_size <= min(size - _TRAILER_BYTES, MAX_HEAD_BYTES + MAX_END_BYTES + 4):
         return None
     file.seek(size - _TRAILER_BYTES - end_size)
@@ -124,6 +126,7 @@ def _hop(file: IO[bytes], header: Header, offset: int, start: int, tick: int) ->
         file.seek(offset)
         following = offset + parse_head(file.read(MAX_HEAD_BYTES), header).size
         next_start = start_at(file, header, following)
+        # Only the head is read here, and not the packet's checksum: a start that does not rise is a sign of damage.
         if next_start is None or not start < next_start <= tick:
             return offset, start
         offset, start = following, next_start

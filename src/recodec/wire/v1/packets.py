@@ -10,6 +10,7 @@ from ...errors import CorruptError, TruncatedError
 from . import varint
 from .header import Header
 
+# Two bytes make a search after damage fast, and a false packet rare (docs/bitstream.md, Figures).
 SYNC = b"\xec\xd1"
 PLAIN = 0
 CODED_SHORT = 1
@@ -105,12 +106,14 @@ def write_packet(header: Header, packet: Packet) -> bytes:
         ValueError: if the packet does not fit the header, or its payload not its frames. (What is wrong
             with a stream is a `ValueError` too.)
     """
+    # Comparisons with NaN are false, so a scale that is not a number is refused as well.
     scaled = packet.scale is not None and 0 <= packet.scale < float("inf")
     if packet.kind not in CHECK_BYTES or not 1 <= packet.codebooks <= 32 or scaled != header.scaled:
         raise ValueError(f"no packet of kind {packet.kind}, {packet.codebooks} codebooks and scale {packet.scale}")
     payload = (_SCALE.pack(packet.scale) if scaled else b"") + packet.payload
     first = packet.kind << 6 | (_RESTART_FLAG if packet.restart else 0) | packet.codebooks - 1
     written = _seal(first, packet.start, packet.frames, payload)
+    # The reader's checks are applied to what was written, so that no writer makes a head that readers refuse.
     parse_head(written, header)
     return written
 
@@ -148,6 +151,7 @@ def parse_head(buffer: bytes | bytearray | memoryview, header: Header, position:
         CorruptError: if there is no packet, or it contradicts the header.
     """
     sync = bytes(buffer[position : position + len(SYNC)])
+    # Where the buffer ends within the sync word, the rest of it may still come.
     if sync != SYNC[: len(sync)]:
         raise CorruptError("there is no packet where one should begin")
     if position + 3 > len(buffer):
@@ -162,6 +166,7 @@ def parse_head(buffer: bytes | bytearray | memoryview, header: Header, position:
     else:
         _check(1 <= frames <= header.max_packet_frames, "a packet has more frames than the header allows, or none")
         _check(codebooks <= header.codebooks, "a packet has more codebooks than the header allows")
+        # No payload is longer than plain codes: this bounds what a reader holds, whatever the head claims.
         most = header.plain_bytes(frames, codebooks) + (_SCALE.size if header.scaled else 0)
         _check(length <= most and (kind != PLAIN or length == most), "a packet's payload does not fit its frames")
         known = kind == PLAIN or header.table_rule > 0
@@ -190,6 +195,7 @@ def parse_body(
         return _parse_end(head, header, payload)
     scale = None
     if header.scaled:
+        # A right checksum does not make the content valid: anyone can compute one.
         _check(len(payload) >= _SCALE.size, "a packet is too short for its scale")
         (scale,) = _SCALE.unpack_from(payload)
         _check(0 <= scale < float("inf"), f"a packet's scale is {scale}")
@@ -213,9 +219,11 @@ def _parse_end(head: PacketHead, header: Header, payload: bytes) -> End:
             offset, start = offset + delta, start + advance
             entries.append((offset, start))
     except TruncatedError as error:
+        # The packet is here as a whole, so there is nothing to wait for, as there is after a TruncatedError.
         raise CorruptError("the index is cut off") from error
     _check(start <= head.start, "the index points after the end")
     made = head.start * header.tick
+    # Players hold back less than a frame of audio until the end comes, and rely on this bound.
     _check(made - header.hop < num_samples <= made, "the end claims more samples than its frames make, or too few")
     return End(head.start, num_samples, tuple(entries))
 

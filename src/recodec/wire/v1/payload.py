@@ -64,6 +64,7 @@ def make_packets(
     for i, (kind, payload) in enumerate(write_codes(header, codes, lm)):
         num_codebooks, frames = codes[i].shape
         packets.append(Packet(start, frames, num_codebooks, kind, payload, scales[i] if scales is not None else None))
+        # Without segments a tick is a frame.
         start += header.stride_ticks or frames
     return packets
 
@@ -88,6 +89,7 @@ def write_codes(header: Header, codes: Sequence[np.ndarray], lm: PacketLM | None
     for piece, (_, bits_of_codes), coded in zip(codes, plain, lm.encode(codes), strict=True):
         kind = CODED if piece.shape[1] >= _SHORT_FRAMES else CODED_SHORT
         payload = _check_bytes(kind, bits_of_codes) + coded
+        # At equal size plain is better, as it can be read without a language model.
         packets.append((kind, payload) if len(payload) < len(bits_of_codes) else (PLAIN, bits_of_codes))
     return packets
 
@@ -116,6 +118,7 @@ def read_codes(
                 f"the stream is coded with a language model (fingerprint {header.lm_fingerprint}), and none is here"
             )
         header.check_lm(lm.fingerprint, lm.table_rule)
+        # Another model's tables would give wrong codes, and only one or two bytes of check would tell.
         shapes = [(packets[i].codebooks, packets[i].frames) for i in coded]
         decoded = lm.decode([packets[i].payload[CHECK_BYTES[packets[i].kind] :] for i in coded], shapes)
         found = {i: _checked(header, packets[i], codes) for i, codes in zip(coded, decoded, strict=True)}
@@ -137,6 +140,7 @@ def _checked(header: Header, packet: Packet, codes: np.ndarray) -> np.ndarray | 
     check = _check_bytes(packet.kind, pack_codes(codes, header.code_bits))
     if packet.payload.startswith(check):
         return codes
+    # Returned and not raised: the other packets may be valid.
     return CorruptError(
         f"the packet at frame {packet.start // header.frame_ticks} decodes to other codes than were coded: "
         "the language model's tables differ"

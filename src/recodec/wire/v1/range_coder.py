@@ -24,6 +24,7 @@ _LOW_BITS = _WINDOW_BITS - _WORD_BITS
 
 _ZERO = np.uint64(0)
 _WORD = np.uint64(_WORD_BITS)
+# A width of 2^32 or more keeps what `width >> 16` rounds away below a share of 2^-16 (docs/bitstream.md, Cost).
 _LEAST_WIDTH = np.uint64(1 << _LOW_BITS)
 
 Rows = np.ndarray | slice
@@ -62,6 +63,7 @@ def encode_packet(starts: np.ndarray, freqs: np.ndarray, total_bits: int) -> byt
         if low >= _WINDOW:
             low -= _WINDOW
             _carry(words)
+        # Once is enough: the width was at least 2^32, so any symbol leaves 2^16, and 16 bits more make it 2^32 again.
         if width < 1 << _LOW_BITS:
             words.append(low >> _LOW_BITS)
             low = low % (1 << _LOW_BITS) << _WORD_BITS
@@ -70,6 +72,7 @@ def encode_packet(starts: np.ndarray, freqs: np.ndarray, total_bits: int) -> byt
     if last >= _WINDOW:
         last -= _WINDOW
         _carry(words)
+    # Decoders read zeros after the payload, so zero bytes at its end are not written.
     return (np.array(words, dtype=">u2").tobytes() + last.to_bytes(_WINDOW_BITS // 8, "big")).rstrip(b"\0")
 
 
@@ -128,6 +131,7 @@ class RangeDecoderBatch:
         self._total_bits = np.uint64(total_bits)
         self._most = np.uint64((1 << total_bits) - 1)
         sizes = np.array([(len(p) + 1) // 2 for p in payloads], dtype=np.int64)
+        # Each payload gets a word of zeros at its end, where its position then stays: what is missing reads as zeros.
         padded = (bytes(p) + (b"\0\0\0" if len(p) % 2 else b"\0\0") for p in payloads)
         self._words = np.frombuffer(b"".join(padded), dtype=">u2").astype(np.uint64)
         self._ends = np.cumsum(sizes + 1) - 1  # of the zero word after each payload

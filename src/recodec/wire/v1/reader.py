@@ -16,8 +16,10 @@ MAX_DAMAGES = 1000
 """Places of damage that are remembered; more are only counted."""
 
 _HEADER_FRONT = MAGIC + bytes([VERSION])
+# After damage a search stops where one of these begins: a packet, or a repeated header (docs/bitstream.md, Readers).
 _FRONTS = re.compile(b"|".join(re.escape(front) for front in (SYNC, _HEADER_FRONT)))
 _PIECE_BYTES = 1 << 16
+# How much false packets may cost before a reader gives up (docs/bitstream.md, Readers).
 _FREE_EFFORT_BYTES = 1 << 24
 _EFFORT_PER_BYTE = 256
 
@@ -104,6 +106,7 @@ class PacketReader:
         if self.header is None:
             raise CorruptError(f"there is no .ecdc header in these {self._offset - self._begin} bytes")
         complete = self.end is not None and not self._trailer
+        # Damage that reaches the last byte is noted below; one fault is enough for one place.
         if not complete and self._bad is None:
             self._fault(self._offset, 0, TruncatedError("the stream ends before its end"))
         self._good(self._offset)
@@ -134,6 +137,7 @@ class PacketReader:
                 try:
                     size, found = self._parse(position)
                 except BitstreamError as error:
+                    # The rest may still come: these bytes stay in the buffer, and are parsed again with the next piece.
                     if isinstance(error, TruncatedError) and not self._closing:
                         break
                     position = self._skip(position, error)
@@ -157,6 +161,7 @@ class PacketReader:
         if self.header is None:
             self.header, size = self._parse_first_header(position)
             return size, None
+        # A header may be repeated for those who join late. Its first byte tells it from a packet.
         if self._buffer[position] == MAGIC[0]:
             repeated, size = parse_header(self._buffer[position : position + MAX_HEADER_BYTES])
             if repeated != self.header:
@@ -168,6 +173,7 @@ class PacketReader:
         try:
             return head.size, parse_body(self._buffer, self.header, head, position, self._offset)
         except CorruptError:
+            # Bytes can be made that hold a head every few bytes, each of which costs a checksum over a whole packet.
             self._effort += head.size
             seen = self._offset + position - self._begin
             self._hopeless = self._effort > _FREE_EFFORT_BYTES + _EFFORT_PER_BYTE * seen  # no mere damage does that
@@ -178,12 +184,15 @@ class PacketReader:
         try:
             return parse_header(front)
         except BitstreamError as error:
+            # Only at the first byte is it known that a header should stand there, so only there is it repaired.
             if not self._tolerant or self._offset + position > 0:
                 raise
+            # The result must not depend on the pieces, so repair always sees as many bytes as a header may have.
             if len(front) < MAX_HEADER_BYTES and not self._closing:
                 raise TruncatedError("too few bytes to repair a header") from error
             repaired = repair_header(front)
             if repaired is None:
+                # Another version, or a flag that a reader must know, is not damage: a search cannot help.
                 self._hopeless = isinstance(error, UnsupportedError)
                 raise
         self._note(Damage(0, 0, "one bit of the header was wrong, and could be repaired"))
@@ -226,10 +235,12 @@ class PacketReader:
         if self._bad is None:
             self._bad = (self._offset + position, str(error))
         if self.end is not None:
+            # Nothing is valid after the end, so what follows it is one damage up to the last byte.
             return len(self._buffer)
         found = _FRONTS.search(self._buffer, position + 1)
         if found is not None:
             return found.start()
+        # The last bytes may be the beginning of a front that the next piece completes.
         return max(position + 1, len(self._buffer) - len(_HEADER_FRONT) + 1)
 
     def _good(self, offset: int) -> None:
