@@ -171,7 +171,7 @@ class WorkerPool:
     def _make(self, *, died: bool) -> Executor:
         if self._processes == 0:
             return ThreadPoolExecutor(1)
-        # A forked process would inherit locks that other threads hold, and which nobody would release in it.
+        # A forked process would get copies of locks that other threads hold, and nothing would release them there.
         context = multiprocessing.get_context("spawn")
         values = (self._one_thread, self._start, self._arguments(died))
         return ProcessPoolExecutor(self._processes, context, _begin, values)

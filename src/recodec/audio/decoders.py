@@ -162,6 +162,7 @@ class SndfileDecoder:
     places = 0
 
     def __init__(self, file: IO[bytes], name: str, *, partial: bool = False) -> None:
+        # libsndfile plays a file that was cut off as if it were whole, so this is found out without it.
         self._missing = missing_share(file)
         self._guarded = Guarded(file)
         self._sound = _OneWay(cast(Any, self._guarded))

@@ -11,6 +11,7 @@ from ..errors import AudioError
 from .samples import Samples
 
 MAX_SOURCE_CHANNELS = 8
+# Half of the power: FC gives that much to each side, and a surround channel to its own side.
 _HALF = math.sqrt(0.5)
 # Places of loudspeakers by the bits of a WAV's mask, and what each gives to (left, right).
 _PLACES = ("FL", "FR", "FC", "LFE", "BL", "BR", "FLC", "FRC", "BC", "SL", "SR")

@@ -9,7 +9,7 @@ from typing import IO
 _CAPTURE = b"OggS"
 _HEAD_BYTES = 27
 _BEGIN, _END = 2, 4
-# Each link gets a decoder, all of them opened at once: a file must not ask for any number.
+# Each link gets a decoder, and all of them are opened at once, so there must be a limit.
 _MAX_LINKS = 1000
 
 

@@ -33,7 +33,7 @@ def encode_batched(
 def _encode_streams(
     engine: Engine, recordings: Sequence[np.ndarray], num_quantizers: int, batch: int, grid_frames: int
 ) -> list[list[Block]]:
-    # Recordings of similar length share a batch, which then stays full for longest.
+    # Recordings of similar length share a batch, so that few of its streams end early.
     order = sorted(range(len(recordings)), key=lambda i: recordings[i].shape[1])
     blocks: list[list[Block]] = [[] for _ in recordings]
     for start in range(0, len(order), batch):

@@ -304,6 +304,7 @@ def split_codes(
     if num_samples is None and config.chunk_length is not None:
         raise CorruptError("a model that works in segments needs num_samples to decode")
     length = frames * config.hop_length if num_samples is None else num_samples
+    # A length that is far too large must be refused before its segments are counted one by one.
     if not 1 <= length <= frames * config.hop_length:
         raise CorruptError(f"{frames} frames cannot be {length} samples")
     sizes = [config.segment_frames(length, i) for i in range(config.num_segments(length))]

@@ -54,7 +54,7 @@ def steps_below_best(scores: np.ndarray, rescale: np.ndarray | np.float32, last:
     """
     below = np.subtract(scores.max(axis=-1, keepdims=True), scores, out=scores)
     below *= rescale
-    # Before the conversion: the difference of a score of -inf is infinite, and no integer is.
+    # Before the conversion, because the difference of a score of -inf is infinite, and an integer cannot be.
     np.minimum(below, np.float32(last), out=below)
     return below.astype(np.int32).astype(np.intp)  # by way of int32: much faster than at once
 

@@ -58,7 +58,7 @@ def normalize(x: torch.Tensor, valid: torch.Tensor | None) -> tuple[torch.Tensor
 
     What lies after an item's valid samples must be 0.
     """
-    # As in the reference, the level is that of the mono mix, and 1e-8 lets silence be divided by it.
+    # As in the reference, the level is that of the mono mix; the 1e-8 below keeps silence from a division by 0.
     energy = (x.sum(1, keepdim=True) / x.shape[1]).square()
     if valid is None:
         power = energy.mean(-1, keepdim=True)
@@ -130,7 +130,7 @@ def overlap_add(segments: list[torch.Tensor], stride: int, lengths: list[torch.T
     """
     first = segments[0]
     total = stride * (len(segments) - 1) + segments[-1].shape[-1]
-    # float16 has not all integers above 2,048, and segments are longer.
+    # float16 does not have all integers above 2,048, and segments are longer.
     wide = torch.promote_types(first.dtype, torch.float32)
     place = torch.arange(1, first.shape[-1] + 1, device=first.device, dtype=wide)
     base = first.shape[-1] if lengths[0] is None else lengths[0][:, None]
@@ -139,6 +139,7 @@ def overlap_add(segments: list[torch.Tensor], stride: int, lengths: list[torch.T
     out = first.new_zeros(*first.shape[:-1], total)
     weights = first.new_zeros(first.shape[0], 1, total)
     for index, (segment, length) in enumerate(zip(segments, lengths, strict=True)):
+        # Where the last segment is very short, the one before can end after it.
         size = min(segment.shape[-1], total - index * stride)
         weight = triangle[..., :size]
         if length is not None:

@@ -84,7 +84,7 @@ class ConvNext(nn.Module):
         size = spec.norm.size
         self.dwconv, self.norm = FrameConv(spec.depthwise, depthwise=True), FrameNorm(spec.norm)
         self.pwconv1, self.pwconv2 = nn.Linear(size, spec.hidden_size), nn.Linear(spec.hidden_size, size)
-        # The layer scale's start value in Vocos.
+        # Vocos starts its layer scale with this value.
         self.gamma = nn.Parameter(torch.full((size,), 1 / num_layers))
 
     def push(self, x: torch.Tensor, past: PastFrames, condition: int, *, last: bool) -> tuple[torch.Tensor, PastFrames]:
@@ -151,7 +151,7 @@ class InverseStft(nn.Module):
         if x.shape[1] == 0:  # no transform takes nothing
             return window.new_zeros(x.shape[0], 0, self.spec.n_fft)
         log_magnitude, phase = self.out(x).to(window.dtype).chunk(2, dim=-1)
-        # As in Vocos: an exponential can become far too loud for latents that training has not seen.
+        # As in Vocos: for unusual latents the exponential would be far too loud.
         magnitude = log_magnitude.exp().clamp(max=self.spec.max_magnitude)
         samples = torch.fft.irfft(torch.polar(magnitude, phase), n=self.spec.n_fft, dim=-1)
         return samples * window

@@ -48,7 +48,7 @@ class Graph:
         if name not in self._initializers:
             tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=shape, data_location=TensorProto.EXTERNAL)
             size = 4 * int(np.prod(shape))
-            # ONNX wants a place for numbers that lie outside. `sessions.py` hands them over by name and needs none.
+            # ONNX wants a place for numbers that are stored outside. `sessions.py` hands them over by name instead.
             for key, value in (("location", "weights"), ("offset", "0"), ("length", str(size))):
                 tensor.external_data.add(key=key, value=value)
             self._initializers[name] = tensor

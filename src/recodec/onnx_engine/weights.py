@@ -36,6 +36,7 @@ def _codebooks(config: EncodecConfig, tensors: Tensors) -> dict[str, np.ndarray]
     stacked = codebooks_of(tensors, config)
     weights = {"quantizer.embed": stacked.reshape(-1, config.hidden_size)}
     for k, book in enumerate(stacked):
+        # The offset is -|e|^2 / 2, from which the search starts its scores (`build._quantize`).
         weights |= {f"quantizer.{k}.embed": book, f"quantizer.{k}.offset": np.square(book).sum(axis=1) / -2}
     return weights
 

@@ -132,6 +132,7 @@ def _planned(
     if plan is not None:
         check_settings(plan, settings)
         return plan
+    # Hidden files do not count, nor does the run's own folder, which is made before this is called.
     if any(Path(folder).glob("[!._]*")):
         raise ConfigError(f"{folder} is not empty, and holds no run that could go on")
     listing = list_input(os.path.abspath(source), column)

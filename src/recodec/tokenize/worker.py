@@ -20,7 +20,9 @@ from .job import Job
 from .rows import Row, write_shard
 from .shards import Shard
 
+# With the clips of several batches at hand, `encode_many` puts those of similar length together.
 _WINDOW_BATCHES = 4
+# The most audio that a window holds in memory.
 _WINDOW_S = 600.0
 _BLOCK_S = 10.0
 
@@ -91,6 +93,7 @@ class ShardWorker:
         rate = self._codec.sampling_rate
         self._form = Form(rate, self._codec.config.audio_channels, round(job.long_s * rate))
         self._window = _WINDOW_BATCHES * job.batch
+        # The clips of the next window are decoded while those of this one are encoded.
         ahead = max(2 * self._window, 4 * job.workers)
         self._prefetcher = Prefetcher(job.workers, self._form, ahead)
         self._names = dict(job.columns)

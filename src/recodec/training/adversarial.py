@@ -140,6 +140,7 @@ class Adversary:
         """Losses of the generator for its (B, C, T) `output` at the bandwidth of that number."""
         judge = self._judge(bandwidth)
         fake = judge(output)
+        # The real audio does not depend on the generator, so its judgement needs no gradient.
         with torch.no_grad():
             real = judge(audio)
         return {"generator": generator_loss(fake), "feature": feature_loss(real, fake)}

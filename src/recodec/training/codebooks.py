@@ -156,7 +156,7 @@ def quantize_for_training(
         codes = codebook.nearest(residual.detach())
         entry = codebook.lookup(codes)
         used.append((residual.detach().flatten(0, 1), codes.flatten()))
-        # `used` has this level already: at the first one there is nothing after it.
+        # `used` has this level already, so at the first level it has one entry.
         if commit_all or not used[1:]:
             commitment = commitment + F.mse_loss(residual, entry)
         residual = residual - entry

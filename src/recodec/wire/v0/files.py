@@ -213,7 +213,7 @@ def read_metadata(file: IO[bytes]) -> Metadata:
     meta = read_exactly(file, size)
     try:
         values = json.loads(meta.decode("utf-8"))
-    # Some thousand opening brackets are short enough for the limit, and too deep for the parser.
+    # JSON within the limit of size can still be nested too deeply for the parser.
     except (ValueError, RecursionError) as error:
         raise CorruptError(f"the header is not valid JSON: {error}") from error
     return _parse(values)

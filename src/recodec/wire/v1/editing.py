@@ -43,7 +43,7 @@ def concatenate(sources: Sequence[IO[bytes]], out: IO[bytes], *, tolerant: bool 
     """
     streams = [_begin(source, tolerant) for source in sources]
     writer = StreamWriter(out, _common_header([header for header, _ in streams]))
-    # Hop and stride are alike by now, so positions are in the same ticks in all streams.
+    # `_common_header` refuses streams of another hop or stride, so a tick is the same in all of them.
     shift, num_samples = 0, 0
     for header, events in streams:
         stop, num_samples = _append(writer, events, shift, header)
@@ -248,7 +248,7 @@ def _begin(source: IO[bytes], tolerant: bool) -> tuple[Header, Iterator[Event]]:
     """The header of a stream, and its events."""
     reader = PacketReader(tolerant=tolerant)
     events = reader.read_from(source)
-    # Nothing is read before the first event is asked for, and the header with it.
+    # The header is read with the first event, so that one is asked for here.
     first = list(itertools.islice(events, 1))
     assert reader.header is not None  # a reader without one has raised
     return reader.header, itertools.chain(first, events)

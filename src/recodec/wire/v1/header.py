@@ -23,7 +23,7 @@ DEFAULT_PACKET_S = 4.0
 _FRONT = MAGIC + bytes([VERSION])
 _CRC_BYTES = 4
 _FLAG_SCALED = 1
-# Those that change how packets are read: an unknown one refuses the reader. Higher flags do not concern it.
+# A reader must know these flags, because they change how packets are read. It may ignore higher ones.
 _CRITICAL_FLAGS = 0x7F
 _UNKNOWN = "0" * FINGERPRINT_DIGITS
 # A header can claim anything, and arrays are allocated by these numbers.
@@ -202,7 +202,7 @@ def parse_header(buffer: bytes | bytearray | memoryview) -> tuple[Header, int]:
     front = bytes(buffer[:MAX_HEADER_BYTES])
     if front[:4] != MAGIC[: len(front)]:
         raise CorruptError("this is not an .ecdc stream: it does not begin with ECDC")
-    # Asked before the checksum, which another version may have in another place.
+    # The version is looked at before the checksum, which may stand elsewhere in other versions.
     if len(front) > 4 and front[4] != VERSION:
         raise UnsupportedError(f"this reader knows version {VERSION} of .ecdc, the stream has version {front[4]}")
     end = 6 + front[5] if len(front) > 5 else MAX_HEADER_BYTES

@@ -106,6 +106,7 @@ def seek(file: IO[bytes], sample: int) -> Place:
     if start is not None:
         offset, start = _hop(file, header, offset, start, tick)
     file.seek(offset)
+    # If the first packet is damaged, its start is unknown, and a stream begins at 0.
     return Place(header, offset, start or 0)
 
 

@@ -184,7 +184,7 @@ class PacketReader:
         try:
             return parse_header(front)
         except BitstreamError as error:
-            # Only at the first byte is it known that a header should stand there, so only there is it repaired.
+            # A header certainly stands only at the first byte, so repair is not tried elsewhere.
             if not self._tolerant or self._offset + position > 0:
                 raise
             # The result must not depend on the pieces, so repair always sees as many bytes as a header may have.
