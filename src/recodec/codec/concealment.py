@@ -55,7 +55,7 @@ class ConcealingDecoder:
         """
         yield from self._fill(self._expected(packet), packet.start)
         if packet.restart:
-            yield self._end_section()
+            yield self._end_section(packet.start * self._header.tick)
         self._last, self._frames = packet, block.codes[:, -REPEATED_FRAMES:]
         yield self._shaped(self._decoder.push(block))
 
@@ -97,7 +97,7 @@ class ConcealingDecoder:
             yield self._shaped(self._decoder.push(Block(repeated, None)))
             if short:
                 return
-        tail = self._decoder.finish()
+        tail = self._decoder.finish()[:, : max(0, resume - self._made)]
         end = self._made + tail.shape[1]
         # The fade is to end with the tail, as silence follows. Samples that were given out cannot be faded.
         self._gain.dip(min(end, max(self._made, end - round(FADE_S * rate))), resume)
@@ -108,8 +108,10 @@ class ConcealingDecoder:
             size = min(_PIECE_SAMPLES, resume - self._made)
             yield self._shaped(np.zeros((self._header.channels, size), np.float32))
 
-    def _end_section(self) -> np.ndarray:
-        audio = self.finish()
+    def _end_section(self, begin: int) -> np.ndarray:
+        """What is left of a section, up to the sample at which the next begins."""
+        # The segment before the last may reach a little beyond the end of the last.
+        audio = self._shaped(self._decoder.finish()[:, : max(0, begin - self._made)])
         self._decoder = self._fresh()
         return audio
 

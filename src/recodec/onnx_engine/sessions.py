@@ -127,9 +127,10 @@ class Sessions:
 
     def codebooks(self) -> np.ndarray:
         """(K, N, D) float32. What only looks codes up itself needs no copy of them in ONNX Runtime beside it."""
-        held = self._weights.get("quantizer")
-        if held is None:
-            return codebooks_of(self._tensors, self.config)
+        with self._lock:  # while a session is made, the codebooks are in neither place
+            held = self._weights.get("quantizer")
+            if held is None:
+                return codebooks_of(self._tensors, self.config)
         shape = self.config.num_quantizers, self.config.codebook_size, self.config.hidden_size
         return held["quantizer.embed"].numpy().reshape(shape)
 

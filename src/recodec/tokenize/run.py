@@ -24,6 +24,8 @@ from .progress import Progress
 from .shards import Shard
 from .worker import Record
 
+_MOST_ENTRIES = 1 << 15  # of a codebook whose codes are int16
+
 
 @dataclass(frozen=True)
 class Report:
@@ -101,6 +103,11 @@ def tokenize(
         raise ConfigError("batch must be at least 1, workers at least 0, long_s positive")
     runner = make_engine(engine, processes)
     codec = Codec.of_choice(model)
+    if codec.config.codebook_size > _MOST_ENTRIES:
+        raise ConfigError(
+            f"data sets hold codes as int16, up to {_MOST_ENTRIES - 1:,}: codebooks of "
+            f"{codec.config.codebook_size:,} entries do not fit"
+        )
     output = OutputChoice(format, codes, codec.choose_quantizers(bandwidth, num_quantizers), shard_clips, lm)
     with _locked(folder):
         plan = _planned(source, folder, codec, model, output, column, long_s)

@@ -139,20 +139,22 @@ class ShardWorker:
         """A row, or id, path and reason, for each clip."""
         output = self._job.output
         audio = [decoded.audio for _, decoded in window if decoded.audio is not None]
+        # One for each clip that has audio, so each such clip must take its own below, whatever is wrong with it.
         encoded = iter(
             self._codec.encode_many(audio, num_quantizers=output.num_quantizers, batch=self._job.batch) if audio else []
         )
         found: list[Row | tuple[str, str, str]] = []
         for number, (clip, decoded) in enumerate(window, first):
+            coded = None if decoded.audio is None else next(encoded)
             try:
                 if decoded.error is not None:
                     raise AudioError(decoded.error)
                 if output.format == "ecdc" and not fits_as_file(clip.id, ".ecdc"):
                     raise AudioError(f"{clip.id} is too long for the name of a file")
-                if decoded.audio is None:
+                if coded is None or decoded.audio is None:
                     codes, scales, length = self._stream(clip)
                 else:
-                    (codes, scales), length = next(encoded), decoded.audio.shape[1]
+                    (codes, scales), length = coded, decoded.audio.shape[1]
             except (AudioError, OSError) as error:
                 found.append((clip.id, clip.path, reason(error)))
                 continue

@@ -145,13 +145,21 @@ class Adversary:
             real = judge(audio)
         return {"generator": generator_loss(fake), "feature": feature_loss(real, fake)}
 
-    def update(self, audio: torch.Tensor, output: torch.Tensor, bandwidth: int, rate: float) -> dict[str, float]:
+    def update(
+        self,
+        audio: torch.Tensor,
+        output: torch.Tensor,
+        bandwidth: int,
+        rate: float,
+        check: Callable[[dict[str, float]], None] = lambda figures: None,
+    ) -> dict[str, float]:
         """Learn, as often as the settings say, from a generator's (B, C, T) output; gives figures for the log.
 
         Args:
             audio, output: real and decoded.
             bandwidth: the number of the bandwidth.
             rate: factor on the learning rate.
+            check: is given the figures before anything is learned, and may raise.
         """
         # All processes draw the same: one that learned alone would wait in `sum_gradients` for the others.
         if float(torch.rand((), generator=self._generator)) >= self.settings.update_probability:
@@ -160,12 +168,14 @@ class Adversary:
             group["lr"] = rate * self.settings.learning_rate
         judge = self._judge(bandwidth)
         loss = discriminator_loss(judge(audio), judge(output.detach()))
+        figures = {"discriminator": float(parallel.mean(loss.detach()))}
+        check(figures)
         self._optimizer.zero_grad(set_to_none=True)
         # Gradients of the processes are added, and the loss is a mean over all of them.
         (loss / parallel.size()).backward()
         parallel.sum_gradients(self.module.parameters())
         self._optimizer.step()
-        return {"discriminator": float(parallel.mean(loss.detach()))}
+        return figures
 
     def _judge(self, bandwidth: int) -> Judge:
         judge, gain = self._judges[bandwidth if self.settings.per_bandwidth else 0], self.settings.gain

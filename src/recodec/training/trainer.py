@@ -104,7 +104,7 @@ class Trainer:
         """One step of the generator, and perhaps one of the discriminator; returns the figures for the log.
 
         Raises:
-            TrainingError: if a loss is not finite. The weights are those of the update before.
+            TrainingError: if a loss is not finite. The network that it is of has the weights of the update before.
         """
         config = self.config
         if config.train_encoder and self.done == config.quantizer_start and config.start is None:
@@ -129,8 +129,8 @@ class Trainer:
             average.update()
         if self.adversary is not None and config.adversarial.learns_at(self.done):
             with self._autocast():
-                figures |= self.adversary.update(batch.audio, tried[0].output, band, rates[0] / config.learning_rate)
-            self._check(figures)
+                rate = rates[0] / config.learning_rate
+                figures |= self.adversary.update(batch.audio, tried[0].output, band, rate, self._check)
         self.done += 1
         return {**figures, "revived": float(sum(revived))}
 
