@@ -91,7 +91,7 @@ def test_joined_recordings_sound_as_each_alone(engines, kind, lengths):
     parts = [heard(engine, file)[0] for file in alone]
     joined, lost = heard(engine, ecdc.concat(alone))
     assert lost == 0
-    at = 0
+    at = end = 0
     for file, part in zip(alone, parts, strict=True):
         np.testing.assert_allclose(joined[:, at : at + part.shape[1]], part, atol=1e-6)
         end, found = at + part.shape[1], ecdc.inspect(file)
