@@ -15,6 +15,7 @@ from recodec.model import bulk
 from recodec.model.bulk import BulkDecoder, BulkEncoder, mismatch
 from recodec.model.encodec import EncodecModel
 from support.peers import noise, random_model, variant
+from support.precision import need_bfloat16
 
 TINY = presets.tiny()
 SMALL = variant(TINY, upsampling_ratios=(4, 2), target_bandwidths=(72.0,), sampling_rate=6400)
@@ -110,6 +111,8 @@ def test_folding_a_copy_leaves_the_original() -> None:
 
 @pytest.mark.parametrize(("precision", "most"), [("tf32", 0.0), ("bfloat16", 0.2), ("float16", 0.05)])
 def test_precisions_cost_few_codes(precision: str, most: float) -> None:
+    if precision == "bfloat16":
+        need_bfloat16()
     model = random_model(TINY)
     x = noise(TINY, 16_000, batch=2)
     codes, _ = BulkEncoder(model, precision=precision).encode(x, 8)

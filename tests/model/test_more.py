@@ -13,6 +13,7 @@ from recodec.errors import ConfigError
 from recodec.model.encodec import EncodecModel
 from support import peers
 from support.closeness import assert_close, relative_error
+from support.precision import need_bfloat16
 
 TINY = presets.tiny()
 SEGMENTED = peers.variant(
@@ -123,7 +124,9 @@ def test_gradients_flow_through_the_decoder(config: Any) -> None:
     for name, parameter in model.decoder.named_parameters():
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name
-        assert parameter.grad.any(), name
+        # A bias before a norm over its own channel alone changes nothing: its gradient is 0, or the rounding of it.
+        if not (name.endswith("conv.bias") and parameter.numel() == 1):
+            assert parameter.grad.any(), name
 
 
 def test_gradients_flow_through_a_padded_batch() -> None:
@@ -146,6 +149,8 @@ def test_gradients_flow_through_a_padded_batch() -> None:
 @pytest.mark.parametrize("folded", [False, True], ids=["weight norm", "folded"])
 @torch.no_grad()
 def test_half_precision_is_close(config: Any, dtype: torch.dtype, tolerance: float, folded: bool) -> None:
+    if dtype == torch.bfloat16:
+        need_bfloat16()
     model = peers.random_model(config)
     x = peers.noise(config, 3000, batch=2)
     mask = torch.arange(3000) < torch.tensor([3000, 1234])[:, None]

@@ -51,6 +51,8 @@ def evaluate(paths: tuple[str, ...], manifests: tuple[str, ...], codecs: tuple[s
     OUT gets results.csv (or .parquet), codebooks.csv, report.html and a journal. The exit code is 1
     if any file could not be evaluated.
     """
+    if live == "":
+        raise click.UsageError("--embed-ecdc wants the URL of a folder, and got nothing")
     need("eval", "av", "jinja2", "matplotlib", "scipy")
 
     from ..errors import RecodecError

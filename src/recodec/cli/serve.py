@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,13 @@ def serve(
     POST /api/compress?bandwidth=6 takes an audio file and gives the .ecdc file, POST /api/decompress gives a WAV back,
     POST /api/info says what a file holds. Nothing that is sent is kept. docs/serve.md says more.
     """
+    for name, value in (
+        ("--max-mb", max_mb),
+        ("--max-audio", limited["max_audio_s"]),
+        ("--max-time", limited["max_job_s"]),
+    ):
+        if not math.isfinite(value):
+            raise click.UsageError(f"{name} must be a finite number, got {value}")
     need("serve", "onnx", "starlette", "uvicorn", "websockets")
     from ..codec import Codec, ModelChoice
     from ..serve import Address, Limits, Runtime, create_app, run
