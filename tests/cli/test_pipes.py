@@ -167,6 +167,19 @@ def test_a_signal_leaves_no_half_file(model: Path, tmp_path: Path, number: int, 
     assert b"Traceback" not in process.stderr.read()
 
 
+def test_ctrl_c_ends_the_first_of_several_files_at_once(tmp_path: Path) -> None:
+    raw, made = np.tile(samples(20.0), 30), tmp_path / "made"
+    made.mkdir()
+    sources = [tmp_path / name for name in ("a.wav", "b.wav")]
+    for source in sources:
+        soundfile.write(source, raw, RATE, subtype="PCM_16")
+    process = start("compress", *sources, "-d", made)
+    wait_until(lambda: any(path.stat().st_size > 1000 for path in made.iterdir()), process)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 128 + signal.SIGINT
+    assert list(made.iterdir()) == []
+
+
 @pytest.mark.parametrize("verb", ["compress", "decompress"])
 def test_ctrl_c_ends_the_work_of_threads(tmp_path: Path, verb: str) -> None:
     """With the default model and its language model, in the middle of a recording of ten minutes."""

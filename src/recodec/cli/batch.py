@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -158,14 +158,10 @@ def run(
     if len(tasks) == 1:
         _print(work(tasks[0], settings, alone=True), quiet)
         return
-    from ..processes import Died, WorkerPool
-
     done: list[Done] = []
-    with WorkerPool(0 if jobs in (None, 1) else min(jobs or 1, len(tasks)), one_thread=True) as pool:
-        for task, found in pool.map(attempt, tasks, arguments=lambda task: (work, task, settings)):
-            result = Done(task, error="the process that worked on it died") if isinstance(found, Died) else found
-            _print(result, quiet)
-            done.append(result)
+    for result in _results(tasks, work, settings, min(jobs or 1, len(tasks))):
+        _print(result, quiet)
+        done.append(result)
     failed = sum(result.error is not None for result in done)
     if not quiet:
         good = [result for result in done if result.error is None]
@@ -176,6 +172,18 @@ def run(
         say(text + (f"; {failed} failed" if failed else ""), err=True)
     if failed:
         click.get_current_context().exit(1)
+
+
+def _results(tasks: Sequence[Task], work: Callable[..., Done], settings: Any, processes: int) -> Iterator[Done]:
+    """What came of each task, in their order."""
+    if processes == 1:  # here, where Ctrl-C ends it at once
+        yield from (attempt(work, task, settings) for task in tasks)
+        return
+    from ..processes import Died, WorkerPool
+
+    with WorkerPool(processes, one_thread=True) as pool:
+        for task, found in pool.map(attempt, tasks, arguments=lambda task: (work, task, settings)):
+            yield Done(task, error="the process that worked on it died") if isinstance(found, Died) else found
 
 
 def attempt(work: Callable[..., Done], task: Task, settings: Any) -> Done:
