@@ -9,11 +9,10 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import redirect_stdout
 from pathlib import Path
 
 from recodec import Codec
-from recodec.cli.export import export
+from recodec.cli.export import write_web
 
 ROOT = Path(__file__).parents[2]
 CLIPS = {"Speech": "speech.wav", "Music": "music.wav"}
@@ -119,9 +118,7 @@ _PARTS = {
 
 def _model() -> Iterator[tuple[str, bytes]]:
     with tempfile.TemporaryDirectory() as folder:
-        with redirect_stdout(None):
-            export.main([folder, "--web", "--force"], standalone_mode=False)
-        for path in sorted(Path(folder).iterdir()):
+        for path in write_web(None, Path(folder)):
             yield f"model/{path.name}", path.read_bytes()
 
 

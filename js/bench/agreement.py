@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from recodec import Codec  # noqa: E402
 from recodec.audio.files import AudioReader  # noqa: E402
-from recodec.cli.export import export  # noqa: E402
+from recodec.cli.export import write_web  # noqa: E402
 
 DECODERS = ("encodec", "spectral")
 
@@ -62,7 +62,7 @@ def main() -> None:
     codec, sums = Codec.from_pretrained(threads=1), Sums()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        export.main([str(folder / "model"), "--web"], standalone_mode=False)
+        write_web(None, folder / "model")
         sounds = {}
         for clip in clips:
             with AudioReader(clip, rate_hz=codec.sampling_rate, channels=1) as reader:

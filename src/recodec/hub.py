@@ -1,9 +1,10 @@
-"""Find the files of a model: in this package, in a folder, or on the Hugging Face hub."""
+"""Find files: those of a model, in this package, in a folder, or on the Hugging Face hub; and the user's caches."""
 
 from __future__ import annotations
 
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -170,3 +171,17 @@ def _download(repo_id: str, filenames: tuple[str, ...], subfolder: str, options:
     raise CheckpointError(
         f"there is no folder {repo_id!r} here, and the hub gave no {' or '.join(filenames)} for it: {lines[0]}"
     ) from reasons[0]
+
+
+def cache_folder() -> Path:
+    """Where this user's caches are: `$RECODEC_CACHE`, else a folder `recodec` where the system wants caches."""
+    if chosen := os.environ.get("RECODEC_CACHE"):
+        return Path(chosen)
+    if xdg := os.environ.get("XDG_CACHE_HOME"):
+        return Path(xdg) / "recodec"
+    home = Path(os.path.expanduser("~"))
+    if sys.platform == "darwin":
+        return home / "Library" / "Caches" / "recodec"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "recodec" / "Cache"
+    return home / ".cache" / "recodec"

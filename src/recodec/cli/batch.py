@@ -13,7 +13,7 @@ import click
 from .endpoints import STANDARD, is_plain
 from .options import say
 
-JOBS_HELP = "Work on so many files at once, each in a process of its own; or on one file, with so many threads."
+JOBS_HELP = "Work on this many files at once, each in a process of its own; or on one file, with this many threads."
 
 
 @dataclass(frozen=True)

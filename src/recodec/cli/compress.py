@@ -72,13 +72,8 @@ def compress_one(task: Task, settings: dict[str, Any], *, alone: bool) -> Done:
         with (
             open_target(task.target, settings["force"]) as file,
             codec.writer(
-                file,
-                settings["bandwidth"],
-                version=settings["version"],
-                packet_s=settings["packet_s"],
-                lm=lm,
-                jobs=settings["jobs"],
-            ) as writer,  # fmt: skip
+                file, settings["bandwidth"], lm=lm, **{key: settings[key] for key in ("version", "packet_s", "jobs")}
+            ) as writer,
             progress(total_s, "compress", quiet) as advance,
         ):
             for piece in reader.pieces():

@@ -31,19 +31,12 @@ def export(out_dir: Path, model: str | None, bandwidth: float | None, decoder: s
     package recodec loads from a server.
     """
     need("onnx", "onnx")
-    from ..checkpoint import codebooks_of, read_model
-    from ..codec import ModelChoice, read_spectral
     from ..errors import ConfigError
     from ..onnx_engine.export import export_tensors
 
     if web and bandwidth is not None:
         raise click.UsageError("--web writes all bandwidths of the model: leave --bandwidth out")
-    config, tensors = read_model(model)
-    spectral = None
-    if decoder != "encodec":
-        spectral = read_spectral(ModelChoice(model, decoder=decoder), config, codebooks_of(tensors, config))
-    if decoder == "spectral" and spectral is None:
-        raise click.UsageError("the model has no spectral decoder")
+    config, tensors, spectral = _read(model, decoder)
     try:
         if web:
             paths = _export_web(model, config, tensors, out_dir, spectral, force)
@@ -62,12 +55,22 @@ def write_web(model: str | None, folder: Path) -> list[Path]:
         CheckpointError: if the model is not found or not valid.
         FileExistsError: if a file is there already.
     """
+    config, tensors, spectral = _read(model, "auto")
+    return _export_web(model, config, tensors, folder, spectral, False)
+
+
+def _read(model: str | None, decoder: str) -> tuple[EncodecConfig, Mapping[str, np.ndarray], Spectral | None]:
+    """A model, and its spectral decoder if that is wanted and there."""
     from ..checkpoint import codebooks_of, read_model
     from ..codec import ModelChoice, read_spectral
 
     config, tensors = read_model(model)
-    spectral = read_spectral(ModelChoice(model), config, codebooks_of(tensors, config))
-    return _export_web(model, config, tensors, folder, spectral, False)
+    spectral = None
+    if decoder != "encodec":
+        spectral = read_spectral(ModelChoice(model, decoder=decoder), config, codebooks_of(tensors, config))
+    if decoder == "spectral" and spectral is None:
+        raise click.UsageError("the model has no spectral decoder")
+    return config, tensors, spectral
 
 
 def _export_web(

@@ -4,7 +4,7 @@ These names are what the rooms above use; the files of this room are its own bus
 """
 
 from .codec import Codec
-from .container import AnyLM, open_reader
+from .container import DEFAULT_PACKET_S, AnyLM, open_reader
 from .ecdc_file import EcdcReader, EcdcWriter
 from .engine import Decoder, Engine
 from .files import CodedFile
@@ -14,6 +14,7 @@ from .streams import StreamDecoder, StreamEncoder
 
 __all__ = [
     "DECODERS",
+    "DEFAULT_PACKET_S",
     "DTYPES",
     "ENGINES",
     "AnyLM",

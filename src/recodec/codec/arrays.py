@@ -14,7 +14,7 @@ from ..errors import ConfigError, CorruptError
 from ..wire.v1.payload import PacketLM
 from .batches import encode_batched
 from .blocks import FILE_GRID_FRAMES, block_decoder, block_encoder, file_grid, join_codes, split_codes
-from .checks import check_audio, check_jobs, choose_quantizers
+from .checks import check_audio, choose_quantizers, side_threads
 from .engine import Decoder, Engine, known_fingerprints
 from .files import resampled
 from .latency import Latency, latency
@@ -175,7 +175,7 @@ class ArrayCodec:
         """
         count = choose_quantizers(self.config, bandwidth, num_quantizers)
         checked = [self._checked(audio, sampling_rate) for audio in recordings]
-        threads = _threads(jobs)
+        threads = side_threads(jobs)
         if batch is None:
             batch = 1 if self.engine.on_cpu else GPU_BATCH
         if batch > 1:
@@ -251,7 +251,7 @@ class ArrayCodec:
             (codes, scales), length = item
             return self.decode(codes, scales, length, grid_frames=grid_frames, decoder=decoder)
 
-        return list(Ahead(alone, _threads(jobs)).map(zip(encoded, lengths, strict=True)))
+        return list(Ahead(alone, side_threads(jobs)).map(zip(encoded, lengths, strict=True)))
 
     # ---- streams ---------------------------------------------------------------------------
 
@@ -299,8 +299,3 @@ class ArrayCodec:
     def _checked(self, audio: np.ndarray, sampling_rate: int | None) -> np.ndarray:
         pieces = resampled([check_audio(audio, self.config)], sampling_rate, self.config)
         return np.concatenate(list(pieces), axis=1)
-
-
-def _threads(jobs: int) -> int:
-    """Threads beside the one that calls; none for one job."""
-    return jobs if check_jobs(jobs) > 1 else 0

@@ -15,7 +15,7 @@ import numpy as np
 from ..ahead import Ahead
 from ..config import EncodecConfig
 from ..errors import CorruptError
-from .checks import check_audio, check_codes, check_grid
+from .checks import check_audio, check_codes, check_grid, side_threads
 from .engine import Decoder, Engine, StateT
 from .rechunk import Rechunker
 
@@ -187,7 +187,7 @@ class _SegmentEncoder:
         self._stride = engine.config.segment_stride
         # Without segments no block is complete before the end, when `rest` has the whole.
         self._grid = Rechunker(engine.config.chunk_length or sys.maxsize, self._stride)
-        self._work = Ahead(self._encode, threads=jobs if jobs > 1 else 0)
+        self._work = Ahead(self._encode, threads=side_threads(jobs))
 
     def push(self, audio: np.ndarray) -> list[Block]:
         audio = check_audio(audio, self._engine.config, may_be_empty=True)

@@ -42,6 +42,11 @@ def check_jobs(jobs: int) -> int:
     return jobs
 
 
+def side_threads(jobs: int) -> int:
+    """Threads for `Ahead` beside the one that calls; none for one job. Errors as `check_jobs`."""
+    return jobs if check_jobs(jobs) > 1 else 0
+
+
 def check_audio(audio: np.ndarray, config: EncodecConfig, *, may_be_empty: bool = False) -> np.ndarray:
     """Audio (C, T) of any floating-point type as contiguous float32.
 

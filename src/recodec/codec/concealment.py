@@ -97,7 +97,7 @@ class ConcealingDecoder:
             yield self._shaped(self._decoder.push(Block(repeated, None)))
             if short:
                 return
-        tail = self._decoder.finish()[:, : max(0, resume - self._made)]
+        tail = self._tail(resume)
         end = self._made + tail.shape[1]
         # The fade is to end with the tail, as silence follows. Samples that were given out cannot be faded.
         self._gain.dip(min(end, max(self._made, end - round(FADE_S * rate))), resume)
@@ -111,9 +111,13 @@ class ConcealingDecoder:
     def _end_section(self, begin: int) -> np.ndarray:
         """What is left of a section, up to the sample at which the next begins."""
         # The segment before the last may reach a little beyond the end of the last.
-        audio = self._shaped(self._decoder.finish()[:, : max(0, begin - self._made)])
+        audio = self._shaped(self._tail(begin))
         self._decoder = self._fresh()
         return audio
+
+    def _tail(self, stop: int) -> np.ndarray:
+        """What the decoder still holds, up to a sample of the stream."""
+        return self._decoder.finish()[:, : max(0, stop - self._made)]
 
     def _fresh(self) -> BlockDecoder:
         return block_decoder(self._model_decoder, self._grid_frames)

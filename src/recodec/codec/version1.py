@@ -22,6 +22,7 @@ from ..wire.v1.reader import Event, PacketReader
 from ..wire.v1.timeline import Lost
 from ..wire.v1.writer import StreamWriter
 from .blocks import FILE_GRID_FRAMES, Block, decode_segment
+from .checks import side_threads
 from .concealment import ConcealingDecoder
 from .ecdc_file import BlockWriter, EcdcReader
 from .engine import Decoder, Engine, known_fingerprints
@@ -62,7 +63,7 @@ class BlockWriter1(BlockWriter):
     ) -> None:  # fmt: skip
         frames = packet_frames(engine.config, packet_s)
         self._file, self._lm = file, lm
-        self._work = Ahead(self._coded, threads=0 if jobs == 1 or lm is None else jobs)
+        self._work = Ahead(self._coded, threads=0 if lm is None else side_threads(jobs))
         self._grid = None if engine.config.chunk_length is not None else Rechunker(frames)
         self._writer = StreamWriter(file, header_of(engine, num_quantizers, num_samples, frames, lm))
         self._scale: float | None = None
@@ -214,7 +215,7 @@ class EcdcReader1(EcdcReader):
         if lm is not None and not isinstance(lm, PacketLM):
             raise ModelMismatchError("a file of version 1 is coded with its model's language model, not with Meta's")
         seekable = self._file.seekable()
-        threads = jobs if jobs > 1 and seekable else 0
+        threads = side_threads(jobs) if seekable else 0
         # To wait for more packets of a pipe would delay those of a live stream that are here.
         most = 1 if not seekable else _PACKETS_OF_A_THREAD if threads else _PACKETS_AT_ONCE
         batches = _batches(itertools.chain(self._early, self._reader.read_from(self._file)), most)

@@ -3,7 +3,7 @@
 `OnnxEngine` runs a model on NumPy arrays; `export.export_model` writes its graphs for use elsewhere.
 """
 
-from .cache import cache_folder
+from ..hub import cache_folder
 from .engine import OnnxEngine
 from .stream import StreamState
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
-import sys
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 
 from ..atomic import write_bytes
 from ..config import EncodecConfig
+from ..hub import cache_folder
 from ..spectral import SpectralConfig
 
 _HERE = Path(__file__).parent
@@ -31,20 +30,6 @@ _BUILDERS = (
     _HERE / "plan.py",
     _HERE / "spectral_graph.py",
 )
-
-
-def cache_folder() -> Path:
-    """Where this user's caches are: `$RECODEC_CACHE`, else a folder `recodec` where the system wants caches."""
-    if chosen := os.environ.get("RECODEC_CACHE"):
-        return Path(chosen)
-    if xdg := os.environ.get("XDG_CACHE_HOME"):
-        return Path(xdg) / "recodec"
-    home = Path(os.path.expanduser("~"))
-    if sys.platform == "darwin":
-        return home / "Library" / "Caches" / "recodec"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "recodec" / "Cache"
-    return home / ".cache" / "recodec"
 
 
 def graph_settings(config: EncodecConfig | SpectralConfig) -> str:

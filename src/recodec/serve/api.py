@@ -8,14 +8,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from ..codec import DECODERS
+from ..codec import DECODERS, DEFAULT_PACKET_S
 from .answers import check_names, choice, number
 from .coding import BIT_FORMS, Coder, check_packet
 from .jobs import StreamedJob, Turns, Work
 
 ECDC = "application/octet-stream"
 WAV = "audio/wav"
-_DEFAULT_PACKET_S = 4.0
 
 
 class Api:
@@ -47,7 +46,7 @@ class Api:
         work = partial(
             self._coder.compress,
             bandwidth=number(request, "bandwidth"),
-            packet_s=check_packet(number(request, "packet", _DEFAULT_PACKET_S)),
+            packet_s=check_packet(number(request, "packet", DEFAULT_PACKET_S)),
             lm=choice(request, "lm", ("1", "0")) == "1",
         )
         return self._job(work, ECDC)

@@ -16,7 +16,8 @@ from ..audio.files import AudioReader
 from ..audio.live import LiveWriter
 from ..audio.pcm import Pcm
 from ..codec import Codec, open_reader
-from .answers import RequestError, too_large
+from ..errors import ConfigError
+from .answers import too_large
 from .limits import Limits
 
 UPLOAD = "the upload"
@@ -146,7 +147,7 @@ class Coder:
             "bandwidths": list(config.target_bandwidths),
             "default_bandwidth": config.default_bandwidth,
             "decoders": ["encodec"] if self.codec.spectral_decoder is None else ["spectral", "encodec"],
-            "streamable": config.is_streamable and config.chunk_length is None,
+            "streamable": config.is_streamable,
             "limits": {"bytes": self.limits.max_bytes, "seconds": self.limits.max_audio_s},
         }
 
@@ -174,8 +175,8 @@ def check_packet(packet_s: float | None) -> float:
     """The length of a packet in seconds.
 
     Raises:
-        RequestError: for one that is not between 0 and 60.
+        ConfigError: for one that is not between 0 and 60.
     """
     if packet_s is None or not 0 < packet_s <= 60:
-        raise RequestError(400, "ConfigError", "packet must be a number of seconds above 0, and at most 60")
+        raise ConfigError("packet must be a number of seconds above 0, and at most 60")
     return packet_s

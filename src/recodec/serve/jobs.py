@@ -159,7 +159,7 @@ class StreamedJob:
         except _GoneError:
             _log.info("%s: the client has gone", scope["path"])
         except Exception as error:
-            if not isinstance(error, Exception) or answer.begun:
+            if answer.begun:
                 _log.warning("%s: stopped within the answer: %s", scope["path"], error)
                 return
             if error_response(error).status_code == 500:

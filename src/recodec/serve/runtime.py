@@ -10,8 +10,6 @@ import base64
 import hashlib
 import io
 import logging
-import os
-import sys
 import tarfile
 import threading
 import urllib.request
@@ -21,6 +19,7 @@ from pathlib import Path
 
 from ..atomic import write_bytes
 from ..errors import ConfigError
+from ..hub import cache_folder
 from .answers import RequestError
 
 NAME = "ort-wasm-simd-threaded.wasm"
@@ -33,17 +32,6 @@ _MEMBER = f"package/dist/{NAME}"
 _MAX_PACKAGE_BYTES, _MAX_FILE_BYTES = 1 << 28, 1 << 26
 _TIMEOUT_S = 30.0
 _log = logging.getLogger("recodec.serve")
-
-
-def cache_folder() -> Path:
-    """Where downloads of the user are kept, by the custom of the system."""
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = str(Path.home() / "Library" / "Caches")
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "recodec"
 
 
 def download() -> bytes:
