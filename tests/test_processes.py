@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
 from recodec.processes import Died, WorkerPool, usable_cores
+from support.holding import hold
+from support.waiting import wait_until
+
+SEARCHED = os.pathsep.join(path for path in sys.path if path)
 
 
 def square(number: int) -> int:
@@ -70,3 +80,70 @@ def test_items_are_taken_as_they_are_needed() -> None:
 
 def test_cores_are_counted() -> None:
     assert 1 <= usable_cores() <= (os.cpu_count() or 1)
+
+
+# ---- tasks that are interrupted -------------------------------------------------------------
+
+
+def has_number(path: Path) -> bool:
+    return path.exists() and path.read_text() != ""
+
+
+def are_gone(paths: list[Path]) -> bool:
+    """Within some seconds."""
+    deadline_s = time.monotonic() + 20
+    while time.monotonic() < deadline_s and any(path.exists() for path in paths):
+        os.sched_yield()
+    return not any(path.exists() for path in paths)
+
+
+def test_ctrl_c_interrupts_the_tasks_and_drops_the_others(tmp_path: Path) -> None:
+    files = [tmp_path / str(i) for i in range(5)]
+
+    def work() -> None:
+        with WorkerPool(2) as pool:
+            for _ in pool.poll(hold, map(str, files), wait_s=0.02):
+                if all(map(has_number, files[:2])):
+                    raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_results_that_nobody_takes_any_more_are_not_waited_for(tmp_path: Path) -> None:
+    def watched() -> Generator[object, None, None]:
+        with WorkerPool(1) as pool:
+            yield from pool.poll(hold, [str(tmp_path / "a")], wait_s=0.02)
+
+    waits = watched()
+    while not has_number(tmp_path / "a"):
+        next(waits)
+    waits.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_that_is_told_to_end_takes_its_half_files_away(tmp_path: Path) -> None:
+    file, told = tmp_path / "a", False
+    with WorkerPool(1, attempts=0) as pool:
+        for found in pool.poll(hold, [str(file)], wait_s=0.02):
+            if found is None and not told and has_number(file):
+                os.kill(int(file.read_text()), signal.SIGTERM)
+                told = True
+            if found is not None:
+                assert found == (str(file), Died())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_end_of_the_parent_interrupts_the_tasks(tmp_path: Path) -> None:
+    files = [tmp_path / "a", tmp_path / "b"]
+    code = (
+        "import sys; from recodec.processes import WorkerPool; from support.holding import hold\n"
+        "with WorkerPool(2) as pool: list(pool.map(hold, sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", code, *map(str, files)]
+    parent = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": SEARCHED})
+    wait_until(lambda: all(map(has_number, files)), parent)
+    parent.kill()
+    parent.wait()
+    assert are_gone(files)

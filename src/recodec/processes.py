@@ -1,10 +1,12 @@
 """Worker processes. One that dies, say of a file that its library cannot stand, costs its own task and no other.
 
-This is the one place that knows how many cores there are, how processes are started, and what to do when one dies.
+This is the one place that knows how many cores there are, how processes are started and stopped, and what to do when
+one dies.
 """
 
 from __future__ import annotations
 
+import _thread
 import itertools
 import multiprocessing
 import os
@@ -15,13 +17,18 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import util
+from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_GRACE_S = 5.0  # that a task has for taking its half-written files away, once its process is to stop
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -45,7 +52,8 @@ class WorkerPool:
     """Processes that work on tasks; a context manager.
 
     A task whose process dies is tried again alone, so that it cannot take others along, and gives `Died` if that
-    does not help. The processes end with the one that started them, even if that is killed, and leave Ctrl-C to it.
+    does not help. The processes leave Ctrl-C to the one that started them. If that is interrupted or killed, they
+    interrupt their tasks by `KeyboardInterrupt`, and end.
 
     Args:
         processes: how many; 0 for a thread of this process.
@@ -67,6 +75,8 @@ class WorkerPool:
     ) -> None:
         self._processes, self._start, self._arguments = processes, start, arguments
         self._one_thread, self._attempts = one_thread, attempts
+        # The processes hold one end of a pipe. The other end is closed by `stop`, and by the end of this process.
+        self._watched, self._lifeline = multiprocessing.Pipe(duplex=False)
         self._executor = self._make(died=False)
 
     def map(
@@ -131,8 +141,15 @@ class WorkerPool:
             yield work.item, work.future.result()
 
     def close(self) -> None:
-        """End the processes; tasks that have not begun are dropped."""
+        """End the processes once their tasks are done; tasks that have not begun are dropped."""
         self._executor.shutdown(cancel_futures=True)
+        self._watched.close()
+        self._lifeline.close()
+
+    def stop(self) -> None:
+        """Interrupt the tasks, and end the processes. A task in a thread of this process is waited for."""
+        self._lifeline.close()
+        self.close()
 
     def __enter__(self) -> WorkerPool:
         return self
@@ -140,7 +157,10 @@ class WorkerPool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        if error is None or isinstance(error, Exception):
+            self.close()
+        else:  # Ctrl-C, a signal, or results that nobody takes any more
+            self.stop()
 
     def _settled(
         self, work: _Work[Item, Result], function: Callable[..., Result], values: tuple[Any, ...]
@@ -161,7 +181,9 @@ class WorkerPool:
 
     def _submit(self, function: Callable[..., Result], values: tuple[Any, ...]) -> Future[Result]:
         try:
-            return self._executor.submit(function, *values)
+            if self._processes == 0:
+                return self._executor.submit(function, *values)
+            return self._executor.submit(_run, function, values)
         except BrokenProcessPool as error:
             # The pool broke since the last look at it: `poll` then treats this task like those that were in work.
             failed: Future[Result] = Future()
@@ -173,7 +195,7 @@ class WorkerPool:
             return ThreadPoolExecutor(1)
         # A forked process would get copies of locks that other threads hold, and nothing would release them there.
         context = multiprocessing.get_context("spawn")
-        values = (self._one_thread, self._start, self._arguments(died))
+        values = (self._watched, self._one_thread, self._start, self._arguments(died))
         return ProcessPoolExecutor(self._processes, context, _begin, values)
 
 
@@ -181,12 +203,9 @@ def _has_died(future: Future[Any]) -> bool:
     return isinstance(future.exception(), BrokenProcessPool)
 
 
-def _begin(one_thread: bool, start: Callable[..., object] | None, values: tuple[Any, ...]) -> None:
+def _begin(watched: Connection, one_thread: bool, start: Callable[..., object] | None, values: tuple[Any, ...]) -> None:
     """In a new process: follow its parent, and make ready."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    _stopping.listen(watched)
     if one_thread:
         for name in _THREAD_VARIABLES:  # libraries read them when they are loaded
             os.environ[name] = "1"
@@ -194,7 +213,67 @@ def _begin(one_thread: bool, start: Callable[..., object] | None, values: tuple[
         start(*values)
 
 
-def _end_with(parent: Any) -> None:
-    parent.join()
-    # At once, without an end to the task at work: its result has nowhere to go.
-    os._exit(1)
+def _run(function: Callable[..., Result], values: tuple[Any, ...]) -> Result:
+    """In a process: one task, which may be interrupted."""
+    return _stopping.run(function, values)
+
+
+class _Stopping:
+    """How a process ends before its time: its task is interrupted, so that it takes away what it has half written."""
+
+    def __init__(self) -> None:
+        self._asked, self._idle = threading.Event(), threading.Event()
+        self._idle.set()
+        self._main = 0
+
+    def listen(self, watched: Connection) -> None:
+        """End when the other end of a pipe is closed, or by SIGTERM. Ctrl-C and a closed terminal are the parent's."""
+        self._main = threading.get_ident()
+        signal.signal(signal.SIGINT, self._interrupt)
+        listeners: list[Callable[[], object]] = [partial(_wait_for_end, watched)]
+        if sys.platform != "win32":
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            # In a thread of its own, so that it ends a task as well that does not come back to Python.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+            listeners.append(partial(signal.sigwait, {signal.SIGTERM}))
+        for wait_for in listeners:
+            threading.Thread(target=self._stop_after, args=(wait_for,), daemon=True).start()
+
+    def run(self, function: Callable[..., Result], values: tuple[Any, ...]) -> Result:
+        """Do a task; if the process is to end, wait for that."""
+        try:
+            self._idle.clear()
+            if self._asked.is_set():
+                raise KeyboardInterrupt
+            return function(*values)
+        finally:
+            self._idle.set()
+            if self._asked.is_set():
+                # Going on would send the interruption to the parent, which would take it for its own.
+                threading.Event().wait()
+
+    def _stop_after(self, wait_for: Callable[[], object]) -> None:
+        wait_for()
+        self._asked.set()
+        if not self._idle.is_set():
+            if sys.platform == "win32":
+                _thread.interrupt_main()
+            else:
+                signal.pthread_kill(self._main, signal.SIGINT)
+            self._idle.wait(_GRACE_S)
+        # Of the usual end of a process only what waits for nobody: its own processes are killed, semaphores given back.
+        util._run_finalizers(0)  # pyright: ignore[reportAttributeAccessIssue]
+        os._exit(1)
+
+    def _interrupt(self, number: int, frame: object) -> None:
+        if self._asked.is_set() and not self._idle.is_set():
+            raise KeyboardInterrupt
+
+
+_stopping = _Stopping()
+
+
+def _wait_for_end(watched: Connection) -> None:
+    """Wait until nobody holds the other end of a pipe."""
+    with suppress(EOFError, OSError):
+        watched.recv_bytes()

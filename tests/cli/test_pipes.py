@@ -167,14 +167,15 @@ def test_a_signal_leaves_no_half_file(model: Path, tmp_path: Path, number: int, 
     assert b"Traceback" not in process.stderr.read()
 
 
-def test_ctrl_c_ends_the_first_of_several_files_at_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_ctrl_c_ends_several_files_at_once(tmp_path: Path, jobs: int) -> None:
     raw, made = np.tile(samples(20.0), 30), tmp_path / "made"
     made.mkdir()
-    sources = [tmp_path / name for name in ("a.wav", "b.wav")]
+    sources = [tmp_path / name for name in ("a.wav", "b.wav", "c.wav", "d.wav")]
     for source in sources:
         soundfile.write(source, raw, RATE, subtype="PCM_16")
-    process = start("compress", *sources, "-d", made)
-    wait_until(lambda: any(path.stat().st_size > 1000 for path in made.iterdir()), process)
+    process = start("compress", *sources, "-d", made, "-j", jobs)
+    wait_until(lambda: sum(path.stat().st_size > 1000 for path in made.iterdir()) == jobs, process)
     process.send_signal(signal.SIGINT)
     assert process.wait(10) == 128 + signal.SIGINT
     assert list(made.iterdir()) == []

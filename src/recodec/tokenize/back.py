@@ -74,9 +74,18 @@ def detokenize(
         model = replace(model, threads=max(1, usable_cores() // max(1, min(count, len(files)))))
     clashes = _clashing_names(files, suffix)
     work = [(file, Path(folder), suffix, model, force, clashes) for file in files]
-    with WorkerPool(0 if len(files) == 1 else min(count, len(files))) as pool:
-        done = (_outcome(item, found) for item, found in pool.map(_decode_shard, work))
-        return sum(watch(done, len(files)), Decoding())
+    done = _decoded(work, 0 if len(files) == 1 else min(count, len(files)))
+    return sum(watch(done, len(files)), Decoding())
+
+
+def _decoded(work: list[Work], processes: int) -> Iterator[Decoding]:
+    """The outcome of each shard, in order."""
+    if processes == 0:  # not in a thread, so that Ctrl-C ends it at once
+        yield from map(_decode_shard, work)
+        return
+    with WorkerPool(processes) as pool:
+        for shard, found in pool.map(_decode_shard, work):
+            yield _outcome(shard, found)
 
 
 def _outcome(work: Work, found: Decoding | Died) -> Decoding:

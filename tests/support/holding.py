@@ -1,0 +1,16 @@
+"""A task for worker processes that ends only if it is interrupted."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+
+def hold(path: str) -> None:
+    """Keep a file, with the number of this process in it, until the task is interrupted."""
+    Path(path).write_text(str(os.getpid()))
+    try:
+        threading.Event().wait()
+    finally:
+        os.unlink(path)
