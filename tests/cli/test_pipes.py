@@ -17,7 +17,7 @@ import soundfile
 
 from recodec import Codec
 from recodec.cli.stream import until_interrupted
-from support.waiting import wait_until
+from support.waiting import usual_signals, wait_until
 
 RATE = 24_000
 COMMAND = [sys.executable, "-c", "from recodec.cli import main; main()"]
@@ -33,16 +33,10 @@ def start(*arguments: object, **options: object) -> subprocess.Popen:
         "stdin": subprocess.PIPE,
         "stdout": subprocess.PIPE,
         "stderr": subprocess.PIPE,
-        "preexec_fn": _usual_signals,
+        "preexec_fn": usual_signals,
     }
     pipes.update(options)
     return subprocess.Popen([*COMMAND, *map(str, arguments)], **pipes)
-
-
-def _usual_signals() -> None:
-    """A test run in the background (nohup, `&` of a script) ignores these, and so would its children."""
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
 
 
 def run(*arguments: object, data: bytes = b"") -> subprocess.CompletedProcess:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from support.signals import as_file
+from support.waiting import usual_signals
 
 pytest.importorskip("starlette", reason="needs the extra recodec[serve]")
 pytest.importorskip("uvicorn", reason="needs the extra recodec[serve]")
@@ -43,6 +50,42 @@ def test_what_cannot_be_is_said_at_once(recodec: Callable, tmp_path: Path) -> No
     (tmp_path / "cert.pem").write_text("x")
     done = recodec("serve", "--no-browser", "--certificate", tmp_path / "cert.pem")
     assert "both a certificate and its key" in done.err
+    (tmp_path / "key.pem").write_text("x")
+    done = recodec("serve", "--no-browser", "--port", 0, "--certificate", tmp_path / "cert.pem",
+                   "--certificate-key", tmp_path / "key.pem")  # fmt: skip
+    assert (done.code, done.out) == (2, "")
+    assert "cert.pem and" in done.err
+    assert "not a certificate and its key" in done.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal to a process")
+def test_ctrl_c_stops_a_request_that_is_being_coded() -> None:
+    long = as_file(np.zeros((1, 24_000 * 1200), np.float32), 24_000)
+    command = [sys.executable, "-u", "-m", "recodec", "serve", "--no-browser", "--port", "0", "--offline"]
+    with (
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=usual_signals
+        ) as process,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        try:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            found = re.search(r"127\.0\.0\.1:(\d+)/", process.stdout.readline())
+            assert found is not None
+            connection = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=60)
+            connection.request("POST", "/api/compress", body=long)
+            answer = connection.getresponse()
+            assert answer.status == 200
+            rest = pool.submit(answer.read)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 0
+            with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+                rest.result()
+            said = process.stderr.read()
+            assert said == "recodec: /api/compress: stopped within the answer: the server is being stopped\n"
+        finally:
+            process.kill()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="ends a process by SIGTERM")

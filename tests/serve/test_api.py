@@ -94,10 +94,13 @@ def test_damage_is_an_error_or_concealed(make_client: Callable, wav: bytes) -> N
     ("path", "body", "name", "words"),
     [
         ("compress?bandwidth=7", b"", "ConfigError", "1.5, 3.0, 6.0, 12.0"),
-        ("compress?bandwidth=x", b"", "ConfigError", "bandwidth must be a number"),
-        ("compress?bandwidth=nan", b"", "ConfigError", "1.5, 3.0, 6.0, 12.0"),
-        ("compress?packet=1e9", b"", "ConfigError", "at most 60"),
-        ("compress?packet=nan", b"", "ConfigError", "at most 60"),
+        ("compress?bandwidth=x", b"", "ConfigError", "bandwidth must be a plain number"),
+        ("compress?bandwidth=nan", b"", "ConfigError", "a plain number such as 6 or 1.5, got 'nan'"),
+        ("compress?bandwidth=1_2", b"", "ConfigError", "a plain number"),
+        ("compress?bandwidth=6&bandwidth=12", b"", "ConfigError", "'bandwidth' is given twice"),
+        ("compress?packet=1e-300", b"", "ConfigError", "a plain number"),
+        ("compress?packet=0", b"", "ConfigError", "up to 54.6 s long, not 0 s"),
+        ("compress?packet=55", b"", "ConfigError", "up to 54.6 s long, not 55 s"),
         ("compress?lm=maybe", b"", "ConfigError", "one of 1, 0"),
         ("compress?bandwith=6", b"", "ConfigError", "bandwidth, packet, lm"),
         ("compress", b"", "AudioError", "empty"),
@@ -114,6 +117,37 @@ def test_what_is_wrong_is_said(make_client: Callable, path: str, body: bytes, na
     answer = make_client().post(f"/api/{path}", content=body)
     assert error_of(answer) == (400, name)
     assert words in answer.json()["message"]
+
+
+def test_a_cut_recording_is_refused_and_taken_on_request(make_client: Callable, wav: bytes) -> None:
+    client, half = make_client(), wav[: len(wav) // 2]
+    for path in ("compress", "wav"):
+        answer = client.post(f"/api/{path}", content=half)
+        assert error_of(answer) == (400, "AudioError")
+        assert "was cut off: 0.600 s of 1.200 s" in answer.json()["message"]
+        assert client.post(f"/api/{path}?partial=1", content=half).status_code == 200
+
+
+def test_damage_in_a_file_is_said_before_the_answer_begins(make_client: Callable, wav: bytes) -> None:
+    client = make_client()
+    file = bytearray(client.post("/api/compress?packet=0.2", content=wav).content)
+    file[-60] ^= 1
+    assert error_of(client.post("/api/decompress", content=bytes(file))) == (400, "CorruptError")
+    assert error_of(client.post("/api/decompress", content=bytes(file[:-30]))) == (400, "CorruptError")
+    assert client.post("/api/decompress?tolerant=1", content=bytes(file)).status_code == 200
+
+
+def test_a_failure_of_the_server_is_said_in_json(make_app: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    from starlette.testclient import TestClient
+
+    def fail(*_: object) -> None:
+        raise ValueError("a secret path")
+
+    monkeypatch.setattr("recodec.serve.files.WebModel.file", fail)
+    client = TestClient(make_app(), base_url="http://127.0.0.1:8765", raise_server_exceptions=False)
+    answer = client.get("/model/recodec.json")
+    assert error_of(answer) == (500, "InternalError")
+    assert "secret" not in answer.text
 
 
 def test_a_file_of_another_model(make_client: Callable, make_app: Callable, wav: bytes) -> None:

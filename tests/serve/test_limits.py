@@ -136,23 +136,83 @@ def test_too_many_at_once_are_refused(make_app: Callable, wav: bytes) -> None:
     async def main() -> None:
         gate = anyio.Event()
 
-        async def slow() -> dict:
-            await gate.wait()
-            return {"type": "http.request", "body": b"garbage", "more_body": False}
+        def slow() -> Callable[[], Awaitable[dict]]:
+            body = body_of([b"garbage"])
+
+            async def receive() -> dict:
+                await gate.wait()
+                return await body()
+
+            return receive
 
         async with anyio.create_task_group() as group:
-            group.start_soon(call, slow)
-            group.start_soon(call, slow)
+            group.start_soon(call, slow())
+            group.start_soon(call, slow())
             await anyio.wait_all_tasks_blocked()
-            await call(slow_refused)
+            await call(body_of([]))
             assert found == [(429, "BusyError")]
             gate.set()
         assert found[1:] == [(400, "CorruptError")] * 2
 
-    async def slow_refused() -> dict:
-        return {"type": "http.request", "body": b"", "more_body": False}
+    anyio.run(main)
+
+
+def test_a_client_that_goes_while_it_waits_gives_its_place_back(make_app: Callable, wav: bytes) -> None:
+    app = make_app(jobs=1, waiting=1, stall_s=20)
+    scope = {"type": "http", "method": "POST", "path": "/api/info", "query_string": b"", "root_path": "",
+             "headers": [(b"host", b"localhost")], "http_version": "1.1", "scheme": "http"}  # fmt: skip
+
+    async def main() -> None:
+        leave, end = anyio.Event(), anyio.Event()
+        sent: list[dict] = []
+
+        async def send(message: dict) -> None:
+            sent.append(message)
+
+        async def call(then: anyio.Event, last: dict) -> None:
+            pieces = iter([b"garbage"])
+
+            async def receive() -> dict:
+                piece = next(pieces, None)
+                if piece is not None:
+                    return {"type": "http.request", "body": piece, "more_body": True}
+                await then.wait()
+                return last
+
+            await app(scope, receive, send)
+
+        over = {"type": "http.request", "body": b"", "more_body": False}
+        with anyio.fail_after(30):
+            async with anyio.create_task_group() as group:
+                group.start_soon(call, end, over)
+                await anyio.wait_all_tasks_blocked()
+                group.start_soon(call, leave, {"type": "http.disconnect"})
+                await anyio.wait_all_tasks_blocked()
+                leave.set()
+                await anyio.wait_all_tasks_blocked()
+                assert sent == []
+                group.start_soon(call, end, over)  # there is a place for it
+                await anyio.wait_all_tasks_blocked()
+                assert sent == []
+                end.set()
+        assert [message["status"] for message in sent if "status" in message] == [400, 400]
 
     anyio.run(main)
+
+
+@pytest.mark.parametrize("path", ["/api/info", "/api/decompress"])
+def test_a_long_step_is_stopped_where_it_reads(
+    make_client: Callable, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    def read_for_ever(file: Any, **_: object) -> None:
+        while True:
+            file.seek(0)
+            file.read(1)
+
+    monkeypatch.setattr("recodec.serve.coding.ecdc.facts", read_for_ever)
+    monkeypatch.setattr("recodec.serve.coding.open_reader", read_for_ever)
+    answer = make_client(max_job_s=0.3).post(path, content=b"ECDC\x01")
+    assert (answer.status_code, answer.json()["error"]) == (503, "OutOfTimeError")
 
 
 def test_limits_are_checked() -> None:

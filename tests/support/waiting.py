@@ -1,7 +1,8 @@
-"""Waiting for what another process does."""
+"""Processes that tests start, and waiting for what they do."""
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -20,3 +21,9 @@ def wait_until(condition: Callable[[], bool], process: subprocess.Popen, limit_s
         with suppress(subprocess.TimeoutExpired):
             process.wait(0.01)
             assert condition(), f"the process has ended before, with {process.returncode}"
+
+
+def usual_signals() -> None:
+    """For `preexec_fn`: what runs in the background (nohup, `&` of a script) ignores these, and so would its children."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)

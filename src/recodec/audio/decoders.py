@@ -287,7 +287,7 @@ def cut_off(name: str, there: int, promised: int, rate_hz: int) -> AudioError:
     """The error for a missing end."""
     return AudioError(
         f"{name} was cut off: {there / rate_hz:.3f} s of {promised / rate_hz:.3f} s are there ({there} of {promised} "
-        "samples); --partial (partial=True in Python) takes them"
+        "samples); --partial (partial=True in Python, partial=1 over HTTP) takes them"
     )
 
 

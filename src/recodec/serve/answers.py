@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..errors import ConfigError, RecodecError
 from ..text import shown
 
+_NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _MAX_MESSAGE = 500  # characters: messages quote names from files
 
 
@@ -56,19 +59,18 @@ async def on_http_error(_: Request, error: Exception) -> Response:
     return _json(status, "NotFound", "there is nothing at this address: see docs/serve.md")
 
 
-def number(request: Request, name: str, default: float | None = None) -> float | None:
-    """A number among the parameters of a request.
+def number(request: Request, name: str) -> float | None:
+    """A number among the parameters of a request; `None` if it is not there.
 
     Raises:
         ConfigError: if it is not one.
     """
     text = request.query_params.get(name)
     if text is None:
-        return default
-    try:
-        return float(text)
-    except ValueError:
-        raise ConfigError(f"{name} must be a number, got {text[:40]!r}") from None
+        return None
+    if _NUMBER.fullmatch(text) is None:
+        raise ConfigError(f"{name} must be a plain number such as 6 or 1.5, got {text[:40]!r}")
+    return float(text)
 
 
 def choice(request: Request, name: str, values: tuple[str, ...]) -> str:
@@ -84,11 +86,15 @@ def choice(request: Request, name: str, values: tuple[str, ...]) -> str:
 
 
 def check_names(request: Request, *known: str) -> None:
-    """Make sure that a request has no parameters but these: a misspelt one would be left out without a word.
+    """Make sure that a request has no parameters but these, each once: others would be left out without a word.
 
     Raises:
         ConfigError: if it has others.
     """
+    names = [name for name, _ in request.query_params.multi_items()]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"{name[:40]!r} is given twice")
     for name in request.query_params:
         if name not in known:
             there = f"there are {', '.join(known)}" if known else "it takes none"

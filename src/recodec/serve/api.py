@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 
 from ..codec import DECODERS, DEFAULT_PACKET_S
 from .answers import check_names, choice, number
-from .coding import BIT_FORMS, Coder, check_packet
+from .coding import BIT_FORMS, Coder
 from .jobs import StreamedJob, Turns, Work
 
 ECDC = "application/octet-stream"
@@ -22,10 +22,11 @@ class Api:
 
     Args:
         coder: does the work.
+        turns: whose turn it is.
     """
 
-    def __init__(self, coder: Coder) -> None:
-        self._coder, self._turns = coder, Turns(coder.limits)
+    def __init__(self, coder: Coder, turns: Turns) -> None:
+        self._coder, self._turns = coder, turns
 
     def routes(self) -> list[BaseRoute]:
         """For starlette."""
@@ -42,12 +43,14 @@ class Api:
         return JSONResponse(self._coder.model(), headers={"cache-control": "no-store"})
 
     async def _compress(self, request: Request) -> StreamedJob:
-        check_names(request, "bandwidth", "packet", "lm")
+        check_names(request, "bandwidth", "packet", "lm", "partial")
+        packet_s = number(request, "packet")
         work = partial(
             self._coder.compress,
             bandwidth=number(request, "bandwidth"),
-            packet_s=check_packet(number(request, "packet", DEFAULT_PACKET_S)),
+            packet_s=DEFAULT_PACKET_S if packet_s is None else packet_s,
             lm=choice(request, "lm", ("1", "0")) == "1",
+            partial=_switch(request, "partial"),
         )
         return self._job(work, ECDC)
 
@@ -56,14 +59,19 @@ class Api:
         work = partial(
             self._coder.decompress,
             decoder=choice(request, "decoder", DECODERS),
-            tolerant=choice(request, "tolerant", ("0", "1")) == "1",
+            tolerant=_switch(request, "tolerant"),
             bits=choice(request, "bits", tuple(BIT_FORMS)),
         )
         return self._job(work, WAV)
 
     async def _wav(self, request: Request) -> StreamedJob:
-        check_names(request, "bits")
-        return self._job(partial(self._coder.wav, bits=choice(request, "bits", tuple(BIT_FORMS))), WAV)
+        check_names(request, "bits", "partial")
+        work = partial(
+            self._coder.wav,
+            bits=choice(request, "bits", tuple(BIT_FORMS)),
+            partial=_switch(request, "partial"),
+        )
+        return self._job(work, WAV)
 
     async def _info(self, request: Request) -> StreamedJob:
         check_names(request)
@@ -71,3 +79,7 @@ class Api:
 
     def _job(self, work: Work, media_type: str) -> StreamedJob:
         return StreamedJob(work, self._turns, self._coder.limits, media_type)
+
+
+def _switch(request: Request, name: str) -> bool:
+    return choice(request, name, ("0", "1")) == "1"

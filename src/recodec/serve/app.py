@@ -17,10 +17,11 @@ from ..codec import Codec
 from ..errors import RecodecError
 from .answers import error_response, on_http_error
 from .api import Api
+from .body import Body
 from .coding import Coder
 from .files import WebModel, model_route, page_routes, runtime_route
 from .guard import Guard
-from .jobs import BodyPipe
+from .jobs import Turns
 from .limits import Limits
 from .relay import Relay
 from .runtime import Runtime
@@ -34,7 +35,7 @@ def create_app(
     limits: Limits | None = None,
     host: str = "127.0.0.1",
 ) -> Starlette:
-    """The application, for any ASGI server.
+    """The application, for any ASGI server. Its `state.stop()` stops all requests that are being coded.
 
     Args:
         codec: that the endpoints use.
@@ -44,11 +45,12 @@ def create_app(
         host: that the server is bound to. On a loopback address, only names of this machine are answered.
     """
     limits = limits or Limits()
-    model, relay = WebModel(write_model), Relay(limits)
+    model, relay, turns = WebModel(write_model), Relay(limits), Turns(limits)
 
     async def on_error(request: Request, error: Exception) -> Response:
         if request.method == "POST":
-            await BodyPipe(request.receive, limits).drain()
+            with Body(request.scope, request.receive, limits) as body:
+                await body.drain()
         return error_response(error)
 
     @asynccontextmanager
@@ -56,15 +58,17 @@ def create_app(
         yield
         model.close()
 
-    return Starlette(
+    app = Starlette(
         routes=[
             *page_routes(),
-            *Api(Coder(codec, limits)).routes(),
+            *Api(Coder(codec, limits), turns).routes(),
             model_route(model),
             runtime_route(runtime),
             WebSocketRoute("/call/{room}", relay.endpoint),
         ],
         middleware=[Middleware(Guard, host=host)],
-        exception_handlers={RecodecError: on_error, HTTPException: on_http_error},
+        exception_handlers={RecodecError: on_error, HTTPException: on_http_error, Exception: on_error},
         lifespan=lifespan,
     )
+    app.state.stop = turns.stop
+    return app

@@ -1,4 +1,4 @@
-"""What the endpoints do: generators that read a pipe and give bytes, for threads."""
+"""What the endpoints do: generators that read a body and give bytes, for threads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from ..audio.files import AudioReader
 from ..audio.live import LiveWriter
 from ..audio.pcm import Pcm
 from ..codec import Codec, open_reader
-from ..errors import ConfigError
 from .answers import too_large
 from .limits import Limits
 
@@ -69,14 +68,14 @@ class _Meter:
 class Coder:
     """A model, and what one request may ask of it.
 
-    Each method takes a body as a pipe and yields the answer's bytes, some of them empty.
+    Each method takes a body, a file or a pipe, and yields the answer's bytes, some of them empty.
     """
 
     codec: Codec
     limits: Limits
 
     def compress(
-        self, body: IO[bytes], *, bandwidth: float | None, packet_s: float, lm: bool
+        self, body: IO[bytes], *, bandwidth: float | None, packet_s: float, lm: bool, partial: bool
     ) -> Generator[bytes, None, None]:
         """An audio file of any kind to an `.ecdc` stream.
 
@@ -85,10 +84,9 @@ class Coder:
             RequestError: if it is too long.
         """
         sink = _Sink()
-        self.codec.choose_quantizers(bandwidth)  # a bad one fails before the body has been read
-        with (
-            self._audio(body) as reader,
+        with (  # in this order, so that a bad parameter fails before the body has been read
             self.codec.writer(cast(IO[bytes], sink), bandwidth, packet_s=packet_s, lm=lm) as writer,
+            self._audio(body, partial) as reader,
         ):
             for piece in self._metered(reader):
                 writer.push(piece)
@@ -104,6 +102,11 @@ class Coder:
         """
         sink, rate = _Sink(), self.codec.sampling_rate
         recording = open_reader(body, tolerant=tolerant)
+        if recording.version == 1 and body.seekable() and not tolerant:
+            body.seek(0)
+            ecdc.verify(body)  # what is wrong with a file that is here is said before the answer begins
+            body.seek(0)
+            recording = open_reader(body)
         meter = _Meter(rate, self.limits)
         length = recording.num_samples
         meter.check(length)
@@ -115,10 +118,10 @@ class Coder:
                 yield sink.take() if piece.shape[1] else b""
         yield sink.take()
 
-    def wav(self, body: IO[bytes], *, bits: str) -> Generator[bytes, None, None]:
+    def wav(self, body: IO[bytes], *, bits: str, partial: bool) -> Generator[bytes, None, None]:
         """An audio file of any kind to a WAV as the model takes it; arguments and errors as those of the others."""
         sink = _Sink()
-        with self._audio(body) as reader, self._wav(sink, bits, None) as writer:
+        with self._audio(body, partial) as reader, self._wav(sink, bits, None) as writer:
             for piece in self._metered(reader):
                 writer.write(piece)
                 yield sink.take()
@@ -131,9 +134,11 @@ class Coder:
             BitstreamError: if it is not a file of ours at all.
         """
         with tempfile.TemporaryFile() as copy:  # has no name, and is gone when it is closed
-            shutil.copyfileobj(body, copy)
-            copy.seek(0)
-            yield json.dumps(ecdc.facts(copy)).encode()
+            if not body.seekable():
+                shutil.copyfileobj(body, copy)
+                copy.seek(0)
+                body = copy
+            yield json.dumps(ecdc.facts(body)).encode()
 
     def model(self) -> dict[str, object]:
         """What a page has to know of the model, and of the limits."""
@@ -151,9 +156,9 @@ class Coder:
             "limits": {"bytes": self.limits.max_bytes, "seconds": self.limits.max_audio_s},
         }
 
-    def _audio(self, body: IO[bytes]) -> AudioReader:
-        config = self.codec.config
-        return AudioReader(body, rate_hz=config.sampling_rate, channels=config.audio_channels, name=UPLOAD)
+    def _audio(self, body: IO[bytes], partial: bool) -> AudioReader:
+        rate, channels = self.codec.sampling_rate, self.codec.config.audio_channels
+        return AudioReader(body, rate_hz=rate, channels=channels, name=UPLOAD, partial=partial)
 
     def _metered(self, reader: AudioReader) -> Generator[np.ndarray, None, None]:
         """The pieces of a recording that is not too long, each of a second at most."""
@@ -169,14 +174,3 @@ class Coder:
         pcm = Pcm(rate, channels, BIT_FORMS[bits])
         file = cast(IO[bytes], sink)
         return LiveWriter(file, pcm, rate_hz=rate, channels=channels, wav=True, num_samples=num_samples)
-
-
-def check_packet(packet_s: float | None) -> float:
-    """The length of a packet in seconds.
-
-    Raises:
-        ConfigError: for one that is not between 0 and 60.
-    """
-    if packet_s is None or not 0 < packet_s <= 60:
-        raise ConfigError("packet must be a number of seconds above 0, and at most 60")
-    return packet_s

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 import sys
 import threading
 import webbrowser
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,7 +71,7 @@ class Address:
 def run(
     app: Starlette, address: Address, limits: Limits, *, browser: bool, say: Callable[[str], object] = print
 ) -> None:
-    """Serve until the process is interrupted.
+    """Serve until the process is interrupted; requests that are being coded are stopped then.
 
     Args:
         app: of `create_app`.
@@ -79,9 +81,11 @@ def run(
         say: prints a line.
 
     Raises:
-        ConfigError: as `Address.bind`.
+        ConfigError: as `Address.bind`; or for a certificate and a key that do not go together.
     """
     logging.basicConfig(format="recodec: %(message)s", level=logging.WARNING)
+    # A connection that ends within an answer has a line of ours already, which says why.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: "without completing" not in record.getMessage())
     with address.bind() as listener:
         url = address.url(listener.getsockname()[1])
         config = uvicorn.Config(
@@ -97,7 +101,32 @@ def run(
             ssl_certfile=address.certificate,
             ssl_keyfile=address.key,
         )
+        _load(config, address)
         say(f"Recodec serves {url} (Ctrl+C stops it)")
         if browser:
             threading.Timer(0.5, webbrowser.open, [url]).start()
-        uvicorn.Server(config).run(sockets=[listener])
+        with suppress(KeyboardInterrupt):  # uvicorn raises it again once all has ended
+            _Server(config, app.state.stop).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Stops the work that uvicorn would wait for."""
+
+    def __init__(self, config: uvicorn.Config, stop: Callable[[], object]) -> None:
+        super().__init__(config)
+        self._stop = stop
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._stop()
+        await super().shutdown(sockets)
+
+
+def _load(config: uvicorn.Config, address: Address) -> None:
+    """Read certificate and key."""
+    try:
+        config.load()
+    except (ssl.SSLError, OSError) as error:
+        both = f"{address.certificate} and {address.key}"
+        raise ConfigError(
+            f"{both} are not a certificate and its key, both as PEM ({error.strerror or error})"
+        ) from error
