@@ -63,7 +63,8 @@ def facts(source: Source) -> dict[str, Any]:
 
     Keys: `size_bytes`, `version`, `model`, `fingerprint`, `num_samples` (`None` where nothing tells it),
     `num_codebooks`, `coded`; of version 1 also `duration_s`, `sampling_rate`, `channels`, `codebooks` (their numbers
-    in the file, and for each its kbps), `bandwidth_kbps`, `num_packets`, `num_coded`, `intact` and `lost_s`.
+    in the file, and for each its kbps), `bandwidth_kbps`, `num_packets`, `num_coded`, `intact`, `complete`
+    (whether the end is there), `lost_s`, and `loss` (how much is missing in words; `None` for a good file).
 
     Raises:
         BitstreamError: if it is not a file of ours at all.
@@ -86,7 +87,8 @@ def facts(source: Source) -> dict[str, Any]:
         "num_samples": held.num_samples, "duration_s": held.duration_s, "sampling_rate": header.sampling_rate,
         "channels": header.channels, "codebooks": {str(count): each * count for count in sorted(held.frames)},
         "bandwidth_kbps": held.bandwidth_kbps, "num_packets": held.num_packets, "num_coded": held.num_coded,
-        "intact": held.intact, "lost_s": held.lost_s,
+        "intact": held.intact, "complete": held.complete, "lost_s": held.lost_s,
+        "loss": None if held.intact else held.loss,
     }  # fmt: skip
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from recodec import Codec
 from recodec.wire.v1.header import Header
 from recodec.wire.v1.inspection import Inspection, inspect
 from recodec.wire.v1.payload import make_packets
@@ -61,6 +63,31 @@ def test_verify_tells_good_from_bad(recodec, good, bad, tmp_path):
     result = recodec("verify", text)
     assert result.code == 1
     assert "there is no .ecdc header in these 16 bytes" in result.out
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_missing_end_is_said(recodec: Callable, model: Path, tmp_path: Path, known: bool) -> None:
+    """The header of a whole array tells its length; a stream was begun before its length was known."""
+    codec, audio = Codec.from_pretrained(model), np.zeros((1, 24_000 * 10), np.float32)
+    file = io.BytesIO()
+    with codec.writer(file, packet_s=1.0, num_samples=audio.shape[1] if known else None) as writer:
+        writer.push(audio)
+    data = file.getvalue()
+    cut = tmp_path / "cut.ecdc"
+    cut.write_bytes(data[: len(data) // 2])
+    verified = recodec("verify", cut).out
+    state = recodec("info", cut).out.splitlines()[-1]
+    played = recodec("decompress", cut, tmp_path / "cut.wav", "--damaged", "--model", model)
+    assert played.code == 0
+    if known:
+        assert "damaged; 6.000 s of 10.00 s are lost" in verified
+        assert "damaged: 6.000 s of 10.00 s are lost" in state
+        assert "6.000 s were lost" in played.err
+        assert "the end of" not in played.err
+    else:
+        assert "damaged; the end is missing after 4.00 s, and how much that is cannot be said" in verified
+        assert "damaged: the end is missing after 4.00 s" in state
+        assert f"the end of {cut} is missing: 4.0 s are there" in played.err
 
 
 def test_verify_of_much_damage_is_brief(recodec, tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -200,9 +200,9 @@ def test_whole_files(engines: dict[str, Any], tmp_path: Path, kind: str) -> None
     for suffix in (".ecdc", ".wav"):
         assert (tmp_path / f"1{suffix}").read_bytes() == (tmp_path / f"2{suffix}").read_bytes()
     for bad in (0, -1):
-        with pytest.raises(ConfigError, match="jobs must be at least 1"):
+        with pytest.raises(ConfigError, match="jobs must be an integer of at least 1"):
             codec.compress_file(tmp_path / "in.wav", tmp_path / "b.ecdc", jobs=bad)
-        with pytest.raises(ConfigError, match="jobs must be at least 1"):
+        with pytest.raises(ConfigError, match="jobs must be an integer of at least 1"):
             codec.decompress_file(tmp_path / "1.ecdc", tmp_path / "b.wav", jobs=bad)
 
 
@@ -244,6 +244,69 @@ def test_a_cpu_takes_one_recording_at_a_time(engines: dict[str, Any], monkeypatc
     assert batches == [2, 32]
 
 
+def test_many_recordings_may_come_from_a_generator(engines: dict[str, Any]) -> None:
+    codec = Codec(engines["constant"])
+    recordings = [music(codec.config, length) for length in (900, 1300)]
+    encoded = codec.encode_many(audio for audio in recordings)
+    back = codec.decode_many((item for item in encoded), (length for length in (900, 1300)))
+    assert [audio.shape[1] for audio in back] == [900, 1300]
+    as_list: Any = list(encoded[0])
+    assert np.array_equal(codec.decode_many([as_list])[0][:, :900], back[0])
+
+
+def test_an_error_says_which_recording_it_is_about(engines: dict[str, Any]) -> None:
+    codec = Codec(engines["constant"])
+    good = music(codec.config, 900)
+    bad = good.copy()
+    bad[0, 5] = np.nan
+    with pytest.raises(AudioError, match="recording 1: audio has samples that are not finite"):
+        codec.encode_many([good, bad])
+    codes = codec.encode(good)[0]
+    for jobs in (1, 2):
+        with pytest.raises(CorruptError, match=r"recording 1: a pair of codes and scales is needed.*got ndarray"):
+            codec.decode_many([(codes, None), codes], jobs=jobs)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 1.5, "2", None, [1]])
+def test_counts_are_positive_integers(engines: dict[str, Any], wrong: Any) -> None:
+    codec = Codec(engines["constant"])
+    audio = music(codec.config, 900)
+    encoded = codec.encode(audio)
+    calls: list[Callable[[], object]] = [
+        lambda: codec.encode(audio, grid_frames=wrong),
+        lambda: codec.encode_many([audio], jobs=wrong),
+        lambda: codec.decode_many([encoded], jobs=wrong),
+        lambda: codec.stream_encoder(grid_frames=wrong),
+        lambda: codec.latency(wrong),
+        lambda: list(codec.play(codec.compress(audio), jobs=wrong)),
+    ]
+    if wrong is not None:  # which is the default of these
+        calls += [
+            lambda: codec.encode(audio, num_quantizers=wrong),
+            lambda: codec.encode(audio, sampling_rate=wrong),
+            lambda: codec.encode_many([audio], batch=wrong),
+            lambda: codec.decode_many([encoded], num_samples=[wrong]),
+            lambda: codec.pack(encoded[0], num_samples=wrong),
+            lambda: Codec.from_pretrained(threads=wrong),
+        ]
+    if wrong != 0:
+        calls.append(lambda: list(codec.play(codec.compress(audio), **{"start": wrong})))
+    for call in calls:
+        with pytest.raises((ConfigError, CorruptError), match=r"must be|cannot be|doesn't support"):
+            call()
+
+
+def test_arguments_of_other_kinds_are_refused(engines: dict[str, Any]) -> None:
+    codec = Codec(engines["constant"])
+    anything: Any = None
+    with pytest.raises(AudioError, match="an array or an iterable of arrays, got NoneType"):
+        codec.encode(anything)
+    with pytest.raises(ConfigError, match="a packet may be up to"), codec.writer(io.BytesIO(), packet_s=anything):
+        pass
+    with pytest.raises(ConfigError, match="device must be cpu"):
+        Codec.from_pretrained(engine="torch", device="abacus")
+
+
 def test_what_many_recordings_cannot_be(engines: dict[str, Any]) -> None:
     codec = Codec(engines["constant"])
     good, bad = music(codec.config, 900), np.zeros((2, 900), np.float32)
@@ -254,5 +317,5 @@ def test_what_many_recordings_cannot_be(engines: dict[str, Any]) -> None:
             codec.decode_many([codec.encode(good), (np.full((1, 3), 999), None)], jobs=jobs)
     with pytest.raises(CorruptError, match="2 lengths"):
         codec.decode_many([codec.encode(good)], [900, 900])
-    with pytest.raises(ConfigError, match="jobs must be at least 1"):
+    with pytest.raises(ConfigError, match="jobs must be an integer of at least 1"):
         codec.encode_many([good], jobs=0)

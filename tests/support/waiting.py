@@ -24,6 +24,6 @@ def wait_until(condition: Callable[[], bool], process: subprocess.Popen, limit_s
 
 
 def usual_signals() -> None:
-    """For `preexec_fn`: what runs in the background (nohup, `&` of a script) ignores these, and so would its children."""
+    """For `preexec_fn`: the background of a shell (nohup, `&`) ignores these, and so would what it starts."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)

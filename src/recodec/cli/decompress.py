@@ -106,6 +106,9 @@ def decompress_one(task: Task, settings: dict[str, Any], *, alone: bool) -> Done
     ]
     if recording.lost_samples:
         lines.insert(0, f"{recording.lost_samples / rate:.3f} s were lost, and are concealed")
+    if recording.lacks_end and (length is None or count < length):
+        there = f"{count / rate:.1f} s{'' if length is None else f' of {length / rate:.1f} s'} are there"
+        lines.insert(0, f"the end of {label(task.source, 'the input')} is missing: {there}")
     if sink.clipped:
         lines.insert(0, f"{sink.clipped} samples go beyond full scale and are clipped; --rescale or --gain keeps them")
     size = task.source.stat().st_size if task.source.is_file() else 0

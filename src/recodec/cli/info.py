@@ -58,7 +58,6 @@ def _rows(source: Path, facts: dict[str, Any]) -> list[tuple[str, str]]:
         rows += [("coded", "with Meta's language model")] if facts["coded"] else []
         return rows + ([("weights", f"fingerprint {facts['fingerprint']}...")] if facts["fingerprint"] else [])
     books = ", ".join(f"{count} ({kbps:g} kbps)" for count, kbps in facts["codebooks"].items())
-    lost = f"damaged, {facts['lost_s']:.2f} s lost; see recodec verify"
     packets, channels = facts["num_packets"], facts["channels"]
     return [
         *rows,
@@ -68,7 +67,7 @@ def _rows(source: Path, facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("codebooks", books or "none"),
         ("bandwidth", f"{facts['bandwidth_kbps']:.3f} kbps in all"),
         ("packets", f"{packets}, {facts['num_coded']} of them coded with a language model"),
-        ("state", "good" if facts["intact"] else lost),
+        ("state", "good" if facts["intact"] else f"damaged: {facts['loss']}; see recodec verify"),
     ]  # fmt: skip
 
 

@@ -36,7 +36,7 @@ def verify(files: tuple[str, ...], quiet: bool) -> None:
             continue
         failed |= not found.intact
         if not found.intact:
-            say(f"{path}: damaged; {found.lost_s:.3f} s of {found.duration_s:.2f} s are lost")
+            say(f"{path}: damaged; {found.loss}")
             _print_faults(found)
         elif not quiet:
             packets = f"{found.num_packets} packet{'s' if found.num_packets != 1 else ''}"

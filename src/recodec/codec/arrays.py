@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -10,11 +11,11 @@ import numpy as np
 
 from ..ahead import Ahead
 from ..config import EncodecConfig
-from ..errors import ConfigError, CorruptError
+from ..errors import AudioError, ConfigError, CorruptError
 from ..wire.v1.payload import PacketLM
 from .batches import encode_batched
 from .blocks import FILE_GRID_FRAMES, block_decoder, block_encoder, file_grid, join_codes, split_codes
-from .checks import check_audio, choose_quantizers, side_threads
+from .checks import check_audio, check_count, choose_quantizers, side_threads
 from .engine import Decoder, Engine, known_fingerprints
 from .files import resampled
 from .latency import Latency, latency
@@ -106,7 +107,9 @@ class ArrayCodec:
 
     def latency(self, grid_frames: int = 1, *, decoder: str = "auto") -> Latency:
         """Delay of a live stream that is coded in blocks of so many frames, in seconds; `decoder` as there."""
-        return latency(self.config, grid_frames, self._decoder(decoder, live=grid_frames == 1).spectral)
+        return latency(
+            self.config, check_count(grid_frames, "grid_frames"), self._decoder(decoder, live=grid_frames == 1).spectral
+        )
 
     # ---- recordings ------------------------------------------------------------------------
 
@@ -138,6 +141,8 @@ class ArrayCodec:
         """
         count = choose_quantizers(self.config, bandwidth, num_quantizers)
         encoder = block_encoder(self.engine, count, grid_frames)
+        if not isinstance(audio, Iterable):
+            raise AudioError(f"audio must be an array or an iterable of arrays, got {type(audio).__name__}")
         whole = isinstance(audio, np.ndarray)
         pieces = [check_audio(audio, self.config)] if whole else audio
         blocks = [block for piece in resampled(pieces, sampling_rate, self.config) for block in encoder.push(piece)]
@@ -148,7 +153,7 @@ class ArrayCodec:
 
     def encode_many(
         self,
-        recordings: Sequence[np.ndarray],
+        recordings: Iterable[np.ndarray],
         bandwidth: float | None = None,
         *,
         num_quantizers: int | None = None,
@@ -171,13 +176,17 @@ class ArrayCodec:
             codes and scales of each recording, in the order given.
 
         Raises:
-            AudioError, ConfigError: as `encode`.
+            AudioError, ConfigError: as `encode`; that of a recording says which it is, counted from 0.
         """
         count = choose_quantizers(self.config, bandwidth, num_quantizers)
-        checked = [self._checked(audio, sampling_rate) for audio in recordings]
         threads = side_threads(jobs)
         if batch is None:
             batch = 1 if self.engine.on_cpu else GPU_BATCH
+        check_count(batch, "batch")
+        checked = []
+        for i, audio in enumerate(recordings):
+            with _of_recording(i):
+                checked.append(self._checked(audio, sampling_rate))
         if batch > 1:
             return [join_codes(blocks) for blocks in encode_batched(self.engine, checked, count, batch, grid_frames)]
 
@@ -221,8 +230,8 @@ class ArrayCodec:
 
     def decode_many(
         self,
-        encoded: Sequence[Encoded],
-        num_samples: Sequence[int | None] | None = None,
+        encoded: Iterable[Encoded],
+        num_samples: Iterable[int | None] | None = None,
         *,
         grid_frames: int | None = None,
         decoder: str = "auto",
@@ -240,18 +249,21 @@ class ArrayCodec:
             audio (C, T_i) float32 of each recording, in the order given.
 
         Raises:
-            CorruptError, ConfigError: as `decode`; also if there are not as many lengths as recordings.
+            CorruptError, ConfigError: as `decode`; that of a recording says which it is, counted from 0. Also if there
+                are not as many lengths as recordings.
         """
-        lengths = [None] * len(encoded) if num_samples is None else list(num_samples)
-        if len(lengths) != len(encoded):
-            raise CorruptError(f"there are {len(encoded)} recordings, and num_samples has {len(lengths)} lengths")
+        items = list(encoded)
+        lengths = [None] * len(items) if num_samples is None else list(num_samples)
+        if len(lengths) != len(items):
+            raise CorruptError(f"there are {len(items)} recordings, and num_samples has {len(lengths)} lengths")
         self._decoder(decoder)  # loaded once, before there are threads
 
-        def alone(item: tuple[Encoded, int | None]) -> np.ndarray:
-            (codes, scales), length = item
-            return self.decode(codes, scales, length, grid_frames=grid_frames, decoder=decoder)
+        def alone(i: int) -> np.ndarray:
+            with _of_recording(i):
+                codes, scales = _pair(items[i])
+                return self.decode(codes, scales, lengths[i], grid_frames=grid_frames, decoder=decoder)
 
-        return list(Ahead(alone, side_threads(jobs)).map(zip(encoded, lengths, strict=True)))
+        return list(Ahead(alone, side_threads(jobs)).map(range(len(items))))
 
     # ---- streams ---------------------------------------------------------------------------
 
@@ -299,3 +311,23 @@ class ArrayCodec:
     def _checked(self, audio: np.ndarray, sampling_rate: int | None) -> np.ndarray:
         pieces = resampled([check_audio(audio, self.config)], sampling_rate, self.config)
         return np.concatenate(list(pieces), axis=1)
+
+
+@contextmanager
+def _of_recording(number: int) -> Iterator[None]:
+    """Errors say which of many recordings they are about."""
+    try:
+        yield
+    except (AudioError, CorruptError, ConfigError) as error:
+        raise type(error)(f"recording {number}: {error}") from error
+
+
+def _pair(encoded: Encoded) -> Encoded:
+    """Codes and scales.
+
+    Raises:
+        CorruptError: for anything else, such as codes alone.
+    """
+    if isinstance(encoded, (tuple, list)) and len(encoded) == 2:
+        return encoded[0], encoded[1]
+    raise CorruptError(f"a pair of codes and scales is needed, as `encode_many` gives it, got {type(encoded).__name__}")

@@ -15,7 +15,7 @@ import numpy as np
 from ..ahead import Ahead
 from ..config import EncodecConfig
 from ..errors import CorruptError
-from .checks import check_audio, check_codes, check_grid, side_threads
+from .checks import check_audio, check_codes, check_count, side_threads
 from .engine import Decoder, Engine, StateT
 from .rechunk import Rechunker
 
@@ -110,7 +110,7 @@ class FrameEncoder(Generic[StateT]):
 
     def __init__(self, engine: Engine[StateT], num_quantizers: int, grid_frames: int, jobs: int = 1) -> None:
         self._engine, self._num_quantizers = engine, num_quantizers
-        self._grid = Rechunker(check_grid(grid_frames) * engine.config.hop_length)
+        self._grid = Rechunker(check_count(grid_frames, "grid_frames") * engine.config.hop_length)
         self._state = engine.encoder_state(1)
         self._latents = Ahead(self._step, threads=min(1, jobs - 1))
         self._codes = Ahead(self._quantize, threads=jobs - 1)
@@ -155,7 +155,7 @@ class FrameDecoder(Generic[StateT]):
     """
 
     def __init__(self, engine: Decoder[StateT], grid_frames: int) -> None:
-        self._engine, self._grid_frames = engine, check_grid(grid_frames)
+        self._engine, self._grid_frames = engine, check_count(grid_frames, "grid_frames")
         self._grid = Rechunker(grid_frames)
         self._state = engine.decoder_state(1)
 
@@ -298,12 +298,13 @@ def split_codes(
 
     Raises:
         CorruptError: if codes, scales and length do not belong together or to this model.
+        ConfigError: for a length that is not an integer, or below 0.
     """
     codes = check_codes(codes, config)
     frames = codes.shape[1]
     if num_samples is None and config.chunk_length is not None:
         raise CorruptError("a model that works in segments needs num_samples to decode")
-    length = frames * config.hop_length if num_samples is None else num_samples
+    length = frames * config.hop_length if num_samples is None else check_count(num_samples, "num_samples", least=0)
     # A length that is far too large must be refused before its segments are counted one by one.
     if not 1 <= length <= frames * config.hop_length:
         raise CorruptError(f"{frames} frames cannot be {length} samples")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 import numpy as np
 
 from ..audio.samples import MAX_LEVEL
@@ -17,34 +19,29 @@ def choose_quantizers(config: EncodecConfig, bandwidth: float | None, num_quanti
     """
     if bandwidth is not None and num_quantizers is not None:
         raise ConfigError("give bandwidth or num_quantizers, not both")
+    if num_quantizers is not None:
+        num_quantizers = check_count(num_quantizers, "num_quantizers")
     return config.choose_quantizers(config.default_bandwidth if bandwidth is None else bandwidth, num_quantizers)
 
 
-def check_grid(grid_frames: int) -> int:
-    """The frames of a block, at least 1.
+def check_count(value: int, name: str, *, least: int = 1) -> int:
+    """A number of things, of any integer type.
 
     Raises:
-        ConfigError: for fewer.
+        ConfigError: for one below `least`, or anything else.
     """
-    if grid_frames < 1:
-        raise ConfigError(f"grid_frames must be at least 1, got {grid_frames}")
-    return grid_frames
-
-
-def check_jobs(jobs: int) -> int:
-    """How many threads are to be at work at once, at least 1.
-
-    Raises:
-        ConfigError: for fewer.
-    """
-    if jobs < 1:
-        raise ConfigError(f"jobs must be at least 1, got {jobs}")
-    return jobs
+    try:
+        count = operator.index(value)
+    except TypeError:
+        count = least - 1
+    if count < least:
+        raise ConfigError(f"{name} must be an integer of at least {least}, got {value!r:.60}")
+    return count
 
 
 def side_threads(jobs: int) -> int:
-    """Threads for `Ahead` beside the one that calls; none for one job. Errors as `check_jobs`."""
-    return jobs if check_jobs(jobs) > 1 else 0
+    """Threads for `Ahead` beside the one that calls; none for one job. Errors as `check_count`."""
+    return jobs if check_count(jobs, "jobs") > 1 else 0
 
 
 def check_audio(audio: np.ndarray, config: EncodecConfig, *, may_be_empty: bool = False) -> np.ndarray:

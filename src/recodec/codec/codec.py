@@ -16,7 +16,7 @@ from ..wire.v1.header import DEFAULT_PACKET_S
 from . import files
 from .arrays import ArrayCodec
 from .blocks import file_grid, split_codes
-from .checks import check_jobs, choose_quantizers
+from .checks import check_count, choose_quantizers
 from .container import DEFAULT_VERSION, AnyLM, open_block_writer, open_reader, open_writer
 from .ecdc_file import EcdcReader, EcdcWriter
 from .loading import ModelChoice, load_language_model, load_meta_lm, load_spectral
@@ -69,6 +69,8 @@ class Codec(ArrayCodec):
             CheckpointError: if the model is not found or not valid.
             ConfigError: for an unknown engine, device or precision, or one that is not available here.
         """
+        if threads is not None:
+            check_count(threads, "threads")
         return cls.of_choice(ModelChoice.of(name_or_path, engine, device, dtype, threads, decoder))
 
     @classmethod
@@ -221,7 +223,7 @@ class Codec(ArrayCodec):
             FileExistsError: if the file is there and `overwrite` is false.
         """
         count = choose_quantizers(self.config, bandwidth, num_quantizers)
-        found, threads = self._lm(lm, version), check_jobs(jobs)
+        found, threads = self._lm(lm, version), check_count(jobs, "jobs")
 
         def begin(target: IO[bytes]) -> EcdcWriter:
             return open_writer(
@@ -259,13 +261,14 @@ class Codec(ArrayCodec):
         if isinstance(recording, (str, Path)):
             options = {"tolerant": tolerant, "lm": lm, "start": start, "decoder": decoder, "jobs": jobs}
             return files.play_path(self, recording, **options)
-        if isinstance(recording, bytes):
+        if isinstance(recording, (bytes, bytearray, memoryview)):
             recording = io.BytesIO(recording)
+        first = check_count(start, "start", least=0)
         reader = recording if isinstance(recording, EcdcReader) else open_reader(recording, tolerant=tolerant)
         found = self._decoder(decoder)
         model_lm, grid = self._lm_of(reader, lm), file_grid(found)
         return reader.pieces(
-            self.engine, decoder=found, lm=model_lm, start=start, grid_frames=grid, jobs=check_jobs(jobs)
+            self.engine, decoder=found, lm=model_lm, start=first, grid_frames=grid, jobs=check_count(jobs, "jobs")
         )
 
     def compress_file(

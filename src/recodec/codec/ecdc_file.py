@@ -132,6 +132,11 @@ class EcdcReader(ABC):
     def lost_samples(self) -> int:
         """Samples per channel that were missing so far, and were concealed."""
 
+    @property
+    @abstractmethod
+    def lacks_end(self) -> bool:
+        """Whether all that there is was played, and the end was not there: how much is missing may not be known."""
+
     @abstractmethod
     def check_model(self, engine: Engine) -> None:
         """Make sure that a model is the one that wrote the file, or has the same codes.

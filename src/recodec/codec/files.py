@@ -13,9 +13,10 @@ import numpy as np
 
 from ..atomic import atomic_write
 from ..config import EncodecConfig
-from ..errors import AudioError, ConfigError, CorruptError
+from ..errors import AudioError, CorruptError
 from ..geometry import CodecGeometry
 from .blocks import join_codes
+from .checks import check_count
 from .container import AnyLM, open_reader
 from .ecdc_file import EcdcReader, EcdcWriter
 
@@ -32,12 +33,14 @@ class CodedFile:
         sampling_rate: in Hz.
         num_bytes: of the `.ecdc` file.
         lost_samples: samples per channel that were missing in the file, and were concealed.
+        lacks_end: whether the end of the file was missing: after what there was, more may be.
     """
 
     num_samples: int
     sampling_rate: int
     num_bytes: int
     lost_samples: int = 0
+    lacks_end: bool = False
 
     @property
     def duration_s(self) -> float:
@@ -54,13 +57,11 @@ def resampled(pieces: Iterable[np.ndarray], sampling_rate: int | None, config: E
     """Pieces (C, T_i) of one recording at the model's rate; unchanged where they have it.
 
     Raises:
-        ConfigError: for a rate that is not positive.
+        ConfigError: for a rate in Hz that is not a positive integer.
     """
-    if sampling_rate in (None, config.sampling_rate):
+    if sampling_rate is None or check_count(sampling_rate, "sampling_rate") == config.sampling_rate:
         yield from pieces
         return
-    if sampling_rate is None or sampling_rate < 1:
-        raise ConfigError(f"sampling_rate must be at least 1 Hz, got {sampling_rate}")
     from ..audio.resampling import Resampler
 
     resampler = Resampler(config.audio_channels, sampling_rate, config.sampling_rate)
@@ -138,4 +139,4 @@ def decompress_file(
             for piece in codec.play(reader, **options):
                 writer.write(piece)
                 count += piece.shape[1]
-    return CodedFile(count, rate, os.path.getsize(source), reader.lost_samples)
+    return CodedFile(count, rate, os.path.getsize(source), reader.lost_samples, reader.lacks_end)

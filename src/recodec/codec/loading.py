@@ -126,6 +126,10 @@ class ModelChoice:
         device = ("cuda" if there else "cpu") if self.device == "auto" else self.device
         if device.startswith("cuda") and not there:
             raise ConfigError("torch finds no CUDA device here")
+        try:
+            torch.device(device)
+        except RuntimeError as error:
+            raise ConfigError(f"device must be cpu, cuda, cuda:N, auto or another of torch, got {device!r}") from error
         model = EncodecModel.from_pretrained(self.name)
         fingerprint = model.fingerprint()
         model = model.fold_weight_norm().to(device, getattr(torch, DTYPES[self.dtype]))

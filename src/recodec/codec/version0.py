@@ -70,6 +70,7 @@ class EcdcReader0(EcdcReader):
     def __init__(self, file: IO[bytes], *, tolerant: bool = False) -> None:
         self._file, self._tolerant = file, tolerant
         self.metadata = files.read_metadata(file)
+        self._lacks_end = False
 
     @property
     def model(self) -> str:
@@ -99,6 +100,10 @@ class EcdcReader0(EcdcReader):
     def lost_samples(self) -> int:
         return 0
 
+    @property
+    def lacks_end(self) -> bool:
+        return self._lacks_end
+
     def check_model(self, engine: Engine) -> None:
         self.metadata.check_model(engine.name, *known_fingerprints(engine))
 
@@ -114,6 +119,7 @@ class EcdcReader0(EcdcReader):
             audio = audio[:, : self.num_samples - position]
             position += audio.shape[1]
             # There is no index in this version: all audio before the wanted start is decoded, and dropped.
+            self._lacks_end = block is None and position < self.num_samples
             yield audio[:, max(0, audio.shape[1] - max(0, position - start)) :]
 
     def blocks(

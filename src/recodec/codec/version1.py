@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from numbers import Real
 from typing import IO
 
 import numpy as np
@@ -119,6 +120,7 @@ class EcdcReader1(EcdcReader):
         self.header = self._reader.header
         self._num_samples = self.header.num_samples
         self._decoder: ConcealingDecoder | None = None
+        self._lacks_end = False
         if file.seekable():
             position = file.tell()
             end = read_end(file, self.header)
@@ -154,6 +156,10 @@ class EcdcReader1(EcdcReader):
     def lost_samples(self) -> int:
         return 0 if self._decoder is None else self._decoder.lost_samples
 
+    @property
+    def lacks_end(self) -> bool:
+        return self._lacks_end
+
     def check_model(self, engine: Engine) -> None:
         check_model(self.header, engine)
 
@@ -181,6 +187,7 @@ class EcdcReader1(EcdcReader):
                 parts = packets.push(event, block)
             for part in parts:
                 yield end.trim(part)
+        self._lacks_end = self._reader.end is None
         yield end.rest(packets.finish())
 
     def blocks(
@@ -271,8 +278,8 @@ def packet_frames(config: EncodecConfig, packet_s: float) -> int:
     if config.chunk_length is not None:
         return config.frames_for(config.chunk_length)
     longest_s = MAX_PACKET_FRAMES * config.hop_length / config.sampling_rate
-    if not 0 < packet_s <= longest_s:
-        raise ConfigError(f"a packet may be up to {longest_s:.1f} s long, not {packet_s:g} s")
+    if not isinstance(packet_s, Real) or not 0 < packet_s <= longest_s:
+        raise ConfigError(f"a packet may be up to {longest_s:.1f} s long, not {packet_s!r:.60} s")
     frames = max(1, round(packet_s * config.sampling_rate / config.hop_length))
     return frames if frames < 2 * _GRANULE_FRAMES else round(frames / _GRANULE_FRAMES) * _GRANULE_FRAMES
 

@@ -66,6 +66,15 @@ class Inspection:
         return self.lost_ticks * self.header.tick / self.header.sampling_rate
 
     @property
+    def loss(self) -> str:
+        """How much is missing, in words."""
+        lost = f"{self.lost_s:.3f} s of {self.duration_s:.2f} s are lost"
+        if self.complete or self.header.num_samples is not None:
+            return lost
+        end = f"the end is missing after {self.duration_s:.2f} s, and how much that is cannot be said"
+        return f"{lost}, and {end}" if self.lost else end
+
+    @property
     def bandwidth_kbps(self) -> float:
         """Bits per second of the whole stream, all overhead counted; 0 for an empty one."""
         return 8 * self.size_bytes / 1000 / self.duration_s if self.num_samples else 0.0
