@@ -6,7 +6,7 @@ import io
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -290,7 +290,7 @@ def test_counts_are_positive_integers(engines: dict[str, Any], wrong: Any) -> No
             lambda: Codec.from_pretrained(threads=wrong),
         ]
     if wrong != 0:
-        calls.append(lambda: list(codec.play(codec.compress(audio), **{"start": wrong})))
+        calls.append(lambda: list(codec.play(codec.compress(audio), start=cast(int, wrong))))
     for call in calls:
         with pytest.raises((ConfigError, CorruptError), match=r"must be|cannot be|doesn't support"):
             call()
