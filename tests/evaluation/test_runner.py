@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +125,20 @@ def test_a_campaign_writes_everything(clips: list[Clip], tmp_path: Path, monkeyp
     table = text_table(summarize(outcomes), ["kbps", *CHEAP])
     assert "SI-SNR [dB] \u2191" in table
     assert len({len(line) for line in table.splitlines()[1:2]}) == 1
+
+
+@pytest.mark.parametrize("broken_first", [True, False])
+def test_a_broken_clip_takes_no_place_of_a_player(
+    clips: list[Clip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken_first: bool
+) -> None:
+    done = in_process(monkeypatch)
+    good, other, broken = clips
+    order = [broken, good, other] if broken_first else [good, other, broken]
+    campaign = Campaign([replace(clip, kind="other") for clip in order], parse_codecs(["lowpass"]), CHEAP, players=1)
+    outcomes = evaluate(campaign, tmp_path / "out")
+    assert [o.clip for o in outcomes] == [clip.name for clip in order]
+    assert [o.clip for o in outcomes if o.audio is not None] == [good.name]
+    assert len(done) == (4 if broken_first else 3)
 
 
 def test_parquet_holds_the_same(clips: list[Clip], tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +25,7 @@ class Campaign:
         clips: recordings.
         codecs: codecs at their settings.
         metrics: keys of `PAIR_METRICS`; all by default. Bitrates and speeds are always taken.
-        players: clips of each kind that the report lets one hear, the first ones.
+        players: clips of each kind that the report lets one hear, the first ones that can be read.
         title: of the report.
         live: as of `report_page`.
     """
@@ -46,13 +46,19 @@ class Campaign:
         if unknown:
             raise ConfigError(f"unknown metric {unknown[0]!r}; known are {', '.join(PAIR_METRICS)}")
 
-    def trials(self, folder: str | Path) -> list[Trial]:
-        """Trials clip by clip, the same clip's codecs next to each other."""
+    def trials(self, folder: str | Path, broken: Collection[str] = ()) -> list[Trial]:
+        """Trials clip by clip, the same clip's codecs next to each other.
+
+        Args:
+            folder: of the results.
+            broken: paths of clips that have nothing to play.
+        """
         audible: dict[str, int] = {}
         trials = []
         for clip in self.clips:
-            audible[clip.kind] = audible.get(clip.kind, 0) + 1
-            keep = str(Path(folder) / "audio") if audible[clip.kind] <= self.players else None
+            audible[clip.kind] = audible.get(clip.kind, 0) + (clip.path not in broken)
+            heard = clip.path not in broken and audible[clip.kind] <= self.players
+            keep = str(Path(folder) / "audio") if heard else None
             trials += [Trial(clip, codec, tuple(self.metrics), keep) for codec in self.codecs]
         return trials
 
@@ -89,9 +95,17 @@ def evaluate(
         raise ConfigError(f"results are written as .csv or .parquet, not as {table!r}")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    trials = campaign.trials(folder)
-    stream: Iterable[Outcome] = run(trials, workers=workers, folder=folder)
-    found = {outcome.key: outcome for outcome in (watch(stream, len(trials)) if watch else stream)}
+    found: dict[str, Outcome] = {}
+    broken: set[str] = set()
+    while True:
+        trials = campaign.trials(folder, broken)
+        todo = [trial for trial in trials if trial.key not in found]
+        stream: Iterable[Outcome] = run(todo, workers=workers, folder=folder)
+        found |= {outcome.key: outcome for outcome in (watch(stream, len(todo)) if watch else stream)}
+        silent = _silent(trials, found)
+        if not silent:
+            break
+        broken |= silent  # the next clips take their places, and are coded again to be kept
     outcomes = [found[trial.key] for trial in trials]
     write_results(folder / table, outcomes)
     levels = codebook_use(outcomes)
@@ -102,3 +116,9 @@ def evaluate(
 
         write_text(folder / "report.html", report_page(outcomes, title=campaign.title, live=campaign.live))
     return outcomes
+
+
+def _silent(trials: Iterable[Trial], found: Mapping[str, Outcome]) -> set[str]:
+    """Paths of the clips that were to be heard, and of which nothing came."""
+    kept = [trial for trial in trials if trial.keep_in is not None]
+    return {trial.clip.path for trial in kept} - {t.clip.path for t in kept if found[t.key].error is None}
