@@ -51,13 +51,13 @@ class Campaign:
 
         Args:
             folder: of the results.
-            broken: paths of clips that have nothing to play.
+            broken: paths of clips that have nothing to play: they take no place of a player.
         """
         audible: dict[str, int] = {}
         trials = []
         for clip in self.clips:
             audible[clip.kind] = audible.get(clip.kind, 0) + (clip.path not in broken)
-            heard = clip.path not in broken and audible[clip.kind] <= self.players
+            heard = clip.path in broken or audible[clip.kind] <= self.players
             keep = str(Path(folder) / "audio") if heard else None
             trials += [Trial(clip, codec, tuple(self.metrics), keep) for codec in self.codecs]
         return trials
@@ -103,9 +103,9 @@ def evaluate(
         stream: Iterable[Outcome] = run(todo, workers=workers, folder=folder)
         found |= {outcome.key: outcome for outcome in (watch(stream, len(todo)) if watch else stream)}
         silent = _silent(trials, found)
-        if not silent:
+        if silent == broken:
             break
-        broken |= silent  # the next clips take their places, and are coded again to be kept
+        broken = silent  # the next clips take their places, and are coded again to be kept
     outcomes = [found[trial.key] for trial in trials]
     write_results(folder / table, outcomes)
     levels = codebook_use(outcomes)
