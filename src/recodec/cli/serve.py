@@ -15,25 +15,38 @@ from .options import need, options, say
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="NAME",
               help="Address to listen on. 127.0.0.1 is reached from this machine only; 0.0.0.0 from all.")  # fmt: skip
-@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0 takes any free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8765,
+    show_default=True,
+    help="Port to listen on; 0 takes any that is free.",
+)
 @click.option("--browser/--no-browser", default=True, show_default=True, help="Open the page in the browser.")
-@options("model", "threads", "jobs", threads="For each request; 1 by default.", jobs="Requests coded at once; 2 by "
-         "default.")  # fmt: skip
+@options("model", "threads", "jobs", threads="Threads for each request; 1 by default.", jobs="How many requests are "
+         "coded at once; 2 by default.")  # fmt: skip
 @click.option("--max-mb", type=click.FloatRange(0, min_open=True), default=100.0, show_default=True,
-              help="Megabytes that one request may send.")  # fmt: skip
+              help="How many megabytes one request may send.")  # fmt: skip
 @click.option("--max-audio", "max_audio_s", type=click.FloatRange(0, min_open=True), default=3600.0,
-              show_default=True, metavar="SECONDS", help="Of audio in one request.")  # fmt: skip
+              show_default=True, metavar="SECONDS", help="How much audio one request may code or decode.")  # fmt: skip
 @click.option("--max-time", "max_job_s", type=click.FloatRange(0, min_open=True), default=600.0, show_default=True,
-              metavar="SECONDS", help="That one request may take.")  # fmt: skip
-@click.option("--rooms", type=click.IntRange(min=0), default=16, show_default=True, help="Live calls at once.")
+              metavar="SECONDS", help="How many seconds one request may take.")  # fmt: skip
+@click.option(
+    "--rooms",
+    type=click.IntRange(min=0),
+    default=16,
+    show_default=True,
+    help="How many live calls there may be at once.",
+)
 @click.option("--runtime", "runtime_dir", type=click.Path(file_okay=False, exists=True, path_type=Path), metavar="DIR",
               help="Folder with ort-wasm-simd-threaded.wasm of onnxruntime-web, which live calls need. Without it, the "
               "file is fetched from the npm registry once, when it is first needed.")  # fmt: skip
-@click.option("--offline", is_flag=True, help="Fetch nothing.")
+@click.option("--offline", is_flag=True, help="Fetch nothing from the network.")
 @click.option("--certificate", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
-              help="For HTTPS: browsers give a microphone to pages of another machine only with it.")  # fmt: skip
+              help="A certificate for HTTPS (PEM). Without HTTPS, browsers give no microphone to a page that another "
+              "machine serves.")  # fmt: skip
 @click.option("--certificate-key", "key", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
-              help="Of the certificate.")  # fmt: skip
+              help="The key of the certificate.")  # fmt: skip
 def serve(
     host: str, port: int, browser: bool, model: str | None, threads: int | None, jobs: int | None, max_mb: float,
     runtime_dir: Path | None, offline: bool, certificate: Path | None, key: Path | None, **limited: Any,

@@ -13,8 +13,8 @@ class Limits:
 
     Attributes:
         max_bytes: of a body that is sent to it.
-        max_audio_s: seconds of audio in one request, in or out.
-        max_job_s: seconds that one request may take, waiting not counted.
+        max_audio_s: seconds of audio that one request codes or decodes.
+        max_job_s: seconds that one request may take, waiting not counted; to send a file it has as many.
         stall_s: seconds that it waits for the next bytes of a body, or for the client to take the next of an answer.
         jobs: requests that are coded at once.
         waiting: requests that may wait for their turn.
