@@ -151,7 +151,19 @@ def test_a_file_that_breaks_later_is_skipped_and_named(tmp_path):
     (folder / "a1.flac").write_bytes(b"fLaC" + b"\0" * 40)
     found = [examples[n] for n in range(20)]
     assert all(heard(example.audio) == {"music"} for example in found)
-    assert set().union(*(example.failed for example in found)) == {str(folder / "a1.flac")}
+    failed = {name: reason for example in found for name, reason in example.failed.items()}
+    assert failed == {str(folder / "a1.flac"): "could not be read when a crop of it was wanted"}
+
+
+def test_a_silent_file_is_skipped_and_named_and_one_with_a_pause_is_not(tmp_path):
+    folder = write_folder(tmp_path / "files")
+    silent = folder / "silent.wav"
+    soundfile.write(silent, np.zeros(24_000), 24_000)
+    soundfile.write(folder / "pause.wav", np.concatenate([np.zeros(24_000), tone(440)]), 24_000)
+    found = [examples_of({"music": str(folder)})[n] for n in range(60)]
+    assert all(heard(example.audio) == {"music"} for example in found)
+    failed = {name: reason for example in found for name, reason in example.failed.items()}
+    assert failed == {str(silent): "is silent from its start to its end"}
 
 
 def test_batches_do_not_depend_on_workers_and_processes(shards):

@@ -6,7 +6,7 @@ one number, a resumed run goes on with the next example, and several processes s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,9 +16,8 @@ from torch.utils.data import DataLoader, Dataset
 from ..errors import AudioError
 from .augment import equalize, reverberate
 from .config import TrainConfig
-from .sources import Group, open_groups
+from .sources import SILENCE, Group, open_groups
 
-SILENCE_RMS = 1e-3
 TRIES = 8
 MUSIC = "music"
 _LISTEN_TRIES = 100
@@ -26,14 +25,14 @@ _LISTEN_TRIES = 100
 
 @dataclass(frozen=True)
 class Example:
-    """(C, T) float32 in [-1, 1], and the names of recordings that could not be read for it.
+    """(C, T) float32 in [-1, 1], and the recordings that could not serve for it, with reasons.
 
     With stored codes (see `stored.py`), there are `codes` (K, F) int64 of it and of what is around it; the audio begins
     at the frame `offset` of them.
     """
 
     audio: np.ndarray
-    failed: frozenset[str] = field(default_factory=frozenset)
+    failed: Mapping[str, str] = field(default_factory=dict)
     codes: np.ndarray | None = None
     offset: int = 0
 
@@ -78,22 +77,22 @@ class Examples(Dataset[Example]):
         """
         random = np.random.default_rng(self._config.seed)
         for _ in range(_LISTEN_TRIES):
-            if rms(self._draw(random, set())) > SILENCE_RMS:
+            if rms(self._draw(random, {})) > SILENCE:
                 return
         groups = ", ".join(self._groups)
         raise AudioError(f"none of {_LISTEN_TRIES} crops of the groups {groups} is louder than silence")
 
     def __getitem__(self, number: int) -> Example:
         random = np.random.default_rng((self._config.seed, number))
-        failed: set[str] = set()
+        failed: dict[str, str] = {}
         audio = np.zeros((self._config.model.audio_channels, self._config.crop_samples), np.float32)
         for _ in range(TRIES):
             audio = self._draw(random, failed)
-            if rms(audio) > SILENCE_RMS and np.abs(audio).max() <= 1.0:
+            if rms(audio) > SILENCE and np.abs(audio).max() <= 1.0:
                 break
-        return Example(audio / max(1.0, float(np.abs(audio).max())), frozenset(failed))
+        return Example(audio / max(1.0, float(np.abs(audio).max())), failed)
 
-    def _draw(self, random: np.random.Generator, failed: set[str]) -> np.ndarray:
+    def _draw(self, random: np.random.Generator, failed: dict[str, str]) -> np.ndarray:
         crops = [self._crop(group, random, failed) for group in self._choose(random)]
         return np.stack(crops).sum(0, dtype=np.float32)
 
@@ -112,7 +111,7 @@ class Examples(Dataset[Example]):
         drawn = random.choice(len(names), count, p=weights / weights.sum())
         return [self._groups[names[i]] for i in drawn]
 
-    def _crop(self, group: Group, random: np.random.Generator, failed: set[str]) -> np.ndarray:
+    def _crop(self, group: Group, random: np.random.Generator, failed: dict[str, str]) -> np.ndarray:
         config = self._config
         crop, speed = None, 1.0
         if config.speed != (1.0, 1.0):  # what is off draws nothing: other choices stay as they were
@@ -124,7 +123,7 @@ class Examples(Dataset[Example]):
         if crop is None:
             return np.zeros((config.model.audio_channels, config.crop_samples), np.float32)
         if config.normalize_crops:
-            crop = crop / max(float(np.abs(crop).max()), SILENCE_RMS)
+            crop = crop / max(float(np.abs(crop).max()), SILENCE)
         if config.equalizer_probability and random.random() < config.equalizer_probability:
             crop = equalize(crop, config.model.sampling_rate, random, config.equalizer_db)
         if config.reverb_probability and random.random() < config.reverb_probability:
@@ -139,11 +138,11 @@ def rms(audio: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class Batch:
-    """(B, C, T) audio, and the names of recordings that could not be read; with stored codes, (B, K, F) int64 of them,
-    and for each item the frame of them at which its audio begins."""
+    """(B, C, T) audio, and the recordings that could not serve, with reasons; with stored codes, (B, K, F) int64 of
+    them, and for each item the frame of them at which its audio begins."""
 
     audio: torch.Tensor
-    failed: frozenset[str] = frozenset()
+    failed: Mapping[str, str] = field(default_factory=dict)
     codes: torch.Tensor | None = None
     offsets: tuple[int, ...] = ()
 
@@ -186,7 +185,7 @@ class _Numbers:
 
 def _collate(examples: list[Example]) -> Batch:
     audio = torch.from_numpy(np.stack([example.audio for example in examples]))
-    failed = frozenset[str]().union(*(example.failed for example in examples))
+    failed = {name: reason for example in examples for name, reason in example.failed.items()}
     stored = [example.codes for example in examples if example.codes is not None]
     if not stored:
         return Batch(audio, failed)

@@ -74,7 +74,7 @@ def train(
         run.go(stop_after_s)
     trainer.save(out)
     if first:
-        run.note_unreadable()
+        run.note_failed()
     with trainer.averaged():
         if parallel.rank() == 0:
             trainer.model.save_pretrained(out / MODEL_NAME)
@@ -138,12 +138,11 @@ class _CodecRun(Run):
         if line is not None:
             say(line)
 
-    def note_unreadable(self) -> None:
-        """Add to the list of what was left out the recordings that failed later, when crops were read."""
-        later = self.trainer.failed - set(self.left_out)
-        reasons = dict.fromkeys(sorted(later), "could not be read when a crop of it was wanted")
-        if reasons:
-            note_left_out(reasons, self.out / LEFT_OUT_NAME, before=self.left_out)
+    def note_failed(self) -> None:
+        """Add to the list of what was left out the recordings that could not serve when crops of them were read."""
+        later = {name: self.trainer.failed[name] for name in sorted(self.trainer.failed) if name not in self.left_out}
+        if later:
+            note_left_out(later, self.out / LEFT_OUT_NAME, before=self.left_out)
 
     def shown(self, figures: Mapping[str, float]) -> dict[str, str]:
         return {name: f"{figures[name]:.4f}" for name in _SHOWN if name in figures}
@@ -156,8 +155,8 @@ class _CodecRun(Run):
                 for name, norm in branch.balancer.ratios.items()
             }
             self.board.figures(self.trainer.done, {**figures, **norms, **codebook_use(self.trainer.model)})
-        unreadable = {"unreadable": len(self.trainer.failed)} if self.trainer.failed else {}
-        return {**figures, **unreadable}
+        left_out = {"left_out": len(self.trainer.failed)} if self.trainer.failed else {}
+        return {**figures, **left_out}
 
     def dev_figures(self) -> Mapping[str, float]:
         if self.dev is None:

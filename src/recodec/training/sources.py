@@ -17,6 +17,13 @@ from ..errors import AudioError, ConfigError, RecodecError
 EVERYTHING = "all"
 """The group of a folder that is not divided into groups."""
 
+SILENCE = 1e-3
+"""Root mean square of a crop up to which there is nothing to learn from it."""
+
+UNREADABLE, SILENT = "could not be read when a crop of it was wanted", "is silent from its start to its end"
+
+_LISTEN_S = 10
+
 
 class Source(Protocol):
     """One recording, of which any stretch can be had."""
@@ -89,17 +96,19 @@ class Group:
         lengths = np.array([source.num_samples / source.rate_hz for source in self._sources])
         self.seconds = float(lengths.sum())
         self._chances = lengths / lengths.sum()
+        self._silent: dict[int, bool] = {}
 
-    def crop(self, random: np.random.Generator, failed: set[str], speed: float = 1.0) -> np.ndarray | None:
-        """A random stretch (C, T); `None` where the recording cannot be read, whose name is added to `failed`.
+    def crop(self, random: np.random.Generator, failed: dict[str, str], speed: float = 1.0) -> np.ndarray | None:
+        """A random stretch (C, T); `None` where the recording cannot serve, whose reason is added to `failed`.
 
         Args:
             random: draws it.
-            failed: takes names.
+            failed: takes reasons by name.
             speed: factor by which it is played faster, with its pitch: samples are taken as if there were so many more
                 of them a second. A recording too short for that is taken as it is.
         """
-        source = self._sources[random.choice(len(self._sources), p=self._chances)]
+        number = int(random.choice(len(self._sources), p=self._chances))
+        source = self._sources[number]
         played_hz = source.rate_hz if speed == 1 else round(source.rate_hz * speed)
         needed = self._needed(played_hz)
         if needed > source.num_samples:
@@ -107,15 +116,37 @@ class Group:
         start = int(random.integers(source.num_samples - needed + 1))
         try:
             audio = source.read(start, needed)
+            if is_silent(audio) and self._is_silent(number):
+                failed[source.name] = SILENT
+                return None
             mixed = Mixer(len(audio), self._channels, mask=source.places, name=source.name)(audio)
             return resample(mixed, played_hz, self._rate_hz)[:, : self._crop_samples]
         except AudioError:
-            failed.add(source.name)
+            failed[source.name] = UNREADABLE
             return None
+
+    def _is_silent(self, number: int) -> bool:
+        """Whether all of a recording is silent: asked when a crop of it is, and known from then on.
+
+        Raises:
+            AudioError: if it cannot be read.
+        """
+        if number not in self._silent:
+            source = self._sources[number]
+            step = _LISTEN_S * source.rate_hz
+            starts = range(0, source.num_samples, step)
+            pieces = (source.read(start, min(step, source.num_samples - start)) for start in starts)
+            self._silent[number] = all(map(is_silent, pieces))
+        return self._silent[number]
 
     def _needed(self, rate_hz: int) -> int:
         """Samples at a recording's rate that give a crop at ours."""
         return -(-self._crop_samples * rate_hz // self._rate_hz)
+
+
+def is_silent(audio: np.ndarray) -> bool:
+    """Whether no stretch of audio is louder than silence."""
+    return float(np.abs(audio).max(initial=0.0)) <= SILENCE
 
 
 @dataclass

@@ -23,8 +23,8 @@ from ..errors import AudioError, ConfigError, RecodecError
 from ..model.encodec import EncodecModel
 from .codes import group_of, read_rows
 from .config import TrainConfig
-from .data import SILENCE_RMS, TRIES, Example, rms
-from .sources import EVERYTHING, SampleShard, Source
+from .data import TRIES, Example, rms
+from .sources import EVERYTHING, SILENCE, UNREADABLE, SampleShard, Source
 
 _GUARD_FRAMES = 12  # around a stretch that is resampled: its filter is shorter
 
@@ -70,15 +70,15 @@ class StoredExamples(Dataset[Example]):
 
     def __getitem__(self, number: int) -> Example:
         random = np.random.default_rng((self._config.seed, number))
-        failed: set[str] = set()
+        failed: dict[str, str] = {}
         tapes = list(self._tapes.values())
         example = Example(np.zeros(0, np.float32))
         for _ in range(TRIES):
             tape = tapes[random.choice(len(tapes), p=self._chances)]
             example = tape.crop(random, failed)
-            if rms(example.audio) > SILENCE_RMS:
+            if rms(example.audio) > SILENCE:
                 break
-        return Example(example.audio, frozenset(failed), example.codes, example.offset)
+        return Example(example.audio, failed, example.codes, example.offset)
 
 
 class Tape:
@@ -113,14 +113,14 @@ class Tape:
         """Whether there is a crop in it."""
         return self.num_frames >= self._span
 
-    def crop(self, random: np.random.Generator, failed: set[str]) -> Example:
-        """A random one; silence where a recording cannot be read, whose name is added to `failed`."""
+    def crop(self, random: np.random.Generator, failed: dict[str, str]) -> Example:
+        """A random one; silence where a recording cannot be read, whose reason is added to `failed`."""
         start = int(random.integers(self.num_frames - self._crop + 1))
         begin = min(max(0, start - self._context), self.num_frames - self._span)
         codes = self._codes[:, begin : begin + self._span].astype(np.int64)
-        return Example(self._audio(start, failed), frozenset(), codes, start - begin)
+        return Example(self._audio(start, failed), {}, codes, start - begin)
 
-    def _audio(self, start: int, failed: set[str]) -> np.ndarray:
+    def _audio(self, start: int, failed: dict[str, str]) -> np.ndarray:
         """(C, T) of the crop that begins at that frame."""
         parts, frame, end = [], start, start + self._crop
         while frame < end:
@@ -130,7 +130,7 @@ class Tape:
             try:
                 parts.append(read_frames(source, frame - self._starts[number], stop - frame, self._model))
             except AudioError:
-                failed.add(source.name)
+                failed[source.name] = UNREADABLE
                 return np.zeros((self._model.audio_channels, self._crop * self._model.hop_length), np.float32)
             frame = stop
         return np.concatenate(parts, axis=1)

@@ -61,7 +61,7 @@ class Trainer:
 
     Attributes:
         done: updates so far.
-        failed: names of recordings that could not be read.
+        failed: recordings that cannot serve, with reasons.
         branches: the decoders that learn.
         spectral: the branch of the spectral decoder, if that is one of them.
         balancer: of the first branch.
@@ -72,7 +72,7 @@ class Trainer:
         self.device = torch.device(device)
         torch.manual_seed(config.seed)
         self.examples = Examples(config) if config.codes is None else StoredExamples(config)
-        self.failed = set(self.examples.left_out)
+        self.failed = dict(self.examples.left_out)
         self._position = 0
         self._batches = None
         self.random = torch.Generator().manual_seed(config.seed)
