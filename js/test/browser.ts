@@ -95,3 +95,21 @@ export async function open(browser: Browser, url: string): Promise<[Page, string
   await page.goto(url);
   return [page, errors];
 }
+
+/** The text of an element. */
+export function textOf(page: Page, id: string): Promise<string> {
+  return page.$eval(`#${id}`, (element) => element.textContent ?? "");
+}
+
+/** Wait until an element's text fits; the error says what it and the status line say instead. */
+export async function until(page: Page, id: string, pattern: RegExp, limitMs = 100_000): Promise<void> {
+  const wanted = `new RegExp(${JSON.stringify(pattern.source)}).test(document.getElementById(${JSON.stringify(id)}).textContent)`;
+  try {
+    await page.waitForFunction(wanted, { timeout: limitMs, polling: 100 });
+  } catch (error) {
+    const [said, status] = await Promise.all([id, "status"].map((one) => textOf(page, one)));
+    throw new Error(`#${id} says "${said}", status "${status}", and not ${pattern} after ${limitMs} ms`, {
+      cause: error,
+    });
+  }
+}

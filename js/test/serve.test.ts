@@ -8,7 +8,7 @@ import { read, write, type Message } from "../src/serve/messages.js";
 import { transform } from "../src/serve/spectrogram.js";
 import { info } from "../src/wire/info.js";
 import { readWav, writeWav } from "../src/serve/wav.js";
-import { BROWSERS, launch, open } from "./browser.js";
+import { BROWSERS, launch, open, textOf, until } from "./browser.js";
 import { there } from "./made.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -44,20 +44,6 @@ async function visit(browser: Browser, base: string, path: string): Promise<[Pag
   await page.bringToFront(); // a page behind takes no clicks, and draws no frames
   await until(page, "model", /kHz/);
   return [page, errors, elsewhere];
-}
-
-const textOf = (page: Page, id: string): Promise<string> =>
-  page.$eval(`#${id}`, (element) => element.textContent ?? "");
-
-async function until(page: Page, id: string, pattern: RegExp): Promise<void> {
-  const wanted = `new RegExp(${JSON.stringify(pattern.source)}).test(document.getElementById(${JSON.stringify(id)}).textContent)`;
-  try {
-    await page.waitForFunction(wanted, { timeout: 100_000, polling: 100 });
-  } catch (error) {
-    throw new Error(`#${id} says "${await textOf(page, id)}", status "${await textOf(page, "status")}"`, {
-      cause: error,
-    });
-  }
 }
 
 describe("parts of the pages", () => {
