@@ -105,13 +105,20 @@ async function wordsOf(response: Response): Promise<string> {
   }
 }
 
-/** Browsers have one error for every connection that fails: whether the server still answers tells what it was. */
 async function reasonOf(error: Error, alive: string): Promise<Error> {
-  if (error.name === "AbortError") return error;
+  return error.name === "AbortError" ? error : whyNoAnswer(alive);
+}
+
+/**
+ * Why a connection failed. Browsers have one error for all causes: whether the server still answers tells which it was.
+ *
+ * @param alive - what to say if the server answers.
+ */
+export async function whyNoAnswer(alive: string): Promise<Error> {
   try {
     await fetch("/api/model", { cache: "no-store", signal: AbortSignal.timeout(PROBE_MS) });
-    return new Error(alive, { cause: error });
+    return new Error(alive);
   } catch {
-    return new Error(GONE, { cause: error });
+    return new Error(GONE);
   }
 }
