@@ -2,7 +2,7 @@
 
 import type { Browser, Page } from "puppeteer-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { BROWSERS, launch, open, textOf, until } from "./browser.js";
+import { BROWSERS, close, launch, open, textOf, until } from "./browser.js";
 import { cut, FakeServer, good, MODEL, refusal, tone } from "./fake_server.js";
 
 const LIMIT_MS = 15_000;
@@ -75,7 +75,7 @@ describe.skipIf(!BROWSERS.chrome)("the page, in Chromium", () => {
   });
 
   afterAll(async () => {
-    await browser?.close();
+    await close(browser);
   });
 
   async function visit(path = ""): Promise<void> {

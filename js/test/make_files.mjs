@@ -16,7 +16,7 @@ for (const name of readdirSync(folder)) {
       writeFileSync(`${folder}/${stem}_${bandwidth}.js.codes`, new Uint8Array(codes.data.buffer));
       writeFileSync(`${folder}/${stem}_${bandwidth}.js.audio`, new Uint8Array((await codec.decode(file)).buffer));
     }
-  } else if (name.endsWith(".ecdc")) {
+  } else if (name.endsWith(".ecdc") && codec.config.segment_length === 0) {
     const { codes, numSamples } = await codec.unpack(bytes(name));
     writeFileSync(`${folder}/${stem}.again`, await codec.pack(codes, numSamples));
   }

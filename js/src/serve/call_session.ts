@@ -87,8 +87,8 @@ export class CallSession {
       session.#capture = await Capture.open({ samples, rate, call: true, onPiece });
       if (room.over !== null) throw new Error(room.over);
     } catch (error) {
-      await session.#capture?.close();
-      await playout.close();
+      session.#capture?.close();
+      playout.close();
       throw error;
     }
     return session;
@@ -115,8 +115,8 @@ export class CallSession {
     this.#ended = true;
     clearInterval(this.#timer);
     this.room.leave();
-    void this.#capture?.close();
-    void this.playout.close();
+    this.#capture?.close();
+    this.playout.close();
     this.#stopEncoder();
     this.#stopDecoder();
     this.onEnd(reason);

@@ -1,6 +1,6 @@
 /** The microphone, in pieces of samples. */
 
-import { startSound } from "./waiting.js";
+import { endSound, startSound } from "./waiting.js";
 
 const MODULE = "/capture.worklet.js";
 
@@ -44,7 +44,7 @@ export class Capture {
       signal?.throwIfAborted();
     } catch (error) {
       letGo(stream);
-      await context?.close();
+      if (context !== null) endSound(context);
       if (signal?.aborted) throw error;
       const wanted = rate === undefined ? "" : ` at ${rate} Hz`;
       throw new Error(`this browser does not give the microphone's samples${wanted}: ${(error as Error).message}`);
@@ -59,9 +59,9 @@ export class Capture {
   }
 
   /** Let go of the microphone. */
-  async close(): Promise<void> {
+  close(): void {
     letGo(this.stream);
-    await this.context.close();
+    endSound(this.context);
   }
 }
 

@@ -75,13 +75,13 @@ export class Recorder {
    *
    * @returns `null` if nothing was recorded.
    */
-  async stop(): Promise<Blob | null> {
+  stop(): Blob | null {
     const take = this.#take;
     this.#take = null;
     take?.abort.abort();
     if (!take?.capture) return null;
     const rate = take.capture.context.sampleRate;
-    await take.capture.close();
+    take.capture.close();
     return take.pieces.length === 0 ? null : writeWav(take.pieces, rate);
   }
 

@@ -37,7 +37,7 @@ class Page {
     this.#model = model;
     this.#choice = { original: false, kbps: model.default_bandwidth, decoder: model.decoders[0] };
     const limits = limitsOf(model);
-    this.#recording = new RecordButton(limits, (wav, about) => void this.#open(wav, "recording.wav", about));
+    this.#recording = new RecordButton(limits, (wav, about) => this.#open(wav, "recording.wav", about));
     byId("model").textContent = `${model.name}, ${model.sampling_rate / 1000} kHz`;
     byId("hint").textContent =
       `The page takes up to ${durationSaid(limits.seconds)} and ${Math.round(limits.bytes / 1e6)} MB. ` +
@@ -86,7 +86,7 @@ class Page {
     byId("choose").onclick = () => file.click();
     file.onchange = () => {
       const [chosen] = file.files ?? [];
-      if (chosen) void this.#openFile(chosen);
+      if (chosen) this.#openFile(chosen);
       file.value = ""; // so that the same file may be chosen again
     };
     document.ondragover = (event) => {
@@ -98,7 +98,7 @@ class Page {
       event.preventDefault();
       drop.classList.remove("over");
       const [dropped] = event.dataTransfer?.files ?? [];
-      if (dropped) void this.#openFile(dropped);
+      if (dropped) this.#openFile(dropped);
     };
   }
 
@@ -127,9 +127,9 @@ class Page {
 
   // ---- a recording -------------------------------------------------------------------------
 
-  async #openFile(file: File): Promise<void> {
-    await this.#recording.leave();
-    await this.#open(file, file.name);
+  #openFile(file: File): void {
+    this.#recording.leave();
+    void this.#open(file, file.name);
   }
 
   /** Open a recording or an `.ecdc` file; `about` is what there is to say of it. */

@@ -1,7 +1,7 @@
 /** Decoded audio of a call to the loudspeaker: a short queue that evens out when packets come. */
 
 import { AudioOutput } from "../player/output.js";
-import { startSound } from "./waiting.js";
+import { endSound, startSound } from "./waiting.js";
 
 const MODULE = "/queue.worklet.js";
 const SPARE_S = 0.06; // of audio that waits beyond one packet before it begins to sound
@@ -38,7 +38,7 @@ export class Playout {
       await startSound(context);
       return new Playout(context, await AudioOutput.create(context, channels, MODULE), channels, packetS);
     } catch (error) {
-      await context.close();
+      endSound(context);
       throw error;
     }
   }
@@ -78,7 +78,7 @@ export class Playout {
   }
 
   /** Close the loudspeaker. */
-  close(): Promise<void> {
-    return this.context.close();
+  close(): void {
+    endSound(this.context);
   }
 }

@@ -4,18 +4,23 @@ import { clock } from "../player/style.js";
 import { byId, durationSaid, say } from "./dom.js";
 import { Recorder, type RecorderLimits } from "./microphone.js";
 
-const TEXTS = { idle: "Record", opening: "Opening the microphone", recording: "Stop recording", stopping: "Stopping" };
+const TEXTS = {
+  idle: "Record",
+  opening: "Opening the microphone",
+  recording: "Stop recording",
+  reading: "Reading the recording",
+};
 
-/** Takes a recording, with something to say about it. */
-export type TakeRecording = (recording: Blob, remark: string) => void;
+/** Takes a recording, with something to say about it, and reads it. It does not fail. */
+export type TakeRecording = (recording: Blob, remark: string) => Promise<void>;
 
-/** The button. Only in `idle` and in `recording` does a click do something. */
+/** The button. A click does something where nothing is on its way: it begins a recording, or ends it. */
 export class RecordButton {
   readonly #button = byId("record");
   readonly #recorder: Recorder;
   readonly #take: TakeRecording;
-  #state: keyof typeof TEXTS = "idle";
   #link = "";
+  #reading = false;
 
   /**
    * @param limits - of a recording.
@@ -34,32 +39,34 @@ export class RecordButton {
   }
 
   /** Stop, because something else is opened. What was recorded is kept. */
-  async leave(): Promise<void> {
-    if (this.#state !== "opening" && this.#state !== "recording") return;
-    await this.#stop();
+  leave(): void {
+    if (this.#recorder.state !== "idle") this.#stop();
   }
 
   async #begin(): Promise<void> {
-    this.#show("opening");
+    const started = this.#recorder.start();
+    this.#show();
     say("Opening the microphone");
     try {
-      if (await this.#recorder.start()) this.#show("recording");
+      await started;
     } catch (error) {
-      this.#show("idle");
       say((error as Error).message, true);
     }
+    this.#show();
   }
 
-  async #finish(remark: string): Promise<void> {
-    const recording = await this.#stop();
-    if (recording !== null) this.#take(recording, remark);
+  async #finish(about: string): Promise<void> {
+    this.#reading = true;
+    const recording = this.#stop();
+    if (recording !== null) await this.#take(recording, about);
     else say("Nothing was recorded: record a little longer.", true);
+    this.#reading = false;
+    this.#show();
   }
 
-  async #stop(): Promise<Blob | null> {
-    this.#show("stopping");
-    const recording = await this.#recorder.stop();
-    this.#show("idle");
+  #stop(): Blob | null {
+    const recording = this.#recorder.stop();
+    this.#show();
     if (recording !== null) this.#keep(recording);
     return recording;
   }
@@ -71,8 +78,12 @@ export class RecordButton {
     link.hidden = false;
   }
 
-  #show(state: keyof typeof TEXTS): void {
-    this.#state = state;
+  get #state(): keyof typeof TEXTS {
+    return this.#reading ? "reading" : this.#recorder.state;
+  }
+
+  #show(): void {
+    const state = this.#state;
     this.#button.textContent = TEXTS[state];
     this.#button.classList.toggle("recording", state === "recording");
   }
