@@ -118,7 +118,7 @@ describe.skipIf(!there || !BROWSERS.chrome)("recodec serve in Chromium", () => {
       dataTransfer.items.add(new File([bytes], "speech.wav"));
       document.getElementById("drop")?.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true }));
     }, clip);
-    await until(page, "status", /^You hear 6 kbps by the spectral decoder/);
+    await until(page, "status", /^You hear the recording at 6 kbps, decoded by the spectral decoder/);
     await page.focus("#play");
     await page.keyboard.press("Enter");
     await until(page, "time", /^0:0[1-4]/);
@@ -134,10 +134,10 @@ describe.skipIf(!there || !BROWSERS.chrome)("recodec serve in Chromium", () => {
     await page.keyboard.press("Home");
     await page.keyboard.press("Tab"); // to the version, of which the original is chosen
     await page.keyboard.press("ArrowRight");
-    await until(page, "status", /^You hear 1.5 kbps by the spectral decoder/);
+    await until(page, "status", /^You hear the recording at 1.5 kbps, decoded by the spectral decoder/);
     await page.keyboard.press("Tab"); // to the decoder
     await page.keyboard.press("ArrowRight");
-    await until(page, "status", /^You hear 1.5 kbps by EnCodec's decoder/);
+    await until(page, "status", /^You hear the recording at 1.5 kbps, decoded by EnCodec's decoder/);
     await page.waitForFunction("document.querySelectorAll('#rows a').length === 4", { timeout: 90_000 });
     const sizes = await page.$$eval("#rows td:nth-child(2)", (cells) =>
       cells.map((cell) => parseInt(cell.textContent!.replace(",", ""))),
@@ -204,7 +204,7 @@ describe.skipIf(!there || !BROWSERS.chrome)("recodec serve in Chromium", () => {
     await page.click("#record");
     await until(page, "status", /^Recording, (?!0:00)/);
     await page.click("#record");
-    await until(page, "status", /^You hear 6 kbps/);
+    await until(page, "status", /^You hear the recording at 6 kbps/);
     await page.evaluate(() => {
       const dataTransfer = new DataTransfer();
       dataTransfer.items.add(new File(["no audio"], "note.txt"));
@@ -255,7 +255,7 @@ describe.skipIf(!there || !BROWSERS.chrome)("recodec serve in Chromium", () => {
         await page.click("#record");
         await until(page, "status", /^Recording, (?!0:0[0-3])/); // four seconds, or more on a busy machine
         await page.click("#record");
-        await until(page, "status", /^You hear 6 kbps/);
+        await until(page, "status", /^You hear the recording at 6 kbps/);
         await page.click("#play");
         await until(page, "time", /^0:0[0-9].[1-9]/);
         const sides = [await visit(other, base, "call#mixed"), await visit(browser, base, "call#mixed")];

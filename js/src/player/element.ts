@@ -159,7 +159,7 @@ export class RecodecPlayer extends HTMLElement {
     if (this.#tolerant || versionOf(file) === 1) {
       const found = inspect(file);
       [this.#numSamples, this.#rate, this.#spans] = [found.numSamples, found.header.samplingRate, found.spans];
-      const damage = found.intact ? "" : `damaged: ${found.faults().next().value}`;
+      const damage = found.intact ? "" : `The file is damaged: ${found.faults().next().value}`;
       this.#note(damage || found.header.model);
     } else {
       const [metadata] = readMetadata(file);
@@ -183,7 +183,7 @@ export class RecodecPlayer extends HTMLElement {
   }
 
   async #openOutput(): Promise<AudioOutput> {
-    this.#note("loading the model");
+    this.#note("The model is being loaded");
     const { model } = await this.#model();
     const { sampling_rate: rate, channels } = model.config;
     this.#rate = rate;
@@ -254,7 +254,7 @@ export class RecodecPlayer extends HTMLElement {
   #fail(error: Error): void {
     this.#paused = true;
     this.#button.textContent = "Play";
-    this.#note(`${error.name}: ${error.message}`);
+    this.#note(error.message);
     this.dispatchEvent(new CustomEvent("error", { detail: error }));
   }
 

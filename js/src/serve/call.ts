@@ -41,7 +41,8 @@ class CallPage {
     if (!model.streamable) {
       byId<HTMLButtonElement>("enter").disabled = true;
       say(
-        `${model.name} codes whole segments, and is too slow to answer for a call: start the server with another.`,
+        `${model.name} codes whole segments of a recording, so that a call would lag behind. Start the server with ` +
+          "a model that codes frame by frame.",
         true,
       );
     }
@@ -84,7 +85,7 @@ class CallPage {
       lm: byId<HTMLInputElement>("lm").checked,
     };
     this.#lock(true);
-    say("Joining the room");
+    say("The page is joining the room.");
     let room: Room | null = null;
     try {
       room = await Room.join(value("room"));
@@ -98,18 +99,18 @@ class CallPage {
 
   async #open(options: CallOptions, room: Room): Promise<CallSession> {
     const codec = await this.#load();
-    say("Preparing the codec");
+    say("The page is preparing the codec.");
     await codec.prepare("encode", { bandwidth: options.bandwidth, lm: options.lm });
     await codec.prepare("decode", { decoder: options.decoder, lm: options.lm });
-    say("Opening the microphone");
+    say("The page is opening the microphone.");
     return CallSession.open(codec, options, room);
   }
 
   async #load(): Promise<RemoteCodec> {
     if (this.#codec !== null) return this.#codec;
-    say("Loading the runtime (14 MB; the server fetches it once)");
+    say("The page is loading the runtime (14 MB). The first time, the server has to fetch it.");
     await get(RUNTIME); // so the browser keeps it, and the worker finds it there
-    const onProgress = ({ file }: { file: string }): void => say(`Loading the model: ${file}`);
+    const onProgress = ({ file }: { file: string }): void => say(`The page is loading the model: ${file}`);
     this.#codec = await loadInWorker("/model", { worker: "/worker.js", runtime: "/runtime/", onProgress });
     return this.#codec;
   }
@@ -166,7 +167,7 @@ class CallPage {
   #showSlow(leftOut: number): void {
     const now = performance.now();
     if (leftOut > this.#leftOut) {
-      say("This machine is too slow for these settings, and leaves packets out: take more frames in a packet.", true);
+      say("This machine is too slow for these settings, and leaves packets out: choose more frames in a packet.", true);
       this.#slowUntil = now + SLOW_MS;
     } else if (this.#slowUntil > 0 && now > this.#slowUntil) {
       say(this.#state);

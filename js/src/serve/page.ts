@@ -135,7 +135,7 @@ class Page {
   /** Open a recording or an `.ecdc` file; `about` is what there is to say of it. */
   async #open(source: Blob, name: string, about = ""): Promise<void> {
     const turn = (this.#opened += 1);
-    say(`Reading ${name}`);
+    say(`The server is reading ${name}.`);
     remark(about);
     try {
       const lab = await Lab.open(this.#model, source, (seconds) => this.#busy(turn, seconds));
@@ -202,13 +202,13 @@ class Page {
     const [key, name] = [keyOf(version), nameOf(version)];
     const decoded = this.#lab?.decoded.get(key);
     byId("swap").textContent = this.#original ? "Hear it decoded" : "Hear the original";
-    if (decoded === undefined) say(`Making ${name}`);
+    if (decoded === undefined) say(`The server is making ${name}.`);
     else say(this.#original ? "You hear the original." : `You hear ${name}.`);
     if (this.#original) this.#tracks?.choose(ORIGINAL);
     else if (decoded) this.#tracks?.choose(key);
     if (decoded && this.#shown !== key) {
       drawSpectrogram(byId<HTMLCanvasElement>("coded-picture"), decoded.recording.channels[0], this.#loudest);
-      byId("coded-caption").textContent = `Decoded: ${name}`;
+      byId("coded-caption").textContent = name[0].toUpperCase() + name.slice(1);
       this.#shown = key;
     }
     this.#lab?.want(version);
@@ -247,7 +247,7 @@ class Page {
 /** A version in a sentence. */
 function nameOf({ kbps, decoder }: Version): string {
   const by = DECODERS_SAID[decoder];
-  return kbps === null ? `the file as it is, decoded by ${by}` : `${kbps} kbps by ${by}`;
+  return `the ${kbps === null ? "file as it is" : `recording at ${kbps} kbps`}, decoded by ${by}`;
 }
 
 fetchModel()

@@ -46,7 +46,7 @@ export class RecordButton {
   async #begin(): Promise<void> {
     const started = this.#recorder.start();
     this.#show();
-    say("Opening the microphone");
+    say("The page is opening the microphone.");
     try {
       await started;
     } catch (error) {

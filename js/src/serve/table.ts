@@ -45,7 +45,7 @@ export class Table {
 
   /** A link to a file; not to one that was opened, for whoever opened it has it. */
   #keep(kbps: number | null, file: ArrayBuffer | undefined): HTMLTableCellElement {
-    const cell = make("td", "", { "data-label": "Keep" });
+    const cell = make("td", "", { "data-label": "Download" });
     if (file === undefined || kbps === null) {
       cell.textContent = "–";
       return cell;
