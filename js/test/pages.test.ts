@@ -52,6 +52,8 @@ const LACKING = [
   ["ort-wasm-simd-threaded.wasm", "ort-wasm-simd-threaded.wasm cannot be fetched: the server says 404"],
 ] as const;
 
+const LONG = { timeout: 90_000 }; // on a busy machine, to load the model and to play some seconds
+
 /** What a page's script has imported. */
 const made = "made" as keyof typeof globalThis;
 
@@ -178,11 +180,11 @@ describe.skipIf(!there || !BROWSERS[name])(`in ${name}`, () => {
   it("the element plays, seeks, draws, pauses and ends, by one script tag and by keyboard", async ({ skip }) => {
     const [page, errors] = await open(browser, `${base}/player`);
     if (!(await hasSound(page))) skip(`${name} plays nothing on a machine without a sound device`);
-    await page.waitForFunction("document.querySelector('recodec-player').duration > 0");
+    await page.waitForFunction("document.querySelector('recodec-player').duration > 0", LONG);
     await page.keyboard.press("Tab"); // the position
     await page.keyboard.press("Tab"); // the button
     await page.keyboard.press("Enter");
-    await page.waitForFunction("document.querySelector('recodec-player').position > 6000", { timeout: 60_000 });
+    await page.waitForFunction("document.querySelector('recodec-player').position > 6000", LONG);
     await page.keyboard.press("Enter");
     const paused = await state(page);
     expect(paused.paused).toBe(true);
@@ -201,10 +203,10 @@ describe.skipIf(!there || !BROWSERS[name])(`in ${name}`, () => {
     expect(seeked).toBe(60_000);
     await page.evaluate(listen);
     await page.evaluate(() => void (document.querySelector("recodec-player") as RecodecPlayer).play());
-    await page.waitForFunction("globalThis.ends === 1", { timeout: 60_000 });
+    await page.waitForFunction("globalThis.ends === 1", LONG);
     expect((await state(page)).position).toBe(74_400);
     await page.keyboard.press("Enter"); // the button once more: from the beginning
-    await page.waitForFunction("globalThis.ends === 2", { timeout: 60_000 });
+    await page.waitForFunction("globalThis.ends === 2", LONG);
     await page.keyboard.down("Shift");
     await page.keyboard.press("Tab"); // back to the position
     await page.keyboard.up("Shift");
@@ -213,7 +215,7 @@ describe.skipIf(!there || !BROWSERS[name])(`in ${name}`, () => {
     expect((await state(page)).position).toBe(74_400);
     await page.keyboard.press("Tab");
     await page.keyboard.press("Enter");
-    await page.waitForFunction("globalThis.ends === 3", { timeout: 60_000 });
+    await page.waitForFunction("globalThis.ends === 3", LONG);
     const lowest = (await page.evaluate("globalThis.lowest")) as number[];
     expect(lowest.slice(1, 3).every((position) => position < 30_000)).toBe(true);
     expect((await state(page)).inked).toBeGreaterThan(1000);
@@ -227,13 +229,14 @@ describe.skipIf(!there || !BROWSERS[name])(`in ${name}`, () => {
       const player = document.querySelector("recodec-player") as RecodecPlayer;
       const file = await (await fetch("/made/codec/short.ecdc")).arrayBuffer();
       player.setAttribute("tolerant", "");
+      player.addEventListener("ready", () => Object.assign(globalThis, { ready: player.duration }));
       player.setAttribute("src", URL.createObjectURL(new Blob([file.slice(0, file.byteLength / 3)])));
     });
-    await page.waitForFunction("document.querySelector('recodec-player').duration > 0");
+    await page.waitForFunction("globalThis.ready < 2", LONG);
     await page.evaluate(listen);
     for (let time = 1; time <= 2; time++) {
       await page.evaluate(() => void (document.querySelector("recodec-player") as RecodecPlayer).play());
-      await page.waitForFunction(`globalThis.ends === ${time}`, { timeout: 60_000 });
+      await page.waitForFunction(`globalThis.ends === ${time}`, LONG);
     }
     expect(errors).toEqual([]);
   });
@@ -276,7 +279,7 @@ describe.skipIf(!there || !BROWSERS[name])(`in ${name}`, () => {
       [wav, { ecdc, decoder: "auto" }, wav],
     );
     await page.click(".play");
-    await page.waitForFunction("document.querySelector('.problem').textContent !== ''", { timeout: 60_000 });
+    await page.waitForFunction("document.querySelector('.problem').textContent !== ''", LONG);
     const said = await page.$eval(".problem", (one) => one.textContent);
     expect(said).toMatch(/^Not playable here: Recodec 6 kbps\. http/);
     expect(said).toContain(reason);
@@ -297,7 +300,7 @@ describe.skipIf(!there || !BROWSERS[name])(`in ${name}`, () => {
     await page.waitForFunction(async () => {
       const kept = await (await caches.open("recodec")).keys();
       return kept.some((request) => request.url.includes("spectral.step"));
-    });
+    }, LONG);
     expect(await page.evaluate("document.querySelector('recodec-player').paused")).toBe(true);
     expect(errors).toEqual([]);
   });
