@@ -132,3 +132,13 @@ export async function until(page: Page, id: string, pattern: RegExp, limitMs = 1
     });
   }
 }
+
+/** Whether the time of an audio context goes on in this browser, on this machine. */
+export async function hasSound(page: Page): Promise<boolean> {
+  return page.evaluate(async () => {
+    const context = new AudioContext();
+    const running = context.resume().then(() => true);
+    const waited = new Promise<false>((resolve) => setTimeout(() => resolve(false), 5000));
+    return Promise.race([running, waited]);
+  });
+}

@@ -5,7 +5,7 @@ import type { Browser, Page } from "puppeteer-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type * as Recodec from "../src/index.js";
 import type { AudioOutput, RecodecPlayer } from "../src/player/element.js";
-import { BROWSERS, close, launch, open, serve, type BrowserName } from "./browser.js";
+import { BROWSERS, close, hasSound, launch, open, serve, type BrowserName } from "./browser.js";
 import { tone } from "./fake_server.js";
 import { made as readMade, there } from "./made.js";
 
@@ -314,16 +314,6 @@ function listen(): void {
     noted.lowest[noted.ends] = Math.min(noted.lowest[noted.ends] ?? Infinity, player.position);
   });
   player.addEventListener("ended", () => (noted.ends += 1));
-}
-
-/** Whether the time of an audio context goes on in this browser, on this machine. */
-async function hasSound(page: Page): Promise<boolean> {
-  return page.evaluate(async () => {
-    const context = new AudioContext();
-    const running = context.resume().then(() => true);
-    const waited = new Promise<false>((resolve) => setTimeout(() => resolve(false), 5000));
-    return Promise.race([running, waited]);
-  });
 }
 
 async function state(page: Page): Promise<{ paused: boolean; position: number; inked: number }> {
