@@ -133,6 +133,19 @@ describe.skipIf(!BROWSERS.chrome)("the page, in Chromium", () => {
     expect(kept).toBe(sent.body.length);
   });
 
+  it("a microphone that is taken away ends the recording, which is kept", async () => {
+    await visit();
+    await page.click("#record");
+    await says(page, /^Recording, 0:00\.[3-9]/);
+    await page.evaluate(() => {
+      const { streams } = globalThis as unknown as { streams: MediaStream[] };
+      streams[0].getAudioTracks()[0].dispatchEvent(new Event("ended"));
+    });
+    await says(page, /^You hear/);
+    expect(await textOf(page, "notice")).toMatch(/^The microphone was taken away after .* is kept\.$/);
+    expect(await microphones(page)).toEqual([1, 0]);
+  });
+
   it("a microphone whose samples do not come is let go, and the page says why", async () => {
     await page.evaluateOnNewDocument(() => {
       AudioWorklet.prototype.addModule = () => Promise.reject(new Error("no worklets today"));

@@ -10,7 +10,7 @@ import { info } from "../src/wire/info.js";
 import { within } from "../src/serve/waiting.js";
 import { readWav, writeWav } from "../src/serve/wav.js";
 import { BROWSERS, close, hasSound, launch, open, textOf, until } from "./browser.js";
-import { there } from "./made.js";
+import { made, there } from "./made.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const CLIP = `${ROOT}examples/speech.wav`;
@@ -47,6 +47,18 @@ async function visit(browser: Browser, base: string, path: string): Promise<[Pag
   await page.bringToFront(); // a page behind takes no clicks, and draws no frames
   await until(page, "model", /kHz/);
   return [page, errors, elsewhere];
+}
+
+/** Take a place in a room, and nothing else. */
+function visitRoom(page: Page, room: string): Promise<void> {
+  return page.evaluate((name) => {
+    Object.assign(globalThis, { socket: new WebSocket(`${location.origin.replace("http", "ws")}/call/${name}`) });
+  }, room);
+}
+
+/** Give that place back. */
+function leaveRoom(page: Page): Promise<void> {
+  return page.evaluate(() => (globalThis as unknown as { socket: WebSocket }).socket.close());
 }
 
 describe("parts of the pages", () => {
@@ -215,13 +227,40 @@ describe.skipIf(!there || !BROWSERS.chrome)("recodec serve in Chromium", () => {
     expect(errors.filter((error) => !error.includes("400"))).toEqual([]); // the browser notes the refusal
   });
 
+  it("an .ecdc file is decoded by both decoders, and a damaged one as far as it goes", async () => {
+    const [page, errors] = await visit(browser, base, "");
+    const file = Buffer.from(made("codec/speech_6.ecdc"));
+    const drop = (bytes: Buffer): Promise<void> =>
+      page.evaluate((text) => {
+        const data = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+        const dataTransfer = new DataTransfer();
+        dataTransfer.items.add(new File([data], "speech.ecdc"));
+        document.getElementById("drop")?.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true }));
+      }, bytes.toString("base64"));
+    await drop(file);
+    await until(page, "status", /^You hear the file as it is, decoded by the spectral decoder/);
+    await until(page, "rows", /^The file as it is.*Spectral: .*EnCodec: /);
+    expect(await textOf(page, "rows")).toContain(`${file.length.toLocaleString("en")} bytes`);
+    expect(await textOf(page, "notice")).toBe("");
+    await drop(file.subarray(0, file.length - 300));
+    await until(page, "notice", /^The file is damaged/);
+    await until(page, "status", /^You hear the file as it is/);
+    expect(errors).toEqual([]);
+  });
+
   it("two pages call each other, with 5 % loss", async () => {
     const sides = [await visit(browser, base, "call#test"), await visit(browser, base, "call#test")];
+    const [[first], [second]] = sides;
     for (const [page] of sides) {
       await page.bringToFront();
       await page.select("#frames", "15");
       await page.click("#enter");
       await until(page, "enter", /^Leave$/);
+      if (page === second) break;
+      await visitRoom(second, "test"); // as a page that has not loaded its codec yet
+      await until(first, "status", /^The other page is in the room, and is getting ready/);
+      await leaveRoom(second);
+      await until(first, "status", /^The other page has left/);
     }
     for (const [page] of sides) {
       await page.$eval("#loss", (slider) => {
@@ -235,7 +274,6 @@ describe.skipIf(!there || !BROWSERS.chrome)("recodec serve in Chromium", () => {
       await until(page, "delay", /^\d+ ms$/);
       expect(await textOf(page, "received")).toMatch(/kbps$/);
     }
-    const [[first], [second]] = sides;
     await second.bringToFront();
     await second.click("#enter");
     await until(first, "status", /^The other page has left/);
