@@ -7,6 +7,7 @@ import type { AddressInfo } from "node:net";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import puppeteer, { type Browser, type Page } from "puppeteer-core";
+import { within } from "../src/serve/waiting.js";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const TYPES: Record<string, string> = {
@@ -15,6 +16,7 @@ const TYPES: Record<string, string> = {
   ".json": "application/json",
   ".wasm": "application/wasm",
 };
+const [START_MS, CALL_MS, CLOSE_MS] = [120_000, 180_000, 20_000]; // of a browser; a call may compile the runtime
 const RUNTIME = "ort-wasm-simd-threaded.wasm";
 
 /** The browsers of this machine: `$CHROMIUM`, `$FIREFOX`, or where distributions put them. */
@@ -34,6 +36,7 @@ function fileOf(path: string): string | null {
   const [, folder, ...rest] = path.split("/");
   const name = rest.join("/");
   if (rest.includes("..")) return null;
+  if (folder === "without") return rest.includes(rest[0], 1) ? null : fileOf(`/dist/${rest.slice(1).join("/")}`);
   if (folder === "dist" && name === RUNTIME) return `${ROOT}node_modules/onnxruntime-web/dist/${RUNTIME}`;
   if (folder === "dist" && rest[0] === "model") return `${ROOT}test/.made/${name}`;
   if (folder === "dist") return `${ROOT}dist/${name}`;
@@ -44,7 +47,10 @@ function tagOf(body: string | Buffer): string {
   return `"${createHash("sha256").update(body).digest("hex").slice(0, 32)}"`;
 }
 
-/** Serve `dist/` with the runtime beside it, what `reference.py` made as `made/`, and pages. No special headers. */
+/**
+ * Serve `dist/` with the runtime and the model beside it, the same without a file as `without/FILE/`, what `reference.py`
+ * made as `made/`, and pages. No special headers.
+ */
 export async function serve(pages: Record<string, string>): Promise<[Server, string]> {
   const server = createServer((request, response) => {
     const path = decodeURIComponent((request.url ?? "/").split("?")[0]);
@@ -72,6 +78,8 @@ export function launch(name: BrowserName = "chrome", more: string[] = []): Promi
     browser: name,
     executablePath: BROWSERS[name],
     headless: true,
+    timeout: START_MS,
+    protocolTimeout: CALL_MS,
     args: [...(name === "chrome" ? chrome : []), ...more],
     extraPrefsFirefox: {
       "media.autoplay.default": 0,
@@ -80,6 +88,17 @@ export function launch(name: BrowserName = "chrome", more: string[] = []): Promi
       "media.navigator.streams.fake": true,
     },
   });
+}
+
+/** End a browser; one that does not end in time is killed, so that the tests go on. */
+export async function close(browser: Browser | undefined): Promise<void> {
+  if (browser === undefined) return;
+  try {
+    await within(CLOSE_MS, browser.close(), `the browser has not closed after ${CLOSE_MS} ms`);
+  } catch (error) {
+    console.warn(`${(error as Error).message}: it is killed`);
+    browser.process()?.kill("SIGKILL");
+  }
 }
 
 /** A page whose errors are collected. */
@@ -94,4 +113,32 @@ export async function open(browser: Browser, url: string): Promise<[Page, string
   });
   await page.goto(url);
   return [page, errors];
+}
+
+/** The text of an element. */
+export function textOf(page: Page, id: string): Promise<string> {
+  return page.$eval(`#${id}`, (element) => element.textContent ?? "");
+}
+
+/** Wait until an element's text fits; the error says what it and the status line say instead. */
+export async function until(page: Page, id: string, pattern: RegExp, limitMs = 100_000): Promise<void> {
+  const wanted = `new RegExp(${JSON.stringify(pattern.source)}).test(document.getElementById(${JSON.stringify(id)}).textContent)`;
+  try {
+    await page.waitForFunction(wanted, { timeout: limitMs, polling: 100 });
+  } catch (error) {
+    const [said, status] = await Promise.all([id, "status"].map((one) => textOf(page, one)));
+    throw new Error(`#${id} says "${said}", status "${status}", and not ${pattern} after ${limitMs} ms`, {
+      cause: error,
+    });
+  }
+}
+
+/** Whether the time of an audio context goes on in this browser, on this machine. */
+export async function hasSound(page: Page): Promise<boolean> {
+  return page.evaluate(async () => {
+    const context = new AudioContext();
+    const running = context.resume().then(() => true);
+    const waited = new Promise<false>((resolve) => setTimeout(() => resolve(false), 5000));
+    return Promise.race([running, waited]);
+  });
 }

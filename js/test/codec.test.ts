@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { Codec, info } from "../src/index.js";
-import { floats, integers, json, largestDifference, made, MODEL, there, type Case } from "./made.js";
+import { floats, integers, json, largestDifference, made, MODEL, STEREO, there, type Case } from "./made.js";
 
 const AUDIO_TOLERANCE = 1e-4;
 const DECODERS = ["encodec", "spectral"] as const;
@@ -109,5 +109,36 @@ describe.skipIf(!there)("codec", () => {
     await refuses(Codec.load(`${MODEL}/nowhere`), "CheckpointError");
     expect(info(good)).toMatchObject({ version: 1, codebooks: 8, coded: true, intact: true, samplingRate: 24_000 });
     expect(info(made("codec/speech_6.v0.ecdc"))).toMatchObject({ version: 0, codebooks: 8, coded: false });
+  });
+});
+
+describe.skipIf(!there)("a stereo model of 48 kHz, in segments with scales", () => {
+  let codec: Codec;
+
+  beforeAll(async () => {
+    codec = await Codec.load(STEREO);
+  });
+
+  it.each(["v0.ecdc", "v1.ecdc"])("decodes %s as Python", async (name) => {
+    const file = made(`stereo/${name}`);
+    const { codes, scales, numSamples } = await codec.unpack(file);
+    expect(codes.data).toEqual(integers("stereo/codes"));
+    expect([scales.length, numSamples]).toEqual([3, 110_400]);
+    expect(largestDifference(await codec.decode(file), floats("stereo/heard.f32"))).toBeLessThan(AUDIO_TOLERANCE);
+  });
+
+  it("decodes from a sample on", async () => {
+    const [start, wanted] = [70_001, floats("stereo/heard.f32")];
+    const late = await codec.decode(made("stereo/v1.ecdc"), { start });
+    const rows = [0, 1].map((c) => wanted.subarray((wanted.length / 2) * c + start, (wanted.length / 2) * (c + 1)));
+    expect(largestDifference(late, Float32Array.from(rows.flatMap((row) => [...row])))).toBeLessThan(AUDIO_TOLERANCE);
+  });
+
+  it("encodes nearly to Python's codes, and does not pack codes of segments", async () => {
+    const { codes } = await codec.unpack(await codec.encode(floats("stereo/clip.f32"), { bandwidth: 6 }));
+    const wanted = integers("stereo/codes");
+    expect(codes.data.length).toBe(wanted.length);
+    expect(codes.data.filter((code, i) => code !== wanted[i]).length).toBeLessThan(wanted.length / 50);
+    await expect(codec.pack(codes, 110_400)).rejects.toThrow("models without segments and scales");
   });
 });

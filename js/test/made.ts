@@ -1,13 +1,16 @@
 /** What `reference.py` wrote. */
 
 import { existsSync, readFileSync } from "node:fs";
-import { MADE } from "./setup.js";
+import { MADE, MARKS } from "./setup.js";
 
 /** Whether it is there; the tests that need it are skipped where Python is not. */
-export const there = existsSync(`${MADE}codec/cases.json`);
+export const there = MARKS.every((name) => existsSync(MADE + name));
 
 /** Folder of the model that `recodec export --web` wrote. */
 export const MODEL = `${MADE}model`;
+
+/** Folder of a small model of 48 kHz, stereo, in segments, with random weights. */
+export const STEREO = `${MADE}stereo/model`;
 
 /** A clip at a bandwidth. */
 export interface Case {

@@ -1,5 +1,6 @@
 // Files for `tests/js/test_js.py`: node make_files.mjs MODEL FOLDER. It reads FOLDER/NAME.f32 (audio) and FOLDER/NAME.codes
 // (as `unpack` gives them in Python, frame by frame), and writes .ecdc files of both at each bandwidth, and what it reads.
+// Audio is channel after channel. The .ecdc files that are there are written again, but for those of models with segments.
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { Codec } from "../dist/index.js";
 
@@ -16,7 +17,7 @@ for (const name of readdirSync(folder)) {
       writeFileSync(`${folder}/${stem}_${bandwidth}.js.codes`, new Uint8Array(codes.data.buffer));
       writeFileSync(`${folder}/${stem}_${bandwidth}.js.audio`, new Uint8Array((await codec.decode(file)).buffer));
     }
-  } else if (name.endsWith(".ecdc")) {
+  } else if (name.endsWith(".ecdc") && codec.config.segment_length === 0) {
     const { codes, numSamples } = await codec.unpack(bytes(name));
     writeFileSync(`${folder}/${stem}.again`, await codec.pack(codes, numSamples));
   }

@@ -5,8 +5,9 @@ import type { Browser, Page } from "puppeteer-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type * as Recodec from "../src/index.js";
 import type { AudioOutput, RecodecPlayer } from "../src/player/element.js";
-import { BROWSERS, launch, open, serve, type BrowserName } from "./browser.js";
-import { there } from "./made.js";
+import { BROWSERS, close, hasSound, launch, open, serve, type BrowserName } from "./browser.js";
+import { tone } from "./fake_server.js";
+import { made as readMade, there } from "./made.js";
 
 // index.js leaves onnxruntime-web to whoever bundles it; a page without a bundler names it in an import map.
 const API = `<!doctype html><meta charset="utf-8"><script type="importmap">
@@ -19,14 +20,39 @@ const PLAYER = `<!doctype html><meta charset="utf-8"><script type="module" src="
 
 const PRELOAD = PLAYER.replace("<recodec-player", '<recodec-player preload="auto"');
 
-const REPORT_PLAYER = fileURLToPath(new URL("../../src/recodec/evaluation/web/player.js", import.meta.url));
+const WEB = fileURLToPath(new URL("../../src/recodec/evaluation/web/", import.meta.url));
 const REPORT = `<!doctype html><meta charset="utf-8"><body data-live="dist">
-<script>${readFileSync(REPORT_PLAYER, "utf8")}
+<script>${readFileSync(`${WEB}player.js`, "utf8")}
 globalThis.load = async (ecdc) => {
   const player = new SyncedPlayer([{ ecdc, decoder: "auto" }], () => {});
   await player.load();
   return player.buffers[0];
 };</script>`;
+
+// A card of the report as report.html writes it: the original as a WAV, a file of Recodec, another codec's WAV.
+const CHOICES = ["Original", "Recodec 6 kbps", "Opus 9 kbps"];
+const card = (without: string): string => `<!doctype html><meta charset="utf-8"><body data-live="/without/${without}">
+<article class="clip" data-seconds="2" tabindex="-1">
+<div role="radiogroup">${CHOICES.map((one) => `<button class="choice">${one}<small></small></button>`).join("")}</div>
+<div class="scope">${CHOICES.map(() => '<div class="view"></div>').join("")}<div class="playhead"></div></div>
+<button class="play">Play</button><input type="checkbox" class="loop" checked><output class="time"></output>
+<p class="problem"></p><script type="application/json" class="audio"></script></article>
+<script>
+globalThis.begin = (audio) => {
+  document.querySelector(".audio").textContent = JSON.stringify(audio);
+  const script = document.createElement("script");
+  script.textContent = ${JSON.stringify(["player.js", "report.js"].map((one) => readFileSync(WEB + one, "utf8")).join("\n"))};
+  document.body.append(script);
+};</script>`;
+const LACKING = [
+  ["player.js", "player.js cannot be loaded"],
+  ["worker.js", "worker.js cannot run: the file is missing"],
+  ["recodec.json", "model/recodec.json cannot be fetched: the server says 404"],
+  ["spectral.weights", "model/spectral.weights cannot be fetched: the server says 404"],
+  ["ort-wasm-simd-threaded.wasm", "ort-wasm-simd-threaded.wasm cannot be fetched: the server says 404"],
+] as const;
+
+const LONG = { timeout: 90_000 }; // on a busy machine, to load the model and to play some seconds
 
 /** What a page's script has imported. */
 const made = "made" as keyof typeof globalThis;
@@ -47,12 +73,13 @@ describe.skipIf(!there || !BROWSERS[name])(`in ${name}`, () => {
       "/preload": PRELOAD,
       "/nothing": "",
       "/report": REPORT,
+      ...Object.fromEntries(LACKING.map(([file]) => [`/card/${file}`, card(file)])),
     });
     browser = await launch(name);
   });
 
   afterAll(async () => {
-    await browser?.close();
+    await close(browser);
     server?.close();
   });
 
@@ -105,6 +132,23 @@ describe.skipIf(!there || !BROWSERS[name])(`in ${name}`, () => {
     expect(errors).toEqual([]);
   });
 
+  it("a worker decodes the file of a stereo model of 48 kHz as Python", async () => {
+    const [page, errors] = await open(browser, `${base}/api`);
+    await page.waitForFunction("globalThis.made !== undefined");
+    const found = await page.evaluate(async (name) => {
+      const { loadInWorker } = globalThis[name] as unknown as typeof Recodec;
+      const bytes = async (file: string): Promise<ArrayBuffer> => (await fetch(`/made/stereo/${file}`)).arrayBuffer();
+      const codec = await loadInWorker("/made/stereo/model");
+      const heard = await codec.decode(await bytes("v1.ecdc"));
+      codec.terminate();
+      const wanted = new Float32Array(await bytes("heard.f32"));
+      return [heard.length, heard.reduce((most, x, i) => Math.max(most, Math.abs(x - wanted[i])), 0)];
+    }, made);
+    expect(found[0]).toBe(2 * 110_400);
+    expect(found[1]).toBeLessThan(1e-4);
+    expect(errors).toEqual([]);
+  });
+
   // Firefox's OfflineAudioContext cannot be suspended, which this needs.
   it.skipIf(name === "firefox")("the output plays every sample in its place", async () => {
     const [page, errors] = await open(browser, `${base}/output`);
@@ -136,11 +180,11 @@ describe.skipIf(!there || !BROWSERS[name])(`in ${name}`, () => {
   it("the element plays, seeks, draws, pauses and ends, by one script tag and by keyboard", async ({ skip }) => {
     const [page, errors] = await open(browser, `${base}/player`);
     if (!(await hasSound(page))) skip(`${name} plays nothing on a machine without a sound device`);
-    await page.waitForFunction("document.querySelector('recodec-player').duration > 0");
+    await page.waitForFunction("document.querySelector('recodec-player').duration > 0", LONG);
     await page.keyboard.press("Tab"); // the position
     await page.keyboard.press("Tab"); // the button
     await page.keyboard.press("Enter");
-    await page.waitForFunction("document.querySelector('recodec-player').position > 6000", { timeout: 60_000 });
+    await page.waitForFunction("document.querySelector('recodec-player').position > 6000", LONG);
     await page.keyboard.press("Enter");
     const paused = await state(page);
     expect(paused.paused).toBe(true);
@@ -157,16 +201,43 @@ describe.skipIf(!there || !BROWSERS[name])(`in ${name}`, () => {
       return player.position;
     });
     expect(seeked).toBe(60_000);
-    const ended = page.evaluate(
-      () =>
-        new Promise<number>((resolve) => {
-          const player = document.querySelector("recodec-player") as RecodecPlayer;
-          player.addEventListener("ended", () => resolve(player.position));
-          void player.play();
-        }),
-    );
-    expect(await ended).toBe(74_400);
+    await page.evaluate(listen);
+    await page.evaluate(() => void (document.querySelector("recodec-player") as RecodecPlayer).play());
+    await page.waitForFunction("globalThis.ends === 1", LONG);
+    expect((await state(page)).position).toBe(74_400);
+    await page.keyboard.press("Enter"); // the button once more: from the beginning
+    await page.waitForFunction("globalThis.ends === 2", LONG);
+    await page.keyboard.down("Shift");
+    await page.keyboard.press("Tab"); // back to the position
+    await page.keyboard.up("Shift");
+    await page.keyboard.press("Home");
+    await page.keyboard.press("End");
+    expect((await state(page)).position).toBe(74_400);
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction("globalThis.ends === 3", LONG);
+    const lowest = (await page.evaluate("globalThis.lowest")) as number[];
+    expect(lowest.slice(1, 3).every((position) => position < 30_000)).toBe(true);
     expect((await state(page)).inked).toBeGreaterThan(1000);
+    expect(errors).toEqual([]);
+  });
+
+  it("the element begins again after a file that is cut off", async ({ skip }) => {
+    const [page, errors] = await open(browser, `${base}/player`);
+    if (!(await hasSound(page))) skip(`${name} plays nothing on a machine without a sound device`);
+    await page.evaluate(async () => {
+      const player = document.querySelector("recodec-player") as RecodecPlayer;
+      const file = await (await fetch("/made/codec/short.ecdc")).arrayBuffer();
+      player.setAttribute("tolerant", "");
+      player.addEventListener("ready", () => Object.assign(globalThis, { ready: player.duration }));
+      player.setAttribute("src", URL.createObjectURL(new Blob([file.slice(0, file.byteLength / 3)])));
+    });
+    await page.waitForFunction("globalThis.ready < 2", LONG);
+    await page.evaluate(listen);
+    for (let time = 1; time <= 2; time++) {
+      await page.evaluate(() => void (document.querySelector("recodec-player") as RecodecPlayer).play());
+      await page.waitForFunction(`globalThis.ends === ${time}`, LONG);
+    }
     expect(errors).toEqual([]);
   });
 
@@ -199,6 +270,29 @@ describe.skipIf(!there || !BROWSERS[name])(`in ${name}`, () => {
     expect(errors).toEqual([]);
   });
 
+  it.each(LACKING)("the report plays what it can without %s, and names it", async (file, reason) => {
+    const [page] = await open(browser, `${base}/card/${file}`);
+    const wav = `data:audio/wav;base64,${(await tone(2)).toString("base64")}`;
+    const ecdc = `data:;base64,${Buffer.from(readMade("codec/speech_6.ecdc")).toString("base64")}`;
+    await page.evaluate(
+      (audio) => (globalThis as unknown as { begin(audio: unknown): void }).begin(audio),
+      [wav, { ecdc, decoder: "auto" }, wav],
+    );
+    await page.click(".play");
+    await page.waitForFunction("document.querySelector('.problem').textContent !== ''", LONG);
+    const said = await page.$eval(".problem", (one) => one.textContent);
+    expect(said).toMatch(/^Not playable here: Recodec 6 kbps\. http/);
+    expect(said).toContain(reason);
+    if (await hasSound(page)) await page.waitForFunction("document.querySelector('.clip').player.playing");
+    expect(await page.$$eval(".choice", (all) => all.map((one) => (one as HTMLButtonElement).disabled))).toEqual([
+      false,
+      true,
+      false,
+    ]);
+    await page.click(".choice:last-of-type");
+    expect(await page.evaluate("document.querySelector('.clip').player.chosen")).toBe(2);
+  });
+
   it("the element loads the model ahead of the first play, if asked to", async () => {
     const [page, errors] = await open(browser, `${base}/nothing`);
     await page.evaluate(() => caches.delete("recodec"));
@@ -206,20 +300,20 @@ describe.skipIf(!there || !BROWSERS[name])(`in ${name}`, () => {
     await page.waitForFunction(async () => {
       const kept = await (await caches.open("recodec")).keys();
       return kept.some((request) => request.url.includes("spectral.step"));
-    });
+    }, LONG);
     expect(await page.evaluate("document.querySelector('recodec-player').paused")).toBe(true);
     expect(errors).toEqual([]);
   });
 });
 
-/** Whether the time of an audio context goes on in this browser, on this machine. */
-async function hasSound(page: Page): Promise<boolean> {
-  return page.evaluate(async () => {
-    const context = new AudioContext();
-    const running = context.resume().then(() => true);
-    const waited = new Promise<false>((resolve) => setTimeout(() => resolve(false), 5000));
-    return Promise.race([running, waited]);
+/** Note how often the player ends, and the first place that each time was heard. */
+function listen(): void {
+  const player = document.querySelector("recodec-player") as RecodecPlayer;
+  const noted = Object.assign(globalThis, { ends: 0, lowest: [Infinity] });
+  player.addEventListener("timeupdate", () => {
+    noted.lowest[noted.ends] = Math.min(noted.lowest[noted.ends] ?? Infinity, player.position);
   });
+  player.addEventListener("ended", () => (noted.ends += 1));
 }
 
 async function state(page: Page): Promise<{ paused: boolean; position: number; inked: number }> {

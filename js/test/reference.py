@@ -1,12 +1,14 @@
 """What Python makes of the files that the tests in Node read: `python test/reference.py DIR`.
 
 Writes to DIR what `recodec export --web` writes (`model/`), outcomes of all golden files, whole and damaged
-(`wire.json`), and files, codes and audio of two clips (`codec/`). Nothing of it is committed.
+(`wire.json`), files, codes and audio of two clips (`codec/`), and the same of a small model like the 48 kHz one, with
+random weights (`stereo/`). Nothing of it is committed.
 """
 
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import io
 import json
@@ -23,8 +25,10 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
-from recodec import Codec  # noqa: E402
+from recodec import Codec, presets  # noqa: E402
 from recodec.audio.files import AudioReader  # noqa: E402
+from recodec.checkpoint import expected_tensors, write_safetensors  # noqa: E402
+from recodec.cli.export import write_web  # noqa: E402
 from recodec.ecdc import inspect  # noqa: E402
 from recodec.errors import BitstreamError, CorruptError  # noqa: E402
 from recodec.wire.v1.index import seek  # noqa: E402
@@ -35,6 +39,7 @@ from support.golden_streams import GOLDEN  # noqa: E402
 from support.streams import ToyCoder, spans_of  # noqa: E402
 
 CLIP_S = 3.1
+STEREO_S = 2.3  # three segments, the last one short
 SEEK_SAMPLES = (0, 1, 3000, 9000, 100_000)
 
 
@@ -192,6 +197,37 @@ def damaged(coder: Codec, audio: np.ndarray, folder: Path) -> None:
         (folder / f"late.{decoder}.f32").write_bytes(late.astype("<f4").tobytes())
 
 
+def stereo(folder: Path) -> None:
+    """A model with all that the 48 kHz one has, and few weights: its files, with their codes and their audio."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    config = dataclasses.replace(
+        presets.encodec_48khz(), num_filters=4, hidden_size=32, codebook_dim=None, target_bandwidths=(3.0, 6.0)
+    )
+    tensors = {name: random_tensor(rng, name, shape) for name, shape in expected_tensors(config).items()}
+    config.save_pretrained(folder / "source")
+    write_safetensors(folder / "source" / "model.safetensors", tensors)
+    write_web(str(folder / "source"), folder / "model")
+    coder = Codec.from_pretrained(folder / "source", engine="onnx")
+    time = np.arange(round(STEREO_S * coder.sampling_rate)) / coder.sampling_rate
+    tones = np.sin(2 * np.pi * np.array([[440.0], [660.0]]) * time) * np.sin(2 * np.pi * 0.4 * time)
+    audio = (0.4 * tones + 0.05 * rng.standard_normal(tones.shape)).astype(np.float32)
+    (folder / "clip.f32").write_bytes(audio.astype("<f4").tobytes())
+    for version in (0, 1):
+        data = coder.compress(audio, 6.0, version=version)
+        (folder / f"v{version}.ecdc").write_bytes(data)
+    (folder / "codes").write_bytes(coder.unpack(data)[0].T.astype("<i4").tobytes())
+    (folder / "heard.f32").write_bytes(coder.decompress(data).astype("<f4").tobytes())
+
+
+def random_tensor(rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Weights that keep a signal's level about as it is."""
+    if name.endswith(("norm.weight", "inited", "cluster_size")):
+        return np.ones(shape, np.float32)
+    scale = 1.0 if "codebook" in name else 0.1 if len(shape) == 1 else np.prod(shape[1:]) ** -0.5
+    return (scale * rng.standard_normal(shape)).astype(np.float32)
+
+
 def main() -> None:
     """Write everything."""
     out = Path(sys.argv[1])
@@ -199,6 +235,7 @@ def main() -> None:
     command = [sys.executable, "-m", "recodec", "export", "--web", "--force", str(out / "model")]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(ROOT / "src")})
     (out / "wire.json").write_text(json.dumps(wire()))
+    stereo(out / "stereo")
     codec(out / "codec")
 
 

@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from recodec import Codec
+from recodec import Codec, presets
 from recodec.checkpoint import read_model
 from recodec.cli.export import export
 from recodec.onnx_engine.export_web import MANIFEST_NAME, Weights
+from support import peers
+from support.codecs import music
 from support.signals import voice
 
 JS = Path(__file__).parents[2] / "js"
@@ -91,3 +93,25 @@ def test_files_made_in_node_are_read_here_and_back(web_model: Path, tmp_path: Pa
         assert float(np.abs(heard - codec.decompress(data)[0]).max()) < 1e-4
     for name, data in ours.items():
         assert (tmp_path / f"{name}.again").read_bytes() == data
+
+
+@needs_package
+def test_a_stereo_model_in_segments_reads_here_what_node_wrote(tmp_path: Path) -> None:
+    shape = peers.variant(
+        presets.encodec_48khz(), num_filters=4, hidden_size=32, codebook_size=64, target_bandwidths=(1.8,)
+    )
+    peers.random_model(shape).save_pretrained(tmp_path / "model")
+    done = CliRunner().invoke(export, ["--web", "-m", str(tmp_path / "model"), str(tmp_path / "web")])
+    assert done.exit_code == 0, done.output
+    codec = Codec.from_pretrained(tmp_path / "model")
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "clip.f32").write_bytes(music(codec.config, 100_000).astype("<f4").tobytes())
+    command = ["node", str(JS / "test" / "make_files.mjs"), str(tmp_path / "web"), str(tmp_path / "files")]
+    subprocess.run(command, check=True, capture_output=True, text=True)
+    data = (tmp_path / "files" / "clip_1.8.js.ecdc").read_bytes()
+    codes, scales, num_samples = codec.unpack(data)
+    assert codes.T.astype("<i4").tobytes() == (tmp_path / "files" / "clip_1.8.js.codes").read_bytes()
+    assert scales is not None
+    assert (len(scales), num_samples) == (3, 100_000)
+    heard = np.frombuffer((tmp_path / "files" / "clip_1.8.js.audio").read_bytes(), "<f4")
+    assert float(np.abs(heard - codec.decompress(data).ravel()).max()) < 1e-4

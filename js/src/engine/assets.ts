@@ -93,22 +93,36 @@ export class Assets {
       if (bytes.length !== total) throw sizeError(url, total, bytes.length);
       return bytes;
     }
-    const response = await request(url);
-    const parts: Uint8Array[] = [];
-    let loaded = 0;
-    const reader = response.body?.getReader();
-    for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
-      loaded += part.value.length;
-      if (loaded > total) {
-        await reader?.cancel();
-        throw sizeError(url, total, loaded);
-      }
-      parts.push(part.value);
-      tell(loaded);
-    }
-    if (loaded !== total) throw sizeError(url, total, loaded);
-    return concatBytes(parts);
+    const bytes = await wholeOf(await request(url), url, total, tell);
+    if (bytes.length !== total) throw sizeError(url, total, bytes.length);
+    return bytes;
   }
+}
+
+/** The bytes of a response, no more of them than there should be. */
+async function wholeOf(
+  response: Response,
+  url: URL,
+  total: number,
+  tell: (loaded: number) => void,
+): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let loaded = 0;
+  const reader = response.body?.getReader();
+  const next = (): Promise<ReadableStreamReadResult<Uint8Array>> | undefined =>
+    reader?.read().catch((error: Error) => {
+      throw new CheckpointError(`${url.href} broke off after ${loaded} of ${total} bytes: ${error.message}`);
+    });
+  for (let part = await next(); part && !part.done; part = await next()) {
+    loaded += part.value.length;
+    if (loaded > total) {
+      await reader?.cancel();
+      throw sizeError(url, total, loaded);
+    }
+    parts.push(part.value);
+    tell(loaded);
+  }
+  return concatBytes(parts);
 }
 
 function sizeError(url: URL, wanted: number, found: number): CheckpointError {
@@ -138,7 +152,12 @@ async function manifestBytes(url: URL, cache: Cache | null): Promise<Uint8Array>
   }
 }
 
-async function request(url: URL): Promise<Response> {
+/**
+ * Ask for a file.
+ *
+ * @throws CheckpointError with the file's name, if it is not there.
+ */
+export async function request(url: URL): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(url);

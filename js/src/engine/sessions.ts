@@ -2,7 +2,7 @@
 
 import * as ort from "onnxruntime-web/wasm";
 import { CheckpointError } from "../errors.js";
-import type { Assets } from "./assets.js";
+import { request, type Assets } from "./assets.js";
 import { expandWeights } from "./float16.js";
 
 const RUNTIME_NAME = "ort-wasm-simd-threaded.wasm";
@@ -61,6 +61,7 @@ const LOCK = new Lock();
 export class Sessions {
   readonly #sessions = new Map<string, Promise<Session>>();
   readonly #weights = new Map<string, Promise<Float32Array>>();
+  readonly #wasm: string | undefined;
 
   /**
    * @param assets - of the model.
@@ -72,7 +73,9 @@ export class Sessions {
   ) {
     ort.env.wasm.numThreads = 1;
     ort.env.logLevel = "error";
-    if (runtime !== undefined) ort.env.wasm.wasmPaths = { wasm: `${runtime.replace(/\/$/, "")}/${RUNTIME_NAME}` };
+    if (runtime === undefined) return;
+    this.#wasm = `${runtime.replace(/\/$/, "")}/${RUNTIME_NAME}`;
+    ort.env.wasm.wasmPaths = { wasm: this.#wasm };
   }
 
   /**
@@ -117,7 +120,23 @@ export class Sessions {
       );
       return new Session(session, LOCK);
     } catch (error) {
+      await this.#checkRuntime();
       throw new CheckpointError(`onnxruntime-web cannot run ${graph}: ${(error as Error).message}`);
+    }
+  }
+
+  /**
+   * After a failure, make sure that it was not for want of the runtime, of which onnxruntime-web says little.
+   *
+   * @throws CheckpointError if the runtime's file is not where it should be.
+   */
+  async #checkRuntime(): Promise<void> {
+    if (this.#wasm === undefined || !/^https?:/.test(this.#wasm)) return;
+    try {
+      await (await request(new URL(this.#wasm))).body?.cancel();
+    } catch (error) {
+      const advice = "It is the runtime of onnxruntime-web: put it there, and load the page again";
+      throw new CheckpointError(`${(error as Error).message}. ${advice}`);
     }
   }
 }

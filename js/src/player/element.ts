@@ -50,6 +50,7 @@ export class RecodecPlayer extends HTMLElement {
   #position = 0; // in samples, where nothing plays
   #decoding = false;
   #paused = true;
+  #ended = false; // all that the file gives has been heard: of a damaged one less than its length
 
   constructor() {
     super();
@@ -99,12 +100,12 @@ export class RecodecPlayer extends HTMLElement {
     this.#position = Math.max(0, Math.min(this.#numSamples, Math.round(seconds * this.#rate) || 0));
     this.#output?.flush(this.#position);
     this.#run += 1;
-    this.#decoding = false;
+    this.#decoding = this.#ended = false;
     if (!this.#paused && this.#output !== null) void this.#decode(this.#output);
     this.#show();
   }
 
-  /** Play on from where it stands. The model is loaded when this is first called. */
+  /** Play on from where it stands; at the end, from the beginning. The model is loaded when this is first called. */
   async play(): Promise<void> {
     try {
       this.#paused = false;
@@ -113,7 +114,7 @@ export class RecodecPlayer extends HTMLElement {
       const output = await this.#opening;
       await this.#context?.resume();
       if (this.#paused) return;
-      if (this.position >= this.#numSamples) this.currentTime = 0;
+      if (this.#ended || this.position >= this.#numSamples) this.currentTime = 0;
       else if (!this.#decoding) void this.#decode(output);
       this.#tell("play");
     } catch (error) {
@@ -136,7 +137,7 @@ export class RecodecPlayer extends HTMLElement {
   async #open(): Promise<void> {
     const src = this.getAttribute("src");
     this.disconnectedCallback();
-    [this.#file, this.#spans, this.#position, this.#decoding] = [null, [], 0, false];
+    [this.#file, this.#spans, this.#position, this.#decoding, this.#ended] = [null, [], 0, false, false];
     if (!src) return;
     const run = this.#run;
     try {
@@ -158,7 +159,7 @@ export class RecodecPlayer extends HTMLElement {
     if (this.#tolerant || versionOf(file) === 1) {
       const found = inspect(file);
       [this.#numSamples, this.#rate, this.#spans] = [found.numSamples, found.header.samplingRate, found.spans];
-      const damage = found.intact ? "" : `damaged: ${found.faults().next().value}`;
+      const damage = found.intact ? "" : `The file is damaged: ${found.faults().next().value}`;
       this.#note(damage || found.header.model);
     } else {
       const [metadata] = readMetadata(file);
@@ -182,7 +183,7 @@ export class RecodecPlayer extends HTMLElement {
   }
 
   async #openOutput(): Promise<AudioOutput> {
-    this.#note("loading the model");
+    this.#note("The model is being loaded");
     const { model } = await this.#model();
     const { sampling_rate: rate, channels } = model.config;
     this.#rate = rate;
@@ -226,6 +227,7 @@ export class RecodecPlayer extends HTMLElement {
 
   #over(): void {
     if (this.#paused) return;
+    this.#ended = true;
     this.pause();
     this.#tell("ended");
   }
@@ -252,7 +254,7 @@ export class RecodecPlayer extends HTMLElement {
   #fail(error: Error): void {
     this.#paused = true;
     this.#button.textContent = "Play";
-    this.#note(`${error.name}: ${error.message}`);
+    this.#note(error.message);
     this.dispatchEvent(new CustomEvent("error", { detail: error }));
   }
 

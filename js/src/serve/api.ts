@@ -1,4 +1,14 @@
-/** The server's endpoints, as the page uses them. */
+/** The server's endpoints, as the pages use them. */
+
+import { pause } from "./waiting.js";
+
+const BUSY = 429;
+const MOST_TRIES = 6; // of a request that the server has no time for
+const [USUAL_WAIT_S, MOST_WAIT_S] = [2, 30];
+const PROBE_MS = 5000;
+const GONE = "the server does not answer: is `recodec serve` still running?";
+const NO_ANSWER = "the server ended the connection without an answer (its terminal may say why)";
+const CUT_OFF = "the server stopped within its answer";
 
 /** What the server says of its model. */
 export interface ServerModel {
@@ -19,31 +29,96 @@ export interface Timed {
   readonly seconds: number;
 }
 
-/** What the server says of its model. */
+/** How a request is made. */
+export interface PostOptions {
+  /** Ends it. */
+  readonly signal?: AbortSignal;
+  /** Called when the server has no time now, with the seconds after which it is asked again. */
+  readonly onBusy?: (seconds: number) => void;
+}
+
+/** What the server says of its model; errors as those of `get`. */
 export async function fetchModel(): Promise<ServerModel> {
-  return (await checked(await fetch("/api/model"))).json() as Promise<ServerModel>;
+  return JSON.parse(new TextDecoder().decode(await get("/api/model"))) as ServerModel;
 }
 
 /**
- * Send bytes to an endpoint.
+ * Fetch a file of the server.
  *
- * @throws Error with the server's words, if it refuses them; AbortError if the signal says so.
+ * @throws Error with the server's words, if it refuses; with a sentence that says so, if it does not answer or does
+ * not give all of it.
  */
-export async function post(path: string, body: Blob | ArrayBuffer, signal?: AbortSignal): Promise<Timed> {
-  const begin = performance.now();
-  const response = await checked(await fetch(path, { method: "POST", body, signal }));
-  const bytes = await response.arrayBuffer();
-  return { bytes, seconds: (performance.now() - begin) / 1000 };
+export async function get(path: string): Promise<ArrayBuffer> {
+  return wholeOf(await reach(path, {}), `${path} did not come whole`);
 }
 
-/** The response, if it is good; else its words as an error. */
-export async function checked(response: Response): Promise<Response> {
-  if (response.ok) return response;
-  let message = `the server says ${response.status}`;
-  try {
-    message = ((await response.json()) as { message: string }).message;
-  } catch {
-    // It was not JSON: the status has to do.
+/**
+ * Send bytes to an endpoint. A server that has no time now is asked again a few times, when it says.
+ *
+ * @throws Error as `get`; AbortError if the signal says so.
+ */
+export async function post(path: string, body: Blob | ArrayBuffer, options: PostOptions = {}): Promise<Timed> {
+  const { signal, onBusy } = options;
+  for (let tries = 1; ; tries++) {
+    const begin = performance.now();
+    const response = await reach(path, { method: "POST", body, signal });
+    if (response.status === BUSY && tries < MOST_TRIES) {
+      const waitS = waitOf(response);
+      onBusy?.(waitS);
+      await pause(waitS, signal);
+      continue;
+    }
+    const bytes = await wholeOf(response, "the recording is cut off or damaged");
+    return { bytes, seconds: (performance.now() - begin) / 1000 };
   }
-  throw new Error(message);
+}
+
+/** Seconds after which the server wants to be asked again. */
+function waitOf(response: Response): number {
+  const named = Number(response.headers.get("retry-after") ?? NaN); // a date, which it may be, is not a number
+  return named >= 0 ? Math.min(named, MOST_WAIT_S) : USUAL_WAIT_S;
+}
+
+async function reach(path: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(path, init);
+  } catch (error) {
+    throw await reasonOf(error as Error, NO_ANSWER);
+  }
+}
+
+/** All bytes of a good response. @throws Error with the server's words, or with what a cut answer means. */
+async function wholeOf(response: Response, meaning: string): Promise<ArrayBuffer> {
+  if (!response.ok) throw new Error(await wordsOf(response));
+  try {
+    return await response.arrayBuffer();
+  } catch (error) {
+    throw await reasonOf(error as Error, `${CUT_OFF}: ${meaning} (its terminal says why)`);
+  }
+}
+
+async function wordsOf(response: Response): Promise<string> {
+  try {
+    return ((await response.json()) as { message: string }).message;
+  } catch {
+    return `the server says ${response.status}`; // it was not JSON: the status has to do
+  }
+}
+
+async function reasonOf(error: Error, alive: string): Promise<Error> {
+  return error.name === "AbortError" ? error : whyNoAnswer(alive);
+}
+
+/**
+ * Why a connection failed. Browsers have one error for all causes: whether the server still answers tells which it was.
+ *
+ * @param alive - what to say if the server answers.
+ */
+export async function whyNoAnswer(alive: string): Promise<Error> {
+  try {
+    await fetch("/api/model", { cache: "no-store", signal: AbortSignal.timeout(PROBE_MS) });
+    return new Error(alive);
+  } catch {
+    return new Error(GONE);
+  }
 }

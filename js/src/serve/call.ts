@@ -1,17 +1,19 @@
 /** The page of live calls. Bundled as `call.js`. */
 
 import { loadInWorker, type RemoteCodec } from "../worker/client.js";
-import { checked, fetchModel, type ServerModel } from "./api.js";
-import { CallSession } from "./call_session.js";
+import { fetchModel, get, type ServerModel } from "./api.js";
+import { CallSession, type CallOptions } from "./call_session.js";
 import { byId, DECODER_NAMES, make, say } from "./dom.js";
+import { Room, type RoomState } from "./room.js";
 
 const RUNTIME = "/runtime/ort-wasm-simd-threaded.wasm";
 const FRAMES = Array.from({ length: 15 }, (_, i) => i + 1);
 const USUAL_FRAMES = 6;
 const SHOW_MS = 500;
 const SLOW_MS = 4000; // after the last packet that was left out
-const STATES = {
+const STATES: Record<RoomState, string> = {
   alone: "You are in the room. Waiting for the other page.",
+  loading: "The other page is in the room, and is getting ready.",
   together: "Two are in the room: speak.",
   left: "The other page has left. Waiting for another.",
 };
@@ -39,7 +41,8 @@ class CallPage {
     if (!model.streamable) {
       byId<HTMLButtonElement>("enter").disabled = true;
       say(
-        `${model.name} codes whole segments, and is too slow to answer for a call: start the server with another.`,
+        `${model.name} codes whole segments of a recording, so that a call would lag behind. Start the server with ` +
+          "a model that codes frame by frame.",
         true,
       );
     }
@@ -76,33 +79,38 @@ class CallPage {
   async #enter(): Promise<void> {
     const value = (id: string): string => byId<HTMLInputElement | HTMLSelectElement>(id).value;
     const options = {
-      room: value("room"),
       bandwidth: Number(value("bandwidth")),
       frames: Number(value("frames")),
       decoder: value("decoder") as "spectral" | "encodec",
       lm: byId<HTMLInputElement>("lm").checked,
     };
     this.#lock(true);
+    say("The page is joining the room.");
+    let room: Room | null = null;
     try {
-      const codec = await this.#load();
-      say("Preparing the codec");
-      await codec.prepare("encode", { bandwidth: options.bandwidth, lm: options.lm });
-      await codec.prepare("decode", { decoder: options.decoder, lm: options.lm });
-      say("Opening the microphone");
-      const session = await CallSession.join(codec, options);
-      this.#begin(session, options.room);
+      room = await Room.join(value("room"));
+      this.#begin(await this.#open(options, room), value("room"));
     } catch (error) {
+      room?.leave();
       say((error as Error).message, true);
       this.#lock(false);
     }
   }
 
+  async #open(options: CallOptions, room: Room): Promise<CallSession> {
+    const codec = await this.#load();
+    say("The page is preparing the codec.");
+    await codec.prepare("encode", { bandwidth: options.bandwidth, lm: options.lm });
+    await codec.prepare("decode", { decoder: options.decoder, lm: options.lm });
+    say("The page is opening the microphone.");
+    return CallSession.open(codec, options, room);
+  }
+
   async #load(): Promise<RemoteCodec> {
     if (this.#codec !== null) return this.#codec;
-    say("Loading the runtime (14 MB; the server fetches it once)");
-    const found = await checked(await fetch(RUNTIME));
-    await found.blob(); // so the browser keeps it, and the worker finds it there
-    const onProgress = ({ file }: { file: string }): void => say(`Loading the model: ${file}`);
+    say("The page is loading the runtime (14 MB). The first time, the server has to fetch it.");
+    await get(RUNTIME); // so the browser keeps it, and the worker finds it there
+    const onProgress = ({ file }: { file: string }): void => say(`The page is loading the model: ${file}`);
     this.#codec = await loadInWorker("/model", { worker: "/worker.js", runtime: "/runtime/", onProgress });
     return this.#codec;
   }
@@ -117,6 +125,7 @@ class CallPage {
     enter.disabled = byId<HTMLButtonElement>("mute").disabled = false;
     byId("numbers").hidden = false;
     this.#setLoss();
+    session.begin();
     this.#timer = window.setInterval(() => this.#show(), SHOW_MS);
   }
 
@@ -158,7 +167,7 @@ class CallPage {
   #showSlow(leftOut: number): void {
     const now = performance.now();
     if (leftOut > this.#leftOut) {
-      say("This machine is too slow for these settings, and leaves packets out: take more frames in a packet.", true);
+      say("This machine is too slow for these settings, and leaves packets out: choose more frames in a packet.", true);
       this.#slowUntil = now + SLOW_MS;
     } else if (this.#slowUntil > 0 && now > this.#slowUntil) {
       say(this.#state);
@@ -192,4 +201,4 @@ class CallPage {
 
 fetchModel()
   .then((model) => new CallPage(model))
-  .catch((error: Error) => say(`the server does not answer: ${error.message}`, true));
+  .catch((error: Error) => say(error.message, true));

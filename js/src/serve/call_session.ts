@@ -3,16 +3,15 @@
 import type { RemoteCodec } from "../worker/client.js";
 import { Capture } from "./capture.js";
 import { CallStats } from "./call_stats.js";
-import { read, write, type Message, type PacketMessage } from "./messages.js";
+import type { Message, PacketMessage } from "./messages.js";
 import { Playout } from "./playout.js";
+import type { Room, RoomState } from "./room.js";
 
 const ASK_MS = 1000;
 const MOST_WAITING_S = 0.4; // of audio to encode or to decode; with more, this machine is too slow, and leaves some out
-const REASONS: Record<number, string> = { 1006: "the connection to the server was lost" };
 
 /** How this side codes. */
 export interface CallOptions {
-  readonly room: string;
   readonly bandwidth: number;
   /** Frames in a packet. */
   readonly frames: number;
@@ -44,8 +43,8 @@ export class CallSession {
   readonly stats: CallStats;
   /** Share of packets that is dropped on this side, so that one hears what that does. */
   loss = 0;
-  /** Called when the other side comes or goes. */
-  onState: (state: "alone" | "together" | "left") => void = () => undefined;
+  /** Called when the other side comes, is ready, or goes. */
+  onState: (state: RoomState) => void = () => undefined;
   /** Called when the call has ended, with the reason. */
   onEnd: (reason: string) => void = () => undefined;
   #encoder: Encoder | null = null;
@@ -59,13 +58,13 @@ export class CallSession {
   #captured = 0;
   #number = 0;
   #capture: Capture | null = null;
-  #socket: WebSocket | null = null;
   #timer = 0;
   #ended = false;
 
   private constructor(
     readonly codec: RemoteCodec,
     readonly options: CallOptions,
+    readonly room: Room,
     readonly playout: Playout,
   ) {
     this.stats = new CallStats(codec.model.config.sampling_rate);
@@ -73,24 +72,36 @@ export class CallSession {
   }
 
   /**
-   * Open microphone and loudspeaker, and join the room.
+   * Open microphone and loudspeaker, and begin.
    *
-   * @throws Error if there is no microphone.
+   * @param room - in which this page has a place. It is not given back where this fails.
+   * @throws Error if there is no microphone or no loudspeaker, or the room's connection has ended.
    */
-  static async join(codec: RemoteCodec, options: CallOptions): Promise<CallSession> {
+  static async open(codec: RemoteCodec, options: CallOptions, room: Room): Promise<CallSession> {
     const { sampling_rate: rate, hop, channels } = codec.model.config;
     const samples = options.frames * hop;
     const playout = await Playout.create(rate, channels, samples / rate);
-    const session = new CallSession(codec, options, playout);
+    const session = new CallSession(codec, options, room, playout);
     try {
       const onPiece = (piece: Float32Array): void => session.#heard(piece);
       session.#capture = await Capture.open({ samples, rate, call: true, onPiece });
+      if (room.over !== null) throw new Error(room.over);
     } catch (error) {
-      await playout.close();
+      session.#capture?.close();
+      playout.close();
       throw error;
     }
-    session.#connect();
     return session;
+  }
+
+  /** Listen to the room, and tell the other page that this one is ready. */
+  begin(): void {
+    this.room.onMessage = (message) => this.#received(message);
+    this.room.onState = (state) => this.#changed(state);
+    this.room.onEnd = (reason) => this.leave(reason);
+    this.#timer = window.setInterval(() => this.room.send({ kind: "ask", asked: clockMs(), answered: 0 }), ASK_MS);
+    this.room.ready();
+    this.#changed(this.room.state);
   }
 
   /** Whether this side sends silence. */
@@ -103,44 +114,25 @@ export class CallSession {
     if (this.#ended) return;
     this.#ended = true;
     clearInterval(this.#timer);
-    this.#socket?.close();
-    void this.#capture?.close();
-    void this.playout.close();
+    this.room.leave();
+    this.#capture?.close();
+    this.playout.close();
     this.#stopEncoder();
     this.#stopDecoder();
     this.onEnd(reason);
   }
 
-  // ---- connection --------------------------------------------------------------------------
+  // ---- messages ----------------------------------------------------------------------------
 
-  #connect(): void {
-    const url = new URL(`/call/${this.options.room}`, location.href);
-    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-    const socket = new WebSocket(url);
-    socket.binaryType = "arraybuffer";
-    socket.onmessage = ({ data }: MessageEvent<string | ArrayBuffer>) => {
-      if (typeof data === "string") this.#told((JSON.parse(data) as { event: "alone" | "together" | "left" }).event);
-      else this.#received(read(data));
-    };
-    socket.onclose = ({ code, reason }) => this.leave(reason || REASONS[code] || "The call has ended.");
-    this.#socket = socket;
-    this.#timer = window.setInterval(() => this.#send({ kind: "ask", asked: clockMs(), answered: 0 }), ASK_MS);
-  }
-
-  #told(event: "alone" | "together" | "left"): void {
-    if (event === "together") void this.#startEncoder();
+  #changed(state: RoomState): void {
+    if (state === "together") void this.#startEncoder();
     else this.#stopEncoder();
-    if (event === "left") this.#stopDecoder();
-    this.onState(event);
+    if (state === "left") this.#stopDecoder();
+    this.onState(state);
   }
 
-  #send(message: Message): void {
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(write(message));
-  }
-
-  #received(message: Message | null): void {
-    if (message === null) return;
-    if (message.kind === "ask") this.#send({ kind: "answer", asked: message.asked, answered: clockMs() });
+  #received(message: Message): void {
+    if (message.kind === "ask") this.room.send({ kind: "answer", asked: message.asked, answered: clockMs() });
     else if (message.kind === "answer") this.stats.answered(message.asked, message.answered, clockMs());
     else if (message.kind === "head") this.#startDecoder(message.bytes);
     else if (message.kind === "packet") this.#take(message);
@@ -152,10 +144,14 @@ export class CallSession {
     this.#stopEncoder();
     const { bandwidth, frames, lm } = this.options;
     const { sampling_rate: rate, hop } = this.codec.model.config;
-    const encoder = await this.codec.encoder({ bandwidth, lm, packetS: (frames * hop) / rate });
-    const bytes = await encoder.push(new Float32Array()); // the header alone
-    this.#send({ kind: "head", bytes });
-    [this.#captured, this.#number, this.#encoder] = [0, 0, encoder];
+    try {
+      const encoder = await this.codec.encoder({ bandwidth, lm, packetS: (frames * hop) / rate });
+      const bytes = await encoder.push(new Float32Array()); // the header alone
+      this.room.send({ kind: "head", bytes });
+      [this.#captured, this.#number, this.#encoder] = [0, 0, encoder];
+    } catch (error) {
+      this.leave(`Encoding failed: ${(error as Error).message}`);
+    }
   }
 
   #stopEncoder(): void {
@@ -179,7 +175,7 @@ export class CallSession {
         const bytes = await encoder.push(piece);
         this.stats.encoded(performance.now() - begin, piece.length, bytes.length);
         if (bytes.length && encoder === this.#encoder) {
-          this.#send({ kind: "packet", number: this.#number++, origin, bytes });
+          this.room.send({ kind: "packet", number: this.#number++, origin, bytes });
         }
       } catch (error) {
         if (encoder === this.#encoder) this.leave(`Encoding failed: ${(error as Error).message}`);

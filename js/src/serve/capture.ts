@@ -1,5 +1,7 @@
 /** The microphone, in pieces of samples. */
 
+import { endSound, startSound } from "./waiting.js";
+
 const MODULE = "/capture.worklet.js";
 
 /** How the microphone is opened. */
@@ -12,6 +14,10 @@ export interface CaptureOptions {
   readonly call: boolean;
   /** Takes each piece. */
   readonly onPiece: (piece: Float32Array<ArrayBuffer>) => void;
+  /** Called when the microphone is taken away, for example unplugged. */
+  readonly onGone?: () => void;
+  /** Nobody wants it any more: the microphone is off at once, also where it has only begun to open. */
+  readonly signal?: AbortSignal;
 }
 
 /** An open microphone. */
@@ -24,28 +30,26 @@ export class Capture {
   /**
    * Ask for the microphone, and begin.
    *
-   * @throws Error with a sentence that says why there is none.
+   * @throws Error with a sentence that says why there is none; the signal's reason if it is aborted.
    */
   static async open(options: CaptureOptions): Promise<Capture> {
-    const { call, rate, samples } = options;
+    const { call, rate, signal, onGone } = options;
     const stream = await microphone({ echoCancellation: call, noiseSuppression: call, autoGainControl: call });
-    const context = new AudioContext(rate === undefined ? {} : { sampleRate: rate });
+    signal?.addEventListener("abort", () => letGo(stream));
+    let context: AudioContext | null = null;
     try {
-      await context.audioWorklet.addModule(MODULE);
-      const node = new AudioWorkletNode(context, "recodec-capture", {
-        numberOfOutputs: 0,
-        channelCount: 1,
-        channelCountMode: "explicit",
-        processorOptions: { samples },
-      });
-      node.port.onmessage = ({ data }: MessageEvent<Float32Array<ArrayBuffer>>) => options.onPiece(data);
-      context.createMediaStreamSource(stream).connect(node);
-      await context.resume();
+      signal?.throwIfAborted();
+      context = new AudioContext(rate === undefined ? {} : { sampleRate: rate });
+      await listen(context, stream, options);
+      signal?.throwIfAborted();
     } catch (error) {
-      stream.getTracks().forEach((track) => track.stop());
-      await context.close();
-      throw new Error(`this browser does not give the microphone's samples at ${rate} Hz: ${(error as Error).message}`);
+      letGo(stream);
+      if (context !== null) endSound(context);
+      if (signal?.aborted) throw error;
+      const wanted = rate === undefined ? "" : ` at ${rate} Hz`;
+      throw new Error(`this browser does not give the microphone's samples${wanted}: ${(error as Error).message}`);
     }
+    for (const track of stream.getAudioTracks()) track.onended = () => onGone?.();
     return new Capture(context, stream);
   }
 
@@ -55,10 +59,27 @@ export class Capture {
   }
 
   /** Let go of the microphone. */
-  async close(): Promise<void> {
-    this.stream.getTracks().forEach((track) => track.stop());
-    await this.context.close();
+  close(): void {
+    letGo(this.stream);
+    endSound(this.context);
   }
+}
+
+function letGo(stream: MediaStream): void {
+  stream.getTracks().forEach((track) => track.stop());
+}
+
+async function listen(context: AudioContext, stream: MediaStream, options: CaptureOptions): Promise<void> {
+  await context.audioWorklet.addModule(MODULE);
+  const node = new AudioWorkletNode(context, "recodec-capture", {
+    numberOfOutputs: 0,
+    channelCount: 1,
+    channelCountMode: "explicit",
+    processorOptions: { samples: options.samples },
+  });
+  node.port.onmessage = ({ data }: MessageEvent<Float32Array<ArrayBuffer>>) => options.onPiece(data);
+  context.createMediaStreamSource(stream).connect(node);
+  await startSound(context);
 }
 
 async function microphone(audio: MediaTrackConstraints): Promise<MediaStream> {

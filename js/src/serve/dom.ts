@@ -26,6 +26,21 @@ export function say(text: string, bad = false): void {
   line.classList.toggle("bad", bad);
 }
 
+/** Say what stays true while the line above changes: of a recording that ended by itself, of a file with damage. */
+export function remark(text: string): void {
+  byId("notice").textContent = text;
+}
+
+/** A duration in words: seconds, and from two minutes on minutes. */
+export function durationSaid(seconds: number): string {
+  return seconds < 120 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} minutes`;
+}
+
 /** What decoders are called, alone and in a sentence. */
 export const DECODER_NAMES = { spectral: "Spectral", encodec: "EnCodec" } as const;
 export const DECODERS_SAID = { spectral: "the spectral decoder", encodec: "EnCodec's decoder" } as const;
+
+/** What a bandwidth is called; `null` is that of a file which was opened. */
+export function rateSaid(kbps: number | null): string {
+  return kbps === null ? "The file as it is" : `${kbps} kbps`;
+}

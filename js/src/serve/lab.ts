@@ -4,18 +4,30 @@ import { post, type ServerModel } from "./api.js";
 import { readWav, type Recording } from "./wav.js";
 
 const AHEAD_S = 60; // recordings up to this length get all versions, also those that nobody has asked for yet
-const MAX_S = 300; // all versions together take a hundred times this in seconds of memory
+const MOST_S = 300; // all versions together take a hundred times this in seconds of memory
+const MAGIC = "ECDC"; // an .ecdc file begins with it
 
 /** One way of coding. */
 export interface Version {
-  readonly kbps: number;
+  /** `null` for an `.ecdc` file that was opened: it is heard as it is. */
+  readonly kbps: number | null;
   readonly decoder: ServerModel["decoders"][number];
 }
+
+/** What `/api/info` says of an `.ecdc` file, as far as it is used here; of version 0 it says less. */
+interface Facts {
+  readonly duration_s?: number | null;
+  readonly intact?: boolean;
+}
+
+/** Called with the seconds after which a busy server is asked again. */
+type OnBusy = (seconds: number) => void;
 
 /** A file of a bandwidth. */
 export interface Coded {
   readonly file: ArrayBuffer;
-  readonly seconds: number;
+  /** That encoding took; `null` for a file that was opened. */
+  readonly seconds: number | null;
 }
 
 /** What a decoder makes of it. */
@@ -29,44 +41,76 @@ export function keyOf({ kbps, decoder }: Version): string {
   return `${kbps} ${decoder}`;
 }
 
-/** A recording and its versions. */
+/** The most that the page takes. */
+export function limitsOf(model: ServerModel): { readonly seconds: number; readonly bytes: number } {
+  return { seconds: Math.min(MOST_S, model.limits.seconds), bytes: model.limits.bytes };
+}
+
+/** A recording and its versions, or an `.ecdc` file and what the decoders make of it. */
 export class Lab {
-  readonly coded = new Map<number, Coded>();
+  readonly coded = new Map<number | null, Coded>();
   readonly decoded = new Map<string, Decoded>();
   /** Called when a file or a version is there. */
   onNews: (version: Version) => void = () => undefined;
   /** Called when one cannot be made. */
   onError: (error: Error) => void = () => undefined;
   readonly #abort = new AbortController();
+  readonly #onBusy: OnBusy;
+  #damaged = false;
   #wanted: Version | null = null;
   #running = false;
 
   private constructor(
     readonly model: ServerModel,
     readonly source: Blob,
-    readonly original: Recording,
-  ) {}
+    /** `null` for an `.ecdc` file. */
+    readonly original: Recording | null,
+    onBusy: OnBusy,
+  ) {
+    this.#onBusy = onBusy;
+  }
 
   /**
-   * Let the server read a recording.
+   * Let the server read a recording, or decode an `.ecdc` file.
    *
-   * @throws Error if it is no audio, or too long for this page.
+   * @param onBusy - is called whenever the server has no time.
+   * @throws Error if it is neither, or too long for this page.
    */
-  static async open(model: ServerModel, source: Blob): Promise<Lab> {
-    if (source.size > model.limits.bytes) {
-      throw new Error(`the file is larger than the ${model.limits.bytes / 1e6} MB that this server takes`);
-    }
-    const original = readWav((await post("/api/wav?bits=32", source)).bytes);
-    const seconds = original.channels[0].length / original.rate;
-    if (seconds > MAX_S) {
-      throw new Error(`the recording has ${Math.round(seconds)} s, and this page takes ${MAX_S}: use recodec compress`);
-    }
-    return new Lab(model, source, original);
+  static async open(model: ServerModel, source: Blob, onBusy: OnBusy): Promise<Lab> {
+    const { bytes } = limitsOf(model);
+    if (source.size > bytes) throw new Error(`the file is larger than the ${bytes / 1e6} MB that this server takes`);
+    if ((await source.slice(0, MAGIC.length).text()) === MAGIC) return Lab.#openFile(model, source, onBusy);
+    const original = readWav((await post("/api/wav?bits=32", source, { onBusy })).bytes);
+    checkLength(model, original.channels[0].length / original.rate, "compress");
+    return new Lab(model, source, original, onBusy);
+  }
+
+  static async #openFile(model: ServerModel, source: Blob, onBusy: OnBusy): Promise<Lab> {
+    const said = new TextDecoder().decode((await post("/api/info", source, { onBusy })).bytes);
+    const { duration_s: durationS, intact = true } = JSON.parse(said) as Facts;
+    checkLength(model, durationS ?? 0, "decompress");
+    const lab = new Lab(model, source, null, onBusy);
+    lab.#damaged = !intact;
+    lab.coded.set(null, { file: await source.arrayBuffer(), seconds: null });
+    await lab.#make({ kbps: null, decoder: model.decoders[0] });
+    checkLength(model, lab.durationS, "decompress");
+    return lab;
+  }
+
+  /** Bandwidths of its versions; `null` stands for the file as it is. */
+  get rates(): readonly (number | null)[] {
+    return this.original === null ? [null] : this.model.bandwidths;
+  }
+
+  /** Whether it is an `.ecdc` file with damage, which the decoders conceal. */
+  get damaged(): boolean {
+    return this.#damaged;
   }
 
   /** Length in seconds. */
   get durationS(): number {
-    return this.original.channels[0].length / this.original.rate;
+    const [first] = this.original === null ? [...this.decoded.values()].map((one) => one.recording) : [this.original];
+    return first.channels[0].length / first.rate;
   }
 
   /** Make this version next. */
@@ -92,8 +136,7 @@ export class Lab {
   }
 
   #next(): Version | null {
-    const { bandwidths, decoders } = this.model;
-    const all = decoders.flatMap((decoder) => bandwidths.map((kbps) => ({ kbps, decoder })));
+    const all = this.model.decoders.flatMap((decoder) => this.rates.map((kbps) => ({ kbps, decoder })));
     const missing = (this.durationS <= AHEAD_S ? all : []).filter((one) => !this.decoded.has(keyOf(one)));
     if (this.#wanted !== null && !this.decoded.has(keyOf(this.#wanted))) return this.#wanted;
     return missing[0] ?? null;
@@ -101,16 +144,24 @@ export class Lab {
 
   async #make(version: Version): Promise<void> {
     const { kbps, decoder } = version;
-    const { signal } = this.#abort;
+    const options = { signal: this.#abort.signal, onBusy: this.#onBusy };
     let coded = this.coded.get(kbps);
     if (coded === undefined) {
-      const made = await post(`/api/compress?bandwidth=${kbps}`, this.source, signal);
+      const made = await post(`/api/compress?bandwidth=${kbps}`, this.source, options);
       coded = { file: made.bytes, seconds: made.seconds };
       this.coded.set(kbps, coded);
       this.onNews(version);
     }
-    const made = await post(`/api/decompress?bits=32&decoder=${decoder}`, coded.file, signal);
+    const tolerant = this.#damaged ? "&tolerant=1" : "";
+    const made = await post(`/api/decompress?bits=32&decoder=${decoder}${tolerant}`, coded.file, options);
     this.decoded.set(keyOf(version), { recording: readWav(made.bytes), seconds: made.seconds });
     this.onNews(version);
   }
+}
+
+function checkLength(model: ServerModel, seconds: number, command: string): void {
+  const { seconds: most } = limitsOf(model);
+  if (seconds <= most) return;
+  const advice = `use \`recodec ${command}\` on the command line`;
+  throw new Error(`this file has ${Math.round(seconds)} s of audio, and the page takes ${most} s at most: ${advice}`);
 }

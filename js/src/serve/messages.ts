@@ -25,11 +25,16 @@ export interface ClockMessage {
   readonly answered: number;
 }
 
-/** Any message. */
-export type Message = HeadMessage | PacketMessage | ClockMessage;
+/** The sender has loaded its codec: it can take a stream, and sends one as soon as the other is ready too. */
+export interface ReadyMessage {
+  readonly kind: "ready";
+}
 
-const KINDS: Message["kind"][] = ["head", "packet", "ask", "answer"];
-const FRONT = { head: 1, packet: 13, ask: 17, answer: 17 };
+/** Any message. */
+export type Message = HeadMessage | PacketMessage | ClockMessage | ReadyMessage;
+
+const KINDS: Message["kind"][] = ["head", "packet", "ask", "answer", "ready"];
+const FRONT = { head: 1, packet: 13, ask: 17, answer: 17, ready: 1 };
 
 /** A message as bytes. */
 export function write(message: Message): Uint8Array<ArrayBuffer> {
@@ -41,7 +46,7 @@ export function write(message: Message): Uint8Array<ArrayBuffer> {
   if (message.kind === "packet") {
     view.setUint32(1, message.number, true);
     view.setFloat64(5, message.origin, true);
-  } else if (message.kind !== "head") {
+  } else if ("asked" in message) {
     view.setFloat64(1, message.asked, true);
     view.setFloat64(9, message.answered, true);
   }
@@ -55,6 +60,7 @@ export function read(data: ArrayBuffer): Message | null {
   if (kind === undefined || data.byteLength < FRONT[kind]) return null;
   const view = new DataView(data);
   const bytes = new Uint8Array(data, FRONT[kind]);
+  if (kind === "ready") return { kind };
   if (kind === "head") return { kind, bytes };
   if (kind === "packet") return { kind, number: view.getUint32(1, true), origin: view.getFloat64(5, true), bytes };
   return { kind, asked: view.getFloat64(1, true), answered: view.getFloat64(9, true) };

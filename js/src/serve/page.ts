@@ -2,55 +2,81 @@
 
 import { clock } from "../player/style.js";
 import { fetchModel, type ServerModel } from "./api.js";
-import { byId, DECODER_NAMES, DECODERS_SAID, make, say } from "./dom.js";
-import { keyOf, Lab, type Version } from "./lab.js";
-import { Recorder } from "./microphone.js";
+import { byId, DECODER_NAMES, DECODERS_SAID, durationSaid, make, rateSaid, remark, say } from "./dom.js";
+import { keyOf, Lab, limitsOf, type Version } from "./lab.js";
+import { RecordButton } from "./record.js";
 import { drawSpectrogram } from "./spectrogram.js";
 import { Table } from "./table.js";
 import { Tracks } from "./tracks.js";
+import { startSound } from "./waiting.js";
 
 const ORIGINAL = "original";
+const AS_IT_IS = "file";
+const DAMAGED = "The file is damaged: what is missing or damaged in it is concealed.";
+
+/** What the listener has chosen; it stays when another recording is opened. */
+interface Choice {
+  original: boolean;
+  kbps: number;
+  decoder: Version["decoder"];
+}
 
 class Page {
   readonly #model: ServerModel;
   readonly #table = new Table();
-  readonly #recorder = new Recorder();
+  readonly #recording: RecordButton;
+  readonly #choice: Choice;
   #lab: Lab | null = null;
   #tracks: Tracks | null = null;
-  #original = false;
-  #version: Version;
-  #loudest = 1;
+  #loudest: number | undefined;
   #shown = "";
   #opened = 0;
+  #waits = false;
 
   constructor(model: ServerModel) {
     this.#model = model;
-    this.#version = { kbps: model.default_bandwidth, decoder: model.decoders[0] };
+    this.#choice = { original: false, kbps: model.default_bandwidth, decoder: model.decoders[0] };
+    const limits = limitsOf(model);
+    this.#recording = new RecordButton(limits, (wav, about) => this.#open(wav, "recording.wav", about));
     byId("model").textContent = `${model.name}, ${model.sampling_rate / 1000} kHz`;
     byId("hint").textContent =
-      `Up to 5 minutes and ${Math.round(model.limits.bytes / 1e6)} MB. The server on this address codes it and keeps nothing.`;
+      `The page takes up to ${durationSaid(limits.seconds)} and ${Math.round(limits.bytes / 1e6)} MB. ` +
+      "The server at this address does the coding, and keeps nothing.";
     for (const mark of document.querySelectorAll(".top-mark")) mark.textContent = `${model.sampling_rate / 2000} kHz`;
-    this.#makeChoices();
+    byId("decoders").append(
+      ...model.decoders.map((one) => this.#radio("decoder", one, DECODER_NAMES[one], one === this.#choice.decoder)),
+    );
+    byId("decoders").hidden = model.decoders.length < 2;
     this.#listenToSources();
     this.#listenToControls();
   }
 
-  // ---- controls ----------------------------------------------------------------------------
-
-  #makeChoices(): void {
-    const versions = [ORIGINAL, ...this.#model.bandwidths.map(String)];
-    byId("versions").append(
-      ...versions.map((value) => this.#radio("version", value, value === ORIGINAL ? "Original" : `${value} kbps`)),
-    );
-    byId("decoders").append(...this.#model.decoders.map((one) => this.#radio("decoder", one, DECODER_NAMES[one])));
-    byId("decoders").hidden = this.#model.decoders.length < 2;
+  /** The version that is chosen. Of an `.ecdc` file there is one for each decoder. */
+  get #version(): Version {
+    const { kbps, decoder } = this.#choice;
+    return { kbps: this.#lab?.original === null ? null : kbps, decoder };
   }
 
-  #radio(group: string, value: string, text: string): HTMLLabelElement {
+  /** Whether the original is chosen, and there is one. */
+  get #original(): boolean {
+    return this.#choice.original && this.#lab?.original !== null;
+  }
+
+  // ---- controls ----------------------------------------------------------------------------
+
+  #showChoices(lab: Lab): void {
+    const chosen = this.#original ? ORIGINAL : String(this.#version.kbps ?? AS_IT_IS);
+    const versions = lab.rates.map((kbps) => [String(kbps ?? AS_IT_IS), rateSaid(kbps)]);
+    if (lab.original !== null) versions.unshift([ORIGINAL, "Original"]);
+    const radios = versions.map(([value, text]) => this.#radio("version", value, text, value === chosen));
+    byId("versions").replaceChildren(make("legend", "Version"), ...radios);
+    byId("swap").hidden = byId("original-figure").hidden = lab.original === null;
+  }
+
+  #radio(group: string, value: string, text: string, checked: boolean): HTMLLabelElement {
     const label = make("label");
-    const chosen = group === "decoder" ? this.#version.decoder : String(this.#version.kbps);
     const input = make("input", "", { type: "radio", name: group, value });
-    input.checked = value === chosen;
+    input.checked = checked;
     label.append(input, make("span", text));
     return label;
   }
@@ -60,7 +86,7 @@ class Page {
     byId("choose").onclick = () => file.click();
     file.onchange = () => {
       const [chosen] = file.files ?? [];
-      if (chosen) void this.#open(chosen, chosen.name);
+      if (chosen) this.#openFile(chosen);
       file.value = ""; // so that the same file may be chosen again
     };
     document.ondragover = (event) => {
@@ -72,27 +98,24 @@ class Page {
       event.preventDefault();
       drop.classList.remove("over");
       const [dropped] = event.dataTransfer?.files ?? [];
-      if (dropped) void this.#open(dropped, dropped.name);
+      if (dropped) this.#openFile(dropped);
     };
-    byId("record").onclick = () => void this.#record();
   }
 
   #listenToControls(): void {
     byId("versions").onchange = (event) => {
       const { value } = event.target as HTMLInputElement;
-      this.#original = value === ORIGINAL;
-      if (!this.#original) this.#version = { ...this.#version, kbps: Number(value) };
+      this.#choice.original = value === ORIGINAL;
+      if (Number(value)) this.#choice.kbps = Number(value);
       this.#apply();
     };
     byId("decoders").onchange = (event) => {
-      const decoder = (event.target as HTMLInputElement).value as Version["decoder"];
-      this.#version = { ...this.#version, decoder };
+      this.#choice.decoder = (event.target as HTMLInputElement).value as Version["decoder"];
       this.#apply();
     };
     byId("swap").onclick = () => {
-      this.#original = !this.#original;
-      const value = this.#original ? ORIGINAL : String(this.#version.kbps);
-      document.querySelector<HTMLInputElement>(`input[name=version][value="${value}"]`)!.checked = true;
+      this.#choice.original = !this.#choice.original;
+      if (this.#lab) this.#showChoices(this.#lab);
       this.#apply();
     };
     byId("play").onclick = () => void this.#toggle();
@@ -104,48 +127,48 @@ class Page {
 
   // ---- a recording -------------------------------------------------------------------------
 
-  async #record(): Promise<void> {
-    const button = byId("record");
-    try {
-      if (!this.#recorder.open) {
-        await this.#recorder.start((seconds) => say(`Recording, ${clock(seconds)}`));
-        button.textContent = "Stop recording";
-        button.classList.add("recording");
-        return;
-      }
-      button.textContent = "Record";
-      button.classList.remove("recording");
-      await this.#open(await this.#recorder.stop(), "recording.wav");
-    } catch (error) {
-      say((error as Error).message, true);
-    }
+  #openFile(file: File): void {
+    this.#recording.leave();
+    void this.#open(file, file.name);
   }
 
-  async #open(source: Blob, name: string): Promise<void> {
+  /** Open a recording or an `.ecdc` file; `about` is what there is to say of it. */
+  async #open(source: Blob, name: string, about = ""): Promise<void> {
     const turn = (this.#opened += 1);
-    say(`Reading ${name}`);
+    say(`The server is reading ${name}.`);
+    remark(about);
     try {
-      const lab = await Lab.open(this.#model, source);
+      const lab = await Lab.open(this.#model, source, (seconds) => this.#busy(turn, seconds));
       this.#tracks ??= await this.#makeTracks();
       if (turn !== this.#opened) return; // another one was chosen meanwhile
-      this.#lab?.close();
-      this.#lab = lab;
-      lab.onNews = (version) => this.#news(lab, version);
-      lab.onError = (error) => say(error.message, true);
-      this.#tracks.clear();
-      this.#tracks.add(ORIGINAL, lab.original);
-      this.#tracks.choose(ORIGINAL);
-      this.#loudest = drawSpectrogram(byId<HTMLCanvasElement>("original-picture"), lab.original.channels[0]);
-      this.#shown = "";
-      this.#table.clear(name);
-      this.#table.show(lab);
-      byId<HTMLInputElement>("position").max = String(lab.durationS);
-      byId("listen").hidden = byId("figures").hidden = false;
-      this.#showPosition();
-      this.#apply();
+      if (lab.damaged) remark(DAMAGED);
+      this.#show(lab, name, this.#tracks);
     } catch (error) {
       if (turn === this.#opened) say((error as Error).message, true);
     }
+  }
+
+  #show(lab: Lab, name: string, tracks: Tracks): void {
+    this.#lab?.close();
+    this.#lab = lab;
+    lab.onNews = (version) => this.#news(lab, version);
+    lab.onError = (error) => say(error.message, true);
+    tracks.clear();
+    if (lab.original !== null) {
+      tracks.add(ORIGINAL, lab.original);
+      tracks.choose(ORIGINAL);
+    }
+    for (const [key, { recording }] of lab.decoded) tracks.add(key, recording);
+    const canvas = byId<HTMLCanvasElement>("original-picture");
+    this.#loudest = lab.original === null ? undefined : drawSpectrogram(canvas, lab.original.channels[0]);
+    this.#shown = "";
+    this.#table.clear(name);
+    this.#table.show(lab);
+    this.#showChoices(lab);
+    byId<HTMLInputElement>("position").max = String(lab.durationS);
+    byId("listen").hidden = byId("figures").hidden = false;
+    this.#showPosition();
+    this.#apply();
   }
 
   async #makeTracks(): Promise<Tracks> {
@@ -160,35 +183,47 @@ class Page {
     const decoded = lab.decoded.get(keyOf(version));
     if (decoded) this.#tracks?.add(keyOf(version), decoded.recording);
     this.#table.show(lab);
-    if (keyOf(version) === keyOf(this.#version)) this.#apply();
+    if (keyOf(version) === keyOf(this.#version) || this.#waits) this.#apply();
+  }
+
+  /** The server has no time, and is asked again: say so until there is news. */
+  #busy(turn: number, seconds: number): void {
+    if (turn !== this.#opened) return;
+    this.#waits = true;
+    say(`The server is busy with other recordings. The page asks it again in ${seconds} s.`);
   }
 
   // ---- what is heard and seen --------------------------------------------------------------
 
   /** Hear and show what is chosen; what is not there yet is asked for, and heard when it comes. */
   #apply(): void {
-    const key = keyOf(this.#version);
-    const name = `${this.#version.kbps} kbps by ${DECODERS_SAID[this.#version.decoder]}`;
+    this.#waits = false;
+    const version = this.#version;
+    const [key, name] = [keyOf(version), nameOf(version)];
     const decoded = this.#lab?.decoded.get(key);
     byId("swap").textContent = this.#original ? "Hear it decoded" : "Hear the original";
-    if (decoded === undefined) say(`Making ${name}`);
+    if (decoded === undefined) say(`The server is making ${name}.`);
     else say(this.#original ? "You hear the original." : `You hear ${name}.`);
     if (this.#original) this.#tracks?.choose(ORIGINAL);
     else if (decoded) this.#tracks?.choose(key);
     if (decoded && this.#shown !== key) {
       drawSpectrogram(byId<HTMLCanvasElement>("coded-picture"), decoded.recording.channels[0], this.#loudest);
-      byId("coded-caption").textContent = `Decoded: ${name}`;
+      byId("coded-caption").textContent = name[0].toUpperCase() + name.slice(1);
       this.#shown = key;
     }
-    this.#lab?.want(this.#version);
+    this.#lab?.want(version);
   }
 
   async #toggle(): Promise<void> {
     if (this.#tracks === null) return;
-    if (this.#tracks.playing) this.#tracks.pause();
-    else {
-      await (this.#tracks.context as AudioContext).resume();
-      this.#tracks.play();
+    try {
+      if (this.#tracks.playing) this.#tracks.pause();
+      else {
+        await startSound(this.#tracks.context as AudioContext);
+        this.#tracks.play();
+      }
+    } catch (error) {
+      say((error as Error).message, true);
     }
     this.#showPosition();
   }
@@ -209,6 +244,12 @@ class Page {
   }
 }
 
+/** A version in a sentence. */
+function nameOf({ kbps, decoder }: Version): string {
+  const by = DECODERS_SAID[decoder];
+  return `the ${kbps === null ? "file as it is" : `recording at ${kbps} kbps`}, decoded by ${by}`;
+}
+
 fetchModel()
   .then((model) => new Page(model))
-  .catch((error: Error) => say(`the server does not answer: ${error.message}`, true));
+  .catch((error: Error) => say(error.message, true));

@@ -1,6 +1,7 @@
 /** Decoded audio of a call to the loudspeaker: a short queue that evens out when packets come. */
 
 import { AudioOutput } from "../player/output.js";
+import { endSound, startSound } from "./waiting.js";
 
 const MODULE = "/queue.worklet.js";
 const SPARE_S = 0.06; // of audio that waits beyond one packet before it begins to sound
@@ -26,11 +27,20 @@ export class Playout {
     };
   }
 
-  /** Open the loudspeaker for a stream of a rate, in packets of so many seconds. */
+  /**
+   * Open the loudspeaker for a stream of a rate, in packets of so many seconds.
+   *
+   * @throws Error if the browser gives none.
+   */
   static async create(rate: number, channels: number, packetS: number): Promise<Playout> {
     const context = new AudioContext({ sampleRate: rate, latencyHint: "interactive" });
-    await context.resume();
-    return new Playout(context, await AudioOutput.create(context, channels, MODULE), channels, packetS);
+    try {
+      await startSound(context);
+      return new Playout(context, await AudioOutput.create(context, channels, MODULE), channels, packetS);
+    } catch (error) {
+      endSound(context);
+      throw error;
+    }
   }
 
   /** Audio that waits to be heard, in seconds. */
@@ -68,7 +78,7 @@ export class Playout {
   }
 
   /** Close the loudspeaker. */
-  close(): Promise<void> {
-    return this.context.close();
+  close(): void {
+    endSound(this.context);
   }
 }

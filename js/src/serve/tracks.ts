@@ -11,6 +11,7 @@ export class Tracks {
   playing = false;
   /** Called a few times a second while it plays, and at the end. */
   onChange: () => void = () => undefined;
+  #length = 0;
 
   private constructor(
     readonly context: BaseAudioContext,
@@ -40,12 +41,13 @@ export class Tracks {
 
   /** Forget all tracks. */
   clear(): void {
-    [this.position, this.playing] = [0, false];
+    [this.position, this.playing, this.#length] = [0, false, 0];
     this.node.port.postMessage({ clear: true });
   }
 
   /** Add a track, or replace the one of that name. */
   add(name: string, { channels }: Recording): void {
+    this.#length = channels[0].length;
     this.node.port.postMessage({ add: name, channels });
   }
 
@@ -60,7 +62,9 @@ export class Tracks {
     this.node.port.postMessage({ seek: position });
   }
 
+  /** Play on; at the end, from the beginning. */
   play(): void {
+    if (this.position >= this.#length) this.position = 0;
     this.playing = true;
     this.node.port.postMessage({ seek: this.position, playing: true });
   }

@@ -1,6 +1,7 @@
 /** WAVs of floating point, as the server sends them and as recordings of the microphone become files. */
 
-const HEADER_BYTES = 44;
+/** Of the WAVs that are read and written here. */
+export const HEADER_BYTES = 44;
 
 /** Samples of a recording: one array for each channel. */
 export interface Recording {

@@ -31,11 +31,13 @@ export class RemoteCodec {
   #last = 0;
   #loaded: Loaded | null = null;
 
-  private constructor(worker: Worker, onProgress?: (progress: Progress) => void) {
+  private constructor(script: URL, onProgress?: (progress: Progress) => void) {
+    const worker = startWorker(script);
     this.#worker = worker;
     this.#onProgress = onProgress;
     worker.onmessage = (event: MessageEvent<Reply>) => this.#receive(event.data);
-    worker.onerror = (event) => this.#fail(new RecodecError(`the worker cannot run: ${event.message ?? "not found"}`));
+    worker.onerror = ({ message = "the file is missing, or the page may not load it" }) =>
+      this.#fail(new RecodecError(`${script.href} cannot run: ${message}`));
   }
 
   /**
@@ -47,11 +49,16 @@ export class RemoteCodec {
   static async load(url: string | URL, options: WorkerOptions = {}): Promise<RemoteCodec> {
     const { worker, onProgress, runtime, cache } = options;
     const script = worker === undefined ? new URL("./worker.js", import.meta.url) : new URL(worker, location.href);
-    const codec = new RemoteCodec(startWorker(script), onProgress);
+    const codec = new RemoteCodec(script, onProgress);
     const folder = runtime ?? new URL("./", script).href;
     const settings = { runtime: new URL(folder, location.href).href, ...(cache === undefined ? {} : { cache }) };
-    codec.#loaded = (await codec.#call("load", [new URL(url, location.href).href, settings])) as Loaded;
-    return codec;
+    try {
+      codec.#loaded = (await codec.#call("load", [new URL(url, location.href).href, settings])) as Loaded;
+      return codec;
+    } catch (error) {
+      codec.terminate();
+      throw error;
+    }
   }
 
   /** Name, fingerprint, numbers and decoders of the model. */

@@ -34,8 +34,9 @@ from .options import Kbps, need, options, say
               help="Clips of each kind to hear in the report.")  # fmt: skip
 @click.option("--report/--no-report", default=True, show_default=True, help="Write report.html.")
 @click.option("--embed-ecdc", "live", metavar="URL",
-              help="Let the report hold .ecdc files of the default model in place of FLACs, and decode them with the "
-              "npm package at URL (player.js, worker.js, its runtime and model/).")  # fmt: skip
+              help="Let the report hold .ecdc files of the default model in place of FLACs, and decode them itself. "
+              "URL is a folder on the report's server, with player.js and worker.js of the npm package, "
+              "ort-wasm-simd-threaded.wasm of onnxruntime-web, and model/ of `recodec export --web`.")  # fmt: skip
 @click.option("--title", default="Codec evaluation", help="Of the report.")
 @options("quiet")
 def evaluate(paths: tuple[str, ...], manifests: tuple[str, ...], codecs: tuple[str, ...],

@@ -43,11 +43,14 @@ async function decodeVersion(version) {
 
 class SyncedPlayer {
   // versions: what `decodeVersion` takes, of equal length. onchange(player) is called at each change and, while
-  // it plays, at each frame of the screen.
-  constructor(versions, onchange) {
+  // it plays, at each frame of the screen. With mayMiss, versions that cannot be decoded are left out as long as there
+  // is one that can: `buffers` has null for them, and `problems` says why.
+  constructor(versions, onchange, { mayMiss = false } = {}) {
     this.versions = versions;
     this.onchange = onchange;
+    this.mayMiss = mayMiss;
     this.buffers = null;
+    this.problems = versions.map(() => null);
     this.chosen = 0;
     this.looping = true;
     this.from = 0;
@@ -62,7 +65,7 @@ class SyncedPlayer {
   }
 
   get duration() {
-    return this.buffers ? this.buffers[0].duration : 0;
+    return this.buffers ? this.buffers.find(Boolean).duration : 0;
   }
 
   get end() {
@@ -77,18 +80,28 @@ class SyncedPlayer {
   }
 
   async load() {
-    this.loading ??= Promise.all(this.versions.map(decodeVersion)).then(
-      (buffers) => {
-        this.buffers = buffers;
-        this.output = audioContext().createGain();
-        this.output.connect(audioContext().destination);
-      },
-      (error) => {
-        this.loading = null; // so that one may try again
-        throw error;
-      },
-    );
+    this.loading ??= this.decodeAll().catch((error) => {
+      this.loading = null; // so that one may try again
+      throw error;
+    });
     return this.loading;
+  }
+
+  async decodeAll() {
+    const found = await Promise.allSettled(this.versions.map(decodeVersion));
+    const failed = found.filter((one) => one.status === "rejected");
+    if (failed.length === found.length || (failed.length && !this.mayMiss)) throw failed[0].reason;
+    this.buffers = found.map((one) => one.value ?? null);
+    this.problems = found.map((one) => one.reason?.message ?? null);
+    if (!this.has(this.chosen)) this.chosen = this.buffers.findIndex(Boolean);
+    this.output = audioContext().createGain();
+    this.output.connect(audioContext().destination);
+    this.onchange(this);
+  }
+
+  // Whether a version can be heard, as far as is known.
+  has(index) {
+    return this.problems[index] === null;
   }
 
   async play() {
@@ -106,6 +119,7 @@ class SyncedPlayer {
     const context = audioContext();
     const when = context.currentTime + 0.02;
     this.voices = this.buffers.map((buffer, index) => {
+      if (buffer === null) return null;
       const source = context.createBufferSource();
       const gain = context.createGain();
       source.buffer = buffer;
@@ -124,7 +138,7 @@ class SyncedPlayer {
   stop() {
     this.offset = this.position;
     this.startedAt = null;
-    for (const voice of this.voices) voice.source.stop();
+    for (const voice of this.voices) voice?.source.stop();
     this.voices = [];
   }
 
@@ -161,10 +175,12 @@ class SyncedPlayer {
     });
   }
 
+  // A version that cannot be heard changes nothing.
   choose(index) {
+    if (!this.has(index)) return;
     this.chosen = index;
     const now = audioContext().currentTime;
-    this.voices.forEach((voice, i) => voice.gain.gain.setTargetAtTime(i === index ? 1 : 0, now, 0.005));
+    this.voices.forEach((voice, i) => voice?.gain.gain.setTargetAtTime(i === index ? 1 : 0, now, 0.005));
     this.onchange(this);
   }
 

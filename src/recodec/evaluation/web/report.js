@@ -9,9 +9,10 @@ function setUpCard(card) {
   const play = card.querySelector(".play");
   const loop = card.querySelector(".loop");
   const time = card.querySelector(".time");
+  const problem = card.querySelector(".problem");
   const seconds = Number(card.dataset.seconds);
 
-  const player = new SyncedPlayer(JSON.parse(card.querySelector(".audio").textContent), show);
+  const player = new SyncedPlayer(JSON.parse(card.querySelector(".audio").textContent), show, { mayMiss: true });
   card.player = player;
 
   function show() {
@@ -24,8 +25,24 @@ function setUpCard(card) {
     choices.forEach((button, i) => {
       button.setAttribute("aria-checked", String(i === player.chosen));
       button.tabIndex = i === player.chosen ? 0 : -1;
+      button.disabled = !player.has(i);
     });
     views.forEach((view, i) => view.classList.toggle("shown", i === player.chosen));
+  }
+
+  // One sentence for each reason: versions that need the same file lack it together.
+  function showProblems() {
+    const reasons = [...new Set(player.problems.filter(Boolean))];
+    const labels = (reason) => choices.filter((_, i) => player.problems[i] === reason).map((one) => one.firstChild.data);
+    problem.textContent = reasons.map((reason) => `Not playable here: ${labels(reason).join(", ")}. ${reason}`).join(" ");
+  }
+
+  // The next version that can be heard, forwards or backwards.
+  function neighbour(step) {
+    let index = player.chosen;
+    do index = (index + step + choices.length) % choices.length;
+    while (!player.has(index));
+    return index;
   }
 
   // The first load may take seconds where the page decodes, and may fail.
@@ -33,9 +50,11 @@ function setUpCard(card) {
     try {
       if (!player.buffers) time.textContent = "Loading";
       await player.load();
+      showProblems();
       await act();
     } catch (error) {
-      time.textContent = error.message;
+      time.textContent = "";
+      problem.textContent = error.message;
     }
   }
 
@@ -59,8 +78,7 @@ function setUpCard(card) {
     if (event.key === " " && !onChoice && event.target !== loop && event.target !== play) loaded(() => player.toggle());
     else if (event.key >= "1" && event.key <= "9" && digit <= choices.length) player.choose(digit - 1);
     else if (onChoice && (event.key === "ArrowRight" || event.key === "ArrowLeft")) {
-      const step = event.key === "ArrowRight" ? 1 : choices.length - 1;
-      player.choose((player.chosen + step) % choices.length);
+      player.choose(neighbour(event.key === "ArrowRight" ? 1 : -1));
       choices[player.chosen].focus();
     } else if (event.key === "ArrowRight" || event.key === "ArrowLeft") {
       seekTo(player.position + (event.key === "ArrowRight" ? 0.5 : -0.5));
