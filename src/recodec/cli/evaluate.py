@@ -17,7 +17,9 @@ from .options import Kbps, need, options, say
 @options("codec", "kind", codec="Codec and its bandwidths; may be repeated. Default: recodec@6 and opus@6,9,12.")
 @click.option("-b", "--bandwidth", "bandwidths", multiple=True, type=Kbps(),
               help="For codecs named without bandwidths; may be repeated.")  # fmt: skip
-@click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Metrics to take; all by default.")
+@click.option("--metric", "metrics", multiple=True, metavar="NAME",
+              help="Metric to take; may be repeated. By default all but dnsmos and word_errors, "
+              "which take recodec[speech].")  # fmt: skip
 @options(
     "out",
     out={
@@ -61,14 +63,14 @@ def evaluate(paths: tuple[str, ...], manifests: tuple[str, ...], codecs: tuple[s
     from ..evaluation.campaign import evaluate as run
     from ..evaluation.clips import gather_clips
     from ..evaluation.codecs import parse_codecs
-    from ..evaluation.metrics import PAIR_METRICS
+    from ..evaluation.metrics import USUAL_METRICS
     from ..evaluation.summary import summarize, text_table, time_table
 
     try:
         campaign = Campaign(
             gather_clips(paths, manifests=manifests, kind=kind),
             parse_codecs(codecs or ("recodec@6", "opus@6,9,12"), bandwidths),
-            metrics or tuple(PAIR_METRICS),
+            metrics or USUAL_METRICS,
             players,
             title,
             live,

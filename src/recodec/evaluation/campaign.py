@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from ..atomic import write_text
@@ -11,7 +12,7 @@ from ..errors import AudioError, ConfigError
 from .clips import Clip
 from .codebooks import codebook_use
 from .codecs import CodecSpec
-from .metrics import PAIR_METRICS
+from .metrics import PAIR_METRICS, USUAL_METRICS
 from .results import write_codebooks, write_results
 from .runner import run
 from .trials import Outcome, Trial
@@ -24,7 +25,7 @@ class Campaign:
     Attributes:
         clips: recordings.
         codecs: codecs at their settings.
-        metrics: keys of `PAIR_METRICS`; all by default. Bitrates and speeds are always taken.
+        metrics: keys of `PAIR_METRICS`; `USUAL_METRICS` by default. Bitrates and speeds are always taken.
         players: clips of each kind that the report lets one hear, the first ones that can be read.
         title: of the report.
         live: as of `report_page`.
@@ -32,7 +33,7 @@ class Campaign:
 
     clips: Sequence[Clip]
     codecs: Sequence[CodecSpec]
-    metrics: Sequence[str] = field(default_factory=lambda: tuple(PAIR_METRICS))
+    metrics: Sequence[str] = USUAL_METRICS
     players: int = 2
     title: str = "Codec evaluation"
     live: str | None = None
@@ -45,6 +46,10 @@ class Campaign:
         unknown = [key for key in self.metrics if key not in PAIR_METRICS]
         if unknown:
             raise ConfigError(f"unknown metric {unknown[0]!r}; known are {', '.join(PAIR_METRICS)}")
+        for key in self.metrics:
+            missing = [name for name in PAIR_METRICS[key].packages if find_spec(name) is None]
+            if missing:
+                raise ConfigError(f"the metric {key} needs {', '.join(missing)}: pip install 'recodec[speech]'")
 
     def trials(self, folder: str | Path, broken: Collection[str] = ()) -> list[Trial]:
         """Trials clip by clip, the same clip's codecs next to each other.

@@ -11,7 +11,7 @@ import numpy as np
 from ..atomic import atomic_write
 from ..audio import convert_channels, read_audio, resample
 from ..errors import ConfigError
-from .metrics import PAIR_METRICS, Pair, UndefinedMetricError
+from .metrics import PAIR_METRICS, USUAL_METRICS, Pair, UndefinedMetricError
 from .report.pictures import FLOOR_DB, TOP_DB, spectrogram_db
 
 _INK, _ACCENT, _OTHER = "#1f2933", "#0072b2", "#d55e00"
@@ -66,7 +66,8 @@ def compare(reference_path: str | Path, degraded_path: str | Path, *, kind: str 
         )
     pair = Pair(reference[:, :length], degraded[:, :length], rate_hz, kind)
     values, undefined = {}, {}
-    for key, metric in PAIR_METRICS.items():
+    for key in USUAL_METRICS:
+        metric = PAIR_METRICS[key]
         if kind not in metric.kinds:
             continue
         try:

@@ -34,6 +34,7 @@ class Metric(Generic[Subject]):
         definition: one sentence.
         source: publication, standard or package.
         measure: from a `Pair` (or a `Coded`) to the value; raises `UndefinedMetricError`.
+        packages: that the extra `speech` brings for it. A metric with some is taken only if it is asked for.
     """
 
     key: str
@@ -46,6 +47,7 @@ class Metric(Generic[Subject]):
     source: str
     measure: Callable[[Subject], float] = field(repr=False)
     kinds: tuple[str, ...] = KINDS
+    packages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def visqol(pair: Pair) -> float:
     speech = pair.kind == "speech"
     rate_hz = SPEECH_HZ if speech else AUDIO_HZ
     reference, degraded = pair.mono(rate_hz)
-    _refuse_silence(reference, "ViSQOL")
+    refuse_silence(reference, "ViSQOL")
     try:
         with np.errstate(all="ignore"):
             value = _visqol_api("speech" if speech else "audio").measure_from_arrays(reference, degraded, rate_hz)
@@ -63,7 +63,7 @@ def pesq_wideband(pair: Pair) -> float:
     import pesq
 
     reference, degraded = pair.mono(SPEECH_HZ)
-    _refuse_silence(reference, "PESQ")
+    refuse_silence(reference, "PESQ")
     try:
         return float(pesq.pesq(SPEECH_HZ, reference, degraded, "wb"))
     except (pesq.PesqError, ValueError) as error:
@@ -92,7 +92,7 @@ def _stoi(pair: Pair, *, extended: bool) -> float:
     from pystoi import stoi as measure
 
     reference, degraded = pair.mono(SPEECH_HZ)
-    _refuse_silence(reference, "STOI")
+    refuse_silence(reference, "STOI")
     # pystoi adds tiny noise from NumPy's global generator: pin it, and put it back.
     before = np.random.get_state()
     np.random.seed(0)
@@ -106,7 +106,12 @@ def _stoi(pair: Pair, *, extended: bool) -> float:
         np.random.set_state(before)
 
 
-def _refuse_silence(reference: np.ndarray, name: str) -> None:
+def refuse_silence(reference: np.ndarray, name: str) -> None:
+    """For metrics that compare with something.
+
+    Raises:
+        UndefinedMetricError: for a reference that is silent throughout.
+    """
     if not np.any(np.abs(reference) > 1e-10):
         raise UndefinedMetricError(f"{name} is undefined for a silent reference")
 
