@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -165,6 +166,30 @@ def test_info_and_models(recodec: Callable, model: Path, three: list[Path], tmp_
     listed = recodec("models").out
     assert "recodec_24khz" in listed
     assert "facebook/encodec_48khz" in listed
+
+
+def test_which_weights_a_file_needs(recodec: Callable, model: Path, three: list[Path], tmp_path: Path) -> None:
+    ours, theirs, bad = (tmp_path / name for name in ("ours.ecdc", "theirs.ecdc", "bad.ecdc"))
+    assert recodec("compress", three[0], "-o", ours).code == 0
+    assert recodec("compress", three[0], "-o", theirs, "--model", model).code == 0
+    bad.write_bytes(b"no stream")
+    good = recodec("models", ours)
+    assert good.code == 0
+    needs = r"needs the weights of recodec_24khz, fingerprint [0-9a-f]{16}: recodec_24khz decodes it"
+    assert re.fullmatch(rf".*ours\.ecdc: {needs}\n", good.out)
+    others = recodec("models", theirs, bad)
+    assert others.code == 1
+    first, second = others.out.splitlines()
+    assert "needs the weights of toy, fingerprint" in first
+    assert "recodec_24khz here has others (" in first
+    assert first.endswith("give the folder of the model that wrote it, by --model")
+    assert second.endswith("it does not begin with ECDC")
+    assert recodec("models", theirs, "--model", model).code == 0
+    named_so = shutil.copytree(model, tmp_path / "encodec_24khz")
+    assert recodec("compress", three[0], "-o", theirs, "-f", "--format", "0", "--model", named_so).code == 0
+    named = recodec("models", theirs)
+    assert named.code == 1
+    assert "facebook/encodec_24khz, which is fetched from the hub" in named.out
 
 
 def test_the_command_alone_shows_its_help(recodec: Callable) -> None:

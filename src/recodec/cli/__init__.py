@@ -23,7 +23,7 @@ VERBS = {
     "cut": ("cut", "cut", "A stretch of an .ecdc file, without the model."),
     "concat": ("concat", "concat", "Join .ecdc files, without the model."),
     "transcode": ("transcode", "transcode", "Lower the bandwidth of an .ecdc file, without the model."),
-    "models": ("models", "models", "Which models there are, and what each is for."),
+    "models": ("models", "models", "Which models there are, and which weights a file needs."),
     "serve": ("serve", "serve", "The codec in a page, in live calls, and over HTTP."),
     "export": ("export", "export", "A model as ONNX files, for use elsewhere."),
     "compare": ("compare", "compare", "Metrics and a picture of two audio files."),
