@@ -74,7 +74,8 @@ def test_ctrl_c_stops_a_request_that_is_being_coded() -> None:
             found = re.search(r"127\.0\.0\.1:(\d+)/", process.stdout.readline())
             assert found is not None
             connection = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=60)
-            connection.request("POST", "/api/compress", body=long)
+            chunked = {"Transfer-Encoding": "chunked"}  # a stream, which is answered while it is coded
+            connection.request("POST", "/api/compress", iter([long]), chunked, encode_chunked=True)
             answer = connection.getresponse()
             assert answer.status == 200
             rest = pool.submit(answer.read)

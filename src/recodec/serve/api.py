@@ -52,7 +52,7 @@ class Api:
             lm=choice(request, "lm", ("1", "0")) == "1",
             partial=_switch(request, "partial"),
         )
-        return self._job(work, ECDC)
+        return self._job(work, ECDC, hold=True)
 
     async def _decompress(self, request: Request) -> StreamedJob:
         check_names(request, "decoder", "tolerant", "bits")
@@ -71,14 +71,14 @@ class Api:
             bits=choice(request, "bits", tuple(BIT_FORMS)),
             partial=_switch(request, "partial"),
         )
-        return self._job(work, WAV)
+        return self._job(work, WAV, hold=True)
 
     async def _info(self, request: Request) -> StreamedJob:
         check_names(request)
         return self._job(self._coder.info, "application/json")
 
-    def _job(self, work: Work, media_type: str) -> StreamedJob:
-        return StreamedJob(work, self._turns, self._coder.limits, media_type)
+    def _job(self, work: Work, media_type: str, *, hold: bool = False) -> StreamedJob:
+        return StreamedJob(work, self._turns, self._coder.limits, media_type, hold=hold)
 
 
 def _switch(request: Request, name: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 from contextlib import suppress
-from typing import IO, cast
+from typing import IO, Protocol, cast
 
 import anyio
 import anyio.from_thread
@@ -19,6 +19,16 @@ _POLITE_BYTES, _POLITE_S = 1 << 20, 2.0  # of a refused body are still read, so 
 
 class GoneError(Exception):
     """The client has gone."""
+
+
+class SupportsTurn(Protocol):
+    """See `jobs.Turn`."""
+
+    async def take(self) -> None:
+        """Wait for the turn."""
+
+    def give_back(self) -> None:
+        """Let others have it."""
 
 
 class Body:
@@ -44,6 +54,7 @@ class Body:
         self._count = 0
         self._more = anyio.Event()
         self._failure: Exception | None = None
+        self._turn: SupportsTurn | None = None
 
     def check_length(self) -> None:
         """Refuse a body that says itself that it is too large, before its first byte.
@@ -73,12 +84,16 @@ class Body:
         finally:
             self._more.set()
 
-    def open(self) -> IO[bytes]:
+    def open(self, turn: SupportsTurn) -> IO[bytes]:
         """The body for a thread of `anyio.to_thread`: a file if all of it is here, else a pipe.
+
+        Args:
+            turn: of the job, which is given back while a read waits for bytes.
 
         Reading raises what `keep` raised; or the cancellation of the task that started the thread, which so ends in
         the middle of a step.
         """
+        self._turn = turn
         return cast(IO[bytes], _Pipe(self) if not self.ended.is_set() else _File(self._file))
 
     def read(self, position: int, size: int) -> bytes:
@@ -106,10 +121,14 @@ class Body:
         self._file.close()
 
     async def _wait(self, position: int) -> None:
-        """Wait for bytes after a position, or for the end."""
+        """Wait for bytes after a position, or for the end; others have the turn meanwhile."""
+        if self._turn is not None:
+            self._turn.give_back()
         while self._failure is None and self._count <= position and not self.ended.is_set():
             self._more = anyio.Event()
             await self._more.wait()
+        if self._turn is not None:
+            await self._turn.take()
         if self._failure is not None:
             raise self._failure
 

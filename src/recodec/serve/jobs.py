@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import IO
@@ -18,6 +19,7 @@ from .limits import Limits
 Work = Callable[[IO[bytes]], Generator[bytes, None, None]]
 """Takes a file or a pipe, and gives the bytes of the answer; both may wait, for it runs in a thread."""
 
+_PIECE_BYTES = 1 << 16
 _log = logging.getLogger("recodec.serve")
 
 
@@ -26,22 +28,22 @@ class Turns:
 
     def __init__(self, limits: Limits) -> None:
         self._jobs, self._waiting = limits.jobs, limits.waiting
+        self._requests = limits.requests
         self._stops: set[Callable[[], None]] = set()
         self._limiter: anyio.CapacityLimiter | None = None
 
     @contextmanager
     def place(self, stop: Callable[[], None]) -> Iterator[None]:
-        """Be among those that work or wait.
+        """Be among the requests that are here, most of which may still be on their way.
 
         Args:
             stop: stops this job.
 
         Raises:
-            RequestError: if too many are there already.
+            RequestError: if there are too many already.
         """
-        if len(self._stops) >= self._jobs + self._waiting:
-            message = f"{self._jobs} requests are being coded and {self._waiting} wait: try again later"
-            raise RequestError(429, "BusyError", message)
+        if len(self._stops) >= self._requests:
+            raise RequestError(429, "BusyError", f"{self._requests} requests are here already: try again later")
         self._stops.add(stop)
         try:
             yield
@@ -49,17 +51,46 @@ class Turns:
             self._stops.remove(stop)
 
     def stop(self) -> None:
-        """Stop all jobs that work or wait."""
+        """Stop all jobs."""
         for stop in list(self._stops):
             stop()
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait for a turn."""
+    async def turn(self) -> AsyncIterator[Turn]:
+        """Wait for a turn.
+
+        Raises:
+            RequestError: if too many wait already.
+        """
         if self._limiter is None:  # made here, because it belongs to the running loop
             self._limiter = anyio.CapacityLimiter(self._jobs)
-        async with self._limiter:
-            yield
+        if self._limiter.available_tokens < 1 and self._limiter.statistics().tasks_waiting >= self._waiting:
+            message = f"{self._jobs} requests are being coded and {self._waiting} wait: try again later"
+            raise RequestError(429, "BusyError", message)
+        turn = Turn(self._limiter)
+        await turn.take()
+        try:
+            yield turn
+        finally:
+            turn.give_back()
+
+
+class Turn:
+    """A job's turn, which it gives to others while it waits for bytes."""
+
+    def __init__(self, limiter: anyio.CapacityLimiter) -> None:
+        self._limiter, self._taken = limiter, False
+
+    async def take(self) -> None:
+        """Wait for it."""
+        await self._limiter.acquire_on_behalf_of(self)
+        self._taken = True
+
+    def give_back(self) -> None:
+        """Let others have it."""
+        if self._taken:
+            self._taken = False
+            self._limiter.release_on_behalf_of(self)
 
 
 class _Answer:
@@ -89,8 +120,8 @@ class _Answer:
 class StreamedJob:
     """Runs work on the body of a request; an application that starlette takes for a response.
 
-    A body whose length the request says is taken whole before its turn comes, so that what is wrong with it shows
-    before the answer begins. Of other bodies, live streams, the work reads what has come.
+    A body whose length the request says is taken whole before its turn comes. Of other bodies, live streams, the work
+    reads what has come, and while it waits for more, others have their turn.
 
     If the work fails before its first bytes, the answer is an error in JSON. If it fails later, the connection ends
     without the answer's end, so that nobody takes it for whole. If the client goes, the work is stopped.
@@ -100,10 +131,11 @@ class StreamedJob:
         turns: whose turn it is.
         limits: of size and time.
         media_type: of the answer.
+        hold: keep the answer to a body that is here until the work is done, because it may fail at the end of the body.
     """
 
-    def __init__(self, work: Work, turns: Turns, limits: Limits, media_type: str) -> None:
-        self._work, self._turns, self._limits, self._type = work, turns, limits, media_type
+    def __init__(self, work: Work, turns: Turns, limits: Limits, media_type: str, *, hold: bool = False) -> None:
+        self._work, self._turns, self._limits, self._type, self._hold = work, turns, limits, media_type, hold
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = _Answer(send, self._type, self._limits.stall_s)
@@ -157,9 +189,12 @@ class StreamedJob:
         if body.sized:
             with self._in_time():
                 await body.ended.wait()
-        async with self._turns.turn():
+        async with self._turns.turn() as turn:
             with self._in_time():
-                await self._send_all(body.open(), answer)
+                if self._hold and body.sized:
+                    await self._send_when_done(body.open(turn), answer)
+                else:
+                    await self._send_all(body.open(turn), answer)
 
     @contextmanager
     def _in_time(self) -> Iterator[None]:
@@ -174,12 +209,25 @@ class StreamedJob:
         if scope.cancelled_caught:
             raise RequestError(503, "OutOfTimeError", f"the request took more than {limit_s:g} s")
 
+    async def _send_when_done(self, body: IO[bytes], answer: _Answer) -> None:
+        with tempfile.TemporaryFile() as held:
+            async for part in self._parts(body):
+                await anyio.to_thread.run_sync(held.write, part)
+            held.seek(0)
+            while part := await anyio.to_thread.run_sync(held.read, _PIECE_BYTES):
+                await answer.send(part)
+
     async def _send_all(self, body: IO[bytes], answer: _Answer) -> None:
+        async for part in self._parts(body):
+            await answer.send(part)
+
+    async def _parts(self, body: IO[bytes]) -> AsyncIterator[bytes]:
+        """What the work gives, where that is more than nothing."""
         parts = self._work(body)
         try:
             while (part := await anyio.to_thread.run_sync(next, parts, None)) is not None:
                 if part:
-                    await answer.send(part)
+                    yield part
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(parts.close)

@@ -17,7 +17,8 @@ class Limits:
         max_job_s: seconds that one request may take, waiting not counted; to send a file it has as many.
         stall_s: seconds that it waits for the next bytes of a body, or for the client to take the next of an answer.
         jobs: requests that are coded at once.
-        waiting: requests that may wait for their turn.
+        waiting: requests that are here and may wait for their turn.
+        requests: that there may be at once, those whose bodies are still on their way among them.
         rooms: live calls at once.
         message_bytes: of one message of a call.
         messages_per_s, bytes_per_s: that a member of a call may send, on average over some seconds.
@@ -32,6 +33,7 @@ class Limits:
     stall_s: float = 30.0
     jobs: int = 2
     waiting: int = 8
+    requests: int = 64
     rooms: int = 16
     message_bytes: int = 4096
     messages_per_s: float = 200.0

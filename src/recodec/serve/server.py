@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import signal
 import socket
 import ssl
 import sys
@@ -12,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 from starlette.applications import Starlette
@@ -57,7 +60,11 @@ class Address:
             found.listen()  # now, so that whoever reads the address may connect at once
         except OSError as error:
             found.close()
-            advice = "--port names another, --port 0 takes any that is free"
+            taken = error.errno in (errno.EADDRINUSE, errno.EACCES)
+            advice = (
+                "--port names another, --port 0 takes any that is free" if taken
+                else "--host takes an address of this machine, 127.0.0.1 by default"
+            )  # fmt: skip
             raise ConfigError(f"{self.host} port {self.port} cannot be used ({error.strerror}): {advice}") from error
         return found
 
@@ -96,7 +103,7 @@ def run(
             server_header=False,
             ws_max_size=4 * limits.message_bytes,
             ws_max_queue=8,
-            limit_concurrency=8 * (limits.jobs + limits.waiting) + 4 * limits.rooms,
+            limit_concurrency=2 * limits.requests + 4 * limits.rooms,
             timeout_graceful_shutdown=3,
             ssl_certfile=address.certificate,
             ssl_keyfile=address.key,
@@ -106,15 +113,22 @@ def run(
         if browser:
             threading.Timer(0.5, webbrowser.open, [url]).start()
         with suppress(KeyboardInterrupt):  # uvicorn raises it again once all has ended
-            _Server(config, app.state.stop).run(sockets=[listener])
+            server = _Server(config, app.state.stop)
+            if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+                signal.signal(signal.SIGHUP, server.handle_exit)  # uvicorn takes SIGINT and SIGTERM only
+            server.run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
-    """Stops the work that uvicorn would wait for."""
+    """Stops the work that uvicorn would wait for, once: a second Ctrl-C would cancel what is about to end."""
 
     def __init__(self, config: uvicorn.Config, stop: Callable[[], object]) -> None:
         super().__init__(config)
         self._stop = stop
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if not self.should_exit:
+            super().handle_exit(signal.SIGTERM if sig == getattr(signal, "SIGHUP", None) else sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._stop()
