@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from recodec.processes import Died, WorkerPool, usable_cores
+from support import interrupted_start
 from support.holding import hold
 from support.waiting import wait_until
 
@@ -109,6 +110,11 @@ def test_ctrl_c_interrupts_the_tasks_and_drops_the_others(tmp_path: Path) -> Non
     with pytest.raises(KeyboardInterrupt):
         work()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_does_not_reach_a_process_that_starts() -> None:
+    with WorkerPool(1, start=interrupted_start.start) as pool:
+        assert list(pool.map(square, [3])) == [(3, 9)]
 
 
 def test_results_that_nobody_takes_any_more_are_not_waited_for(tmp_path: Path) -> None:

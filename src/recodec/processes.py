@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import util
@@ -29,6 +29,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _GRACE_S = 5.0  # that a task has for taking its half-written files away, once its process is to stop
+_OF_THE_TERMINAL = () if sys.platform == "win32" else (signal.SIGINT, signal.SIGHUP)
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -183,7 +184,8 @@ class WorkerPool:
         try:
             if self._processes == 0:
                 return self._executor.submit(function, *values)
-            return self._executor.submit(_run, function, values)
+            with _signals_held():  # it may start a process
+                return self._executor.submit(_run, function, values)
         except BrokenProcessPool as error:
             # The pool broke since the last look at it: `poll` then treats this task like those that were in work.
             failed: Future[Result] = Future()
@@ -196,7 +198,22 @@ class WorkerPool:
         # A forked process would get copies of locks that other threads hold, and nothing would release them there.
         context = multiprocessing.get_context("spawn")
         values = (self._watched, self._one_thread, self._start, self._arguments(died))
-        return ProcessPoolExecutor(self._processes, context, _begin, values)
+        with _signals_held():  # it may start a process that keeps account of semaphores
+            return ProcessPoolExecutor(self._processes, context, _begin, values)
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Ctrl-C and the end of the terminal come after the block. A process that is started in it does not get them
+    before it asks for them."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_THE_TERMINAL)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _has_died(future: Future[Any]) -> bool:
@@ -233,6 +250,7 @@ class _Stopping:
         listeners: list[Callable[[], object]] = [partial(_wait_for_end, watched)]
         if sys.platform != "win32":
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _OF_THE_TERMINAL)
             # In a thread of its own, so that it ends a task as well that does not come back to Python.
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
             listeners.append(partial(signal.sigwait, {signal.SIGTERM}))

@@ -16,6 +16,7 @@ import pytest
 import soundfile
 
 from recodec import Codec
+from recodec.cli import main
 from recodec.cli.stream import until_interrupted
 from support.waiting import usual_signals, wait_until
 
@@ -175,6 +176,26 @@ def test_ctrl_c_ends_several_files_at_once(tmp_path: Path, jobs: int) -> None:
     assert list(made.iterdir()) == []
 
 
+@pytest.mark.usefixtures("_interruptible")
+def test_ctrl_c_that_a_library_makes_another_error_of(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As NumPy and ONNX Runtime do while they are loaded."""
+
+    def load(_: object) -> int:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise ImportError("initialization failed") from None
+        return 0
+
+    monkeypatch.setattr("recodec.cli.run", load)
+    with pytest.raises(SystemExit) as ended:
+        main(["compress"])
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "recodec: error: interrupted\n"
+
+
 @pytest.mark.parametrize("verb", ["compress", "decompress"])
 def test_ctrl_c_ends_the_work_of_threads(tmp_path: Path, verb: str) -> None:
     """With the default model and its language model, in the middle of a recording of ten minutes."""
@@ -303,9 +324,12 @@ def test_ctrl_c_ends_the_live_loop_well(model: Path, tmp_path: Path) -> None:
 @pytest.fixture
 def _interruptible() -> Iterator[None]:
     """Ctrl-C as at a terminal: a shell makes what it starts in the background ignore it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
 
 
 @pytest.mark.usefixtures("_interruptible")

@@ -106,7 +106,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for number in numbers:
         if signal.getsignal(number) == signal.SIG_DFL:  # not under nohup
             signal.signal(number, _stop)
-    sys.exit(run(arguments))
+    interrupts: list[int] = []
+
+    def interrupt(number: int, _: object) -> NoReturn:
+        interrupts.append(number)
+        raise KeyboardInterrupt
+
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, interrupt)
+    try:
+        code = run(arguments)
+    except (Exception, KeyboardInterrupt):
+        if not interrupts:
+            raise
+        # Libraries that are interrupted while they are loaded make other errors of it.
+        code = _fail(130, "interrupted")
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -219,7 +219,8 @@ def until_interrupted(pieces: Iterator[Any]) -> Iterator[Any]:
 
     A second Ctrl-C does, so that work which hangs can be ended.
     """
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # under nohup
+    before = signal.getsignal(signal.SIGINT)
+    if before == signal.SIG_IGN:  # under nohup
         yield from pieces
         return
     waiting, pressed = False, False
@@ -243,7 +244,7 @@ def until_interrupted(pieces: Iterator[Any]) -> Iterator[Any]:
                 return
             yield piece
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, before)
 
 
 def _paced(pieces: Iterator[Any], rate_hz: int) -> Iterator[Any]:
