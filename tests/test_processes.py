@@ -113,8 +113,10 @@ def test_ctrl_c_interrupts_the_tasks_and_drops_the_others(tmp_path: Path) -> Non
 
 
 def test_ctrl_c_does_not_reach_a_process_that_starts() -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a test in the background ignores it
     with WorkerPool(1, start=interrupted_start.start) as pool:
         assert list(pool.map(square, [3])) == [(3, 9)]
+    signal.signal(signal.SIGINT, before)
 
 
 def test_results_that_nobody_takes_any_more_are_not_waited_for(tmp_path: Path) -> None:
