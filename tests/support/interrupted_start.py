@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import signal
+import sys
 
-if multiprocessing.parent_process() is not None:
+if "--multiprocessing-fork" in sys.orig_argv:
     signal.raise_signal(signal.SIGINT)
 
 
