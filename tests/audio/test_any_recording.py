@@ -141,6 +141,28 @@ def test_a_file_that_was_cut_off_says_how_much_is_there(kind: str, share: float)
     assert missing_share(io.BytesIO(data)) == 0
 
 
+@pytest.mark.parametrize(("kind", "subtype"), [("MP3", "MPEG_LAYER_III"), ("OGG", "VORBIS"), ("OGG", "OPUS")])
+@given(share=st.floats(0.6, 0.9))
+@settings(deadline=None, max_examples=6, derandomize=True)
+def test_an_mp3_or_ogg_that_was_cut_off_says_so(kind: str, subtype: str, share: float) -> None:
+    """By the length that the first frame of an MP3 tells, and by a page of an Ogg file that is not whole."""
+    data = encoded(voice(4.0), kind, subtype)
+    there = data[: round(share * len(data))]
+    for source in (io.BytesIO(there), Pipe(there, 1 << 16)):
+        with pytest.raises(AudioError, match=r"x was cut off.*: \d\.\d+ s .*are there.*--partial"):
+            heard(source, name="x")
+    partial = heard(io.BytesIO(there), partial=True)
+    assert 0 < partial.shape[1] < heard(io.BytesIO(data)).shape[1]
+
+
+def test_a_flac_that_was_cut_off_says_what_takes_the_rest() -> None:
+    data = encoded(voice(4.0), "FLAC", "PCM_16")
+    with pytest.raises(
+        AudioError, match=r"damaged after \d+ samples .*or was cut off there; --partial .* what is before"
+    ):
+        heard(io.BytesIO(data[: len(data) // 2]))
+
+
 @given(st.binary(max_size=80), st.sampled_from(CUTTABLE), st.integers(0, 200))
 @settings(deadline=None, max_examples=150, derandomize=True)
 def test_no_bytes_are_too_odd_for_the_look_at_wholeness(junk: bytes, kind: str, place: int) -> None:

@@ -18,7 +18,7 @@ import soundfile
 from ..errors import AudioError
 from ..pipes import read_up_to
 from .mpeg import change_of_form
-from .ogg import Window, ogg_links
+from .ogg import OggPages, Window, ogg_pages
 from .pcm import Pcm
 from .resampling import check_rate
 from .samples import Samples
@@ -27,6 +27,7 @@ from .wholeness import missing_share
 
 READ_SAMPLES = 2**14
 FRONT_BYTES = 12
+_PARTIAL_TAKES = "--partial (partial=True in Python, partial=1 over HTTP) takes"
 _UNKNOWN_FRAMES = 2**62  # what libsndfile says, or more, where it does not know the length
 _NOT_COUNTED = ("MP3",)  # formats whose headers promise an estimate
 
@@ -174,8 +175,10 @@ class SndfileDecoder:
         self.estimates = self._sound.format in _NOT_COUNTED
         """Whether `num_samples` may be wrong."""
         if self._missing and not partial:
-            promised = round(frames / (1 - self._missing)) if self._missing < 1 else 0
-            raise cut_off(name, frames, promised, self.rate_hz)
+            share = 1 - self._missing
+            # libsndfile takes the length of an MP3 from the promise, and that of other files from what is there.
+            promised = frames if self.estimates else round(frames / share) if share else 0
+            raise cut_off(name, round(promised * share), promised, self.rate_hz)
 
     def pieces(self) -> Iterator[Samples]:
         position = 0
@@ -186,7 +189,10 @@ class SndfileDecoder:
         except soundfile.LibsndfileError as error:
             if not self._partial:
                 reason = error.error_string.rstrip(".")
-                raise AudioError(f"{self._name} is damaged after {position} samples ({reason})") from error
+                raise AudioError(
+                    f"{self._name} is damaged after {position} samples ({reason}), or was cut off there; "
+                    f"{_PARTIAL_TAKES} what is before"
+                ) from error
         finally:
             self._sound.close()
         if self._partial:
@@ -251,12 +257,16 @@ def open_decoder(file: IO[bytes], name: str, *, partial: bool = False) -> FileDe
             f"{then_hz} Hz and {then_channels}, or is damaged there: split it first"
         )
     try:
-        links = ogg_links(file) if front[:4] == b"OggS" else []
+        pages = ogg_pages(file) if front[:4] == b"OggS" else OggPages([], False)
         file.seek(0)
-        if len(links) > 1:
-            windows = [cast(IO[bytes], Window(file, *link)) for link in links]
-            return ChainedDecoder([SndfileDecoder(window, name, partial=partial) for window in windows], name)
-        return SndfileDecoder(file, name, partial=partial)
+        windows = [cast(IO[bytes], Window(file, *link)) for link in pages.links]
+        parts = [SndfileDecoder(window, name, partial=partial) for window in (windows if len(windows) > 1 else [file])]
+        if pages.is_cut and not partial:
+            there_s = sum((part.num_samples or 0) / part.rate_hz for part in parts)
+            raise AudioError(
+                f"{name} was cut off within a page of Ogg: {there_s:.3f} s are there; {_PARTIAL_TAKES} them"
+            )
+        return ChainedDecoder(parts, name) if len(parts) > 1 else parts[0]
     except soundfile.LibsndfileError as error:
         file.seek(0)
         missing = missing_share(file)
@@ -287,7 +297,7 @@ def cut_off(name: str, there: int, promised: int, rate_hz: int) -> AudioError:
     """The error for a missing end."""
     return AudioError(
         f"{name} was cut off: {there / rate_hz:.3f} s of {promised / rate_hz:.3f} s are there ({there} of {promised} "
-        "samples); --partial (partial=True in Python, partial=1 over HTTP) takes them"
+        f"samples); {_PARTIAL_TAKES} them"
     )
 
 

@@ -1,4 +1,4 @@
-"""Frames of MPEG audio (MP1, MP2, MP3): does a file keep one form from its first frame to its last?
+"""Frames of MPEG audio (MP1, MP2, MP3): does a file keep one form from its first frame to its last? Is all of it there?
 
 libmpg123, which decodes them within libsndfile, stops at a change without a word, and before its version 1.32.8 a frame
 of another form could make it write outside of its memory (CVE-2024-10573). So files are looked through before it sees
@@ -23,6 +23,7 @@ _KBPS = {
 _RATES_HZ = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
 _SEARCH_BYTES = 1 << 16
 _REMEMBERED = 4096
+_TOLD_WITHIN, _LARGEST_FRAME = 64, 1441  # bytes
 
 
 class MpegForm(NamedTuple):
@@ -61,6 +62,41 @@ def change_of_form(file: IO[bytes]) -> FormChange | None:
         if len(_found) > _REMEMBERED:
             _found.popitem(last=False)
     return change
+
+
+def missing_share_of_mpeg(file: IO[bytes]) -> float:
+    """The share of a file of MPEG audio that is missing, from 0 to 1.
+
+    The first frame may tell the length in bytes (Xing and VBRI headers); where it does not, this is 0.
+
+    Args:
+        file: that can seek; it stands at its start, before and after.
+    """
+    place = _after_tags(file)
+    found = None if place is None else _frame(file, place)
+    share = 0.0
+    if place is not None and found is not None:
+        file.seek(place)
+        promised = _promised_bytes(file.read(_TOLD_WITHIN))
+        there = file.seek(0, os.SEEK_END) - place
+        # Encoders do not agree on whether that first frame counts, and the last one may be padded.
+        if promised is not None and there < promised - 2 * _LARGEST_FRAME:
+            share = 1 - there / promised
+    file.seek(0)
+    return share
+
+
+def _promised_bytes(frame: bytes) -> int | None:
+    """The length of all frames that the first one tells."""
+    if frame[36:40] == b"VBRI":
+        return int.from_bytes(frame[46:50], "big")
+    low, mono = frame[1] >> 3 & 3 != 3, frame[3] >> 6 == 3
+    at = 4 + ((9 if mono else 17) if low else (17 if mono else 32))
+    flags = int.from_bytes(frame[at + 4 : at + 8], "big")
+    if frame[at : at + 4] not in (b"Xing", b"Info") or not flags & 2:
+        return None
+    at += 8 + 4 * (flags & 1)
+    return int.from_bytes(frame[at : at + 4], "big")
 
 
 _found: OrderedDict[tuple[int, ...], FormChange | None] = OrderedDict()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from typing import IO
+from typing import IO, NamedTuple
 
 _CAPTURE = b"OggS"
 _HEAD_BYTES = 27
@@ -48,23 +48,36 @@ class Window(io.RawIOBase):
         return data
 
 
-def ogg_links(file: IO[bytes]) -> list[tuple[int, int]]:
-    """Where each link of an Ogg file begins and ends, in bytes; one for a usual file, none for other files.
+class OggPages(NamedTuple):
+    """What the pages of an Ogg file show.
 
-    Args:
-        file: that can seek.
+    Attributes:
+        links: where each begins and ends, in bytes; one for a usual file, none for other files.
+        is_cut: whether the file ends within a page.
     """
+
+    links: list[tuple[int, int]]
+    is_cut: bool
+
+
+def ogg_pages(file: IO[bytes]) -> OggPages:
+    """Look through the pages of a file that can seek."""
     end = file.seek(0, os.SEEK_END)
     starts: list[int] = []
     place, beginning = 0, False
-    while place + _HEAD_BYTES <= end and len(starts) < _MAX_LINKS:
+    while place < end and len(starts) < _MAX_LINKS:
         file.seek(place)
         head = file.read(_HEAD_BYTES)
-        if head[:4] != _CAPTURE:
+        if not head.startswith(_CAPTURE[: len(head)]):
+            place = end
             break  # damaged: what follows belongs to the link before it
+        if len(head) < _HEAD_BYTES:
+            place = end + 1
+            break
         lengths = file.read(head[26])
         if head[5] & _BEGIN and not beginning:  # the first pages of all streams of a link stand together
             starts.append(place)
         beginning = bool(head[5] & _BEGIN)
         place += _HEAD_BYTES + len(lengths) + sum(lengths)
-    return list(zip(starts, [*starts[1:], end][: len(starts)], strict=True))  # none, if no page begins a stream
+    links = list(zip(starts, [*starts[1:], end][: len(starts)], strict=True))  # none, if no page begins a stream
+    return OggPages(links, place > end)
