@@ -37,6 +37,7 @@ from .wire.v1.header import MAGIC, Header
 from .wire.v1.index import seek
 from .wire.v1.inspection import Inspection
 from .wire.v1.inspection import inspect as _inspect
+from .wire.v1.reader import PacketReader
 
 Source = str | Path | bytes | IO[bytes]
 Target = str | Path | IO[bytes] | None
@@ -64,7 +65,8 @@ def facts(source: Source) -> dict[str, Any]:
     Keys: `size_bytes`, `version`, `model`, `fingerprint`, `num_samples` (`None` where nothing tells it),
     `num_codebooks`, `coded`; of version 1 also `duration_s`, `sampling_rate`, `channels`, `codebooks` (their numbers
     in the file, and for each its kbps), `bandwidth_kbps`, `num_packets`, `num_coded`, `intact`, `complete`
-    (whether the end is there), `lost_s`, and `loss` (how much is missing in words; `None` for a good file).
+    (whether the end is there), `lost_s` (`None` if the end is missing and the length is not known), and `loss` (the
+    same in words; `None` for a good file).
 
     Raises:
         BitstreamError: if it is not a file of ours at all.
@@ -87,7 +89,8 @@ def facts(source: Source) -> dict[str, Any]:
         "num_samples": held.num_samples, "duration_s": held.duration_s, "sampling_rate": header.sampling_rate,
         "channels": header.channels, "codebooks": {str(count): each * count for count in sorted(held.frames)},
         "bandwidth_kbps": held.bandwidth_kbps, "num_packets": held.num_packets, "num_coded": held.num_coded,
-        "intact": held.intact, "complete": held.complete, "lost_s": held.lost_s,
+        "intact": held.intact, "complete": held.complete,
+        "lost_s": held.lost_s if held.knows_loss else None,
         "loss": None if held.intact else held.loss,
     }  # fmt: skip
 
@@ -96,10 +99,16 @@ def verify(source: Source) -> None:
     """Check every packet of a file.
 
     Raises:
-        CorruptError: if something is damaged or missing, with the first fault.
+        CorruptError, TruncatedError: if something is damaged or missing: the error with which decoding it would end.
         UnsupportedError, BitstreamError: as `inspect`.
     """
-    inspect(source).check()
+    with opened(source) as file:
+        found = inspect(file)
+        if not found.intact:
+            file.seek(0)
+            for _ in PacketReader().read_from(file):
+                pass
+        found.check()  # what decoding does not see, such as a wrong index
 
 
 def cut(

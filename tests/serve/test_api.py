@@ -99,8 +99,8 @@ def test_damage_is_an_error_or_concealed(make_client: Callable, wav: bytes) -> N
         ("compress?bandwidth=1_2", b"", "ConfigError", "a plain number"),
         ("compress?bandwidth=6&bandwidth=12", b"", "ConfigError", "'bandwidth' is given twice"),
         ("compress?packet=1e-300", b"", "ConfigError", "a plain number"),
-        ("compress?packet=0", b"", "ConfigError", "up to 54.6 s long, not 0.0 s"),
-        ("compress?packet=55", b"", "ConfigError", "up to 54.6 s long, not 55.0 s"),
+        ("compress?packet=0", b"", "ConfigError", "longer than 0 s and at most 54.6 s, got 0.0"),
+        ("compress?packet=55", b"", "ConfigError", "at most 54.6 s, got 55.0"),
         ("compress?lm=maybe", b"", "ConfigError", "one of 1, 0"),
         ("compress?bandwith=6", b"", "ConfigError", "bandwidth, packet, lm"),
         ("compress", b"", "AudioError", "empty"),
@@ -133,8 +133,19 @@ def test_damage_in_a_file_is_said_before_the_answer_begins(make_client: Callable
     file = bytearray(client.post("/api/compress?packet=0.2", content=wav).content)
     file[-60] ^= 1
     assert error_of(client.post("/api/decompress", content=bytes(file))) == (400, "CorruptError")
-    assert error_of(client.post("/api/decompress", content=bytes(file[:-30]))) == (400, "CorruptError")
+    cut = client.post("/api/decompress", content=bytes(file[:-30]))
+    assert error_of(cut)[0] == 400
+    assert cut.json()["message"].endswith("; tolerant=1 conceals what is damaged or missing")
     assert client.post("/api/decompress?tolerant=1", content=bytes(file)).status_code == 200
+    whole = client.post("/api/compress?packet=0.2", content=wav).content
+    cut = client.post("/api/decompress", content=whole[: len(whole) // 2])
+    assert error_of(cut) == (400, "TruncatedError")
+    sizes = [client.post(f"/api/decompress?tolerant={value}", content=whole).content for value in (0, 1)]
+    assert sizes[0] == sizes[1]  # with the length in the header of both
+    nothing = whole[: parse_header(whole)[1]]
+    answer = client.post("/api/decompress?tolerant=1", content=nothing)
+    assert error_of(answer) == (400, "CorruptError")
+    assert "no audio in what is left" in answer.json()["message"]
 
 
 def test_a_failure_of_the_server_is_said_in_json(make_app: Callable, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,6 +74,7 @@ def decompress(
 def decompress_one(task: Task, settings: dict[str, Any], *, alone: bool) -> Done:
     """Decompress one input."""
     from ..codec import open_reader
+    from ..errors import CorruptError
 
     return_freed_arrays()
     begin, quiet = time.perf_counter(), settings["quiet"] or not alone
@@ -100,6 +101,8 @@ def decompress_one(task: Task, settings: dict[str, Any], *, alone: bool) -> Done
                 sink.write(piece)
                 advance(piece.shape[1] / rate)
                 count += piece.shape[1]
+            if not count:
+                raise CorruptError(f"{label(task.source, 'the input')} has no audio in what is left of it")
     seconds = time.perf_counter() - begin
     lines = [
         f"{label(task.target, 'standard output')}: {count / rate:.1f} s, {count / rate / seconds:.0f} times real time"

@@ -279,7 +279,7 @@ def packet_frames(config: EncodecConfig, packet_s: float) -> int:
         return config.frames_for(config.chunk_length)
     longest_s = MAX_PACKET_FRAMES * config.hop_length / config.sampling_rate
     if not isinstance(packet_s, Real) or not 0 < packet_s <= longest_s:
-        raise ConfigError(f"a packet may be up to {longest_s:.1f} s long, not {packet_s!r:.60} s")
+        raise ConfigError(f"a packet is longer than 0 s and at most {longest_s:.1f} s, got {packet_s!r:.60}")
     frames = max(1, round(packet_s * config.sampling_rate / config.hop_length))
     return frames if frames < 2 * _GRANULE_FRAMES else round(frames / _GRANULE_FRAMES) * _GRANULE_FRAMES
 

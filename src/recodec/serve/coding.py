@@ -15,7 +15,8 @@ from .. import ecdc
 from ..audio.files import AudioReader
 from ..audio.live import LiveWriter
 from ..audio.pcm import Pcm
-from ..codec import Codec, open_reader
+from ..codec import Codec, EcdcReader, open_reader
+from ..errors import CorruptError, TruncatedError
 from .answers import too_large
 from .limits import Limits
 
@@ -101,21 +102,20 @@ class Coder:
             RequestError: if the audio is too long.
         """
         sink, rate = _Sink(), self.codec.sampling_rate
-        recording = open_reader(body, tolerant=tolerant)
-        if recording.version == 1 and body.seekable() and not tolerant:
-            body.seek(0)
-            ecdc.verify(body)  # what is wrong with a file that is here is said before the answer begins
-            body.seek(0)
-            recording = open_reader(body)
+        recording, whole = self._recording(body, tolerant)
         meter = _Meter(rate, self.limits)
         length = recording.num_samples
         meter.check(length)
         pieces = self.codec.play(recording, decoder=decoder)
-        with self._wav(sink, bits, None if tolerant else length) as writer:
+        count = 0
+        with self._wav(sink, bits, length if whole else None) as writer:
             for piece in pieces:
                 meter.add(piece.shape[1])
                 writer.write(piece)
-                yield sink.take() if piece.shape[1] else b""
+                count += piece.shape[1]
+                yield sink.take() if count else b""
+            if not count:
+                raise CorruptError(f"{UPLOAD} has no audio in what is left of it")
         yield sink.take()
 
     def wav(self, body: IO[bytes], *, bits: str, partial: bool) -> Generator[bytes, None, None]:
@@ -156,6 +156,23 @@ class Coder:
             "limits": {"bytes": self.limits.max_bytes, "seconds": self.limits.max_audio_s},
         }
 
+    def _recording(self, body: IO[bytes], tolerant: bool) -> tuple[EcdcReader, bool]:
+        """A body as a recording, and whether its length is certain. A file that is here is checked first.
+
+        Raises:
+            BitstreamError: for damage that is not tolerated.
+        """
+        whole = not tolerant
+        if body.seekable() and open_reader(body, tolerant=tolerant).version == 1:
+            body.seek(0)
+            whole = ecdc.inspect(body).intact
+            body.seek(0)
+            if not whole and not tolerant:
+                _refuse(body)
+        if body.seekable():
+            body.seek(0)
+        return open_reader(body, tolerant=tolerant), whole
+
     def _audio(self, body: IO[bytes], partial: bool) -> AudioReader:
         rate, channels = self.codec.sampling_rate, self.codec.config.audio_channels
         return AudioReader(body, rate_hz=rate, channels=channels, name=UPLOAD, partial=partial)
@@ -174,3 +191,11 @@ class Coder:
         pcm = Pcm(rate, channels, BIT_FORMS[bits])
         file = cast(IO[bytes], sink)
         return LiveWriter(file, pcm, rate_hz=rate, channels=channels, wav=True, num_samples=num_samples)
+
+
+def _refuse(body: IO[bytes]) -> None:
+    """Say what is wrong with a damaged file, and what may be done."""
+    try:
+        ecdc.verify(body)
+    except (CorruptError, TruncatedError) as error:
+        raise type(error)(f"{error}; tolerant=1 conceals what is damaged or missing") from error

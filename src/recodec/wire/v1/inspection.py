@@ -66,10 +66,15 @@ class Inspection:
         return self.lost_ticks * self.header.tick / self.header.sampling_rate
 
     @property
+    def knows_loss(self) -> bool:
+        """Whether `lost_s` is all that is missing: a stream of unknown length without its end does not tell."""
+        return self.complete or self.header.num_samples is not None
+
+    @property
     def loss(self) -> str:
         """How much is missing, in words."""
         lost = f"{self.lost_s:.3f} s of {self.duration_s:.2f} s are lost"
-        if self.complete or self.header.num_samples is not None:
+        if self.knows_loss:
             return lost
         end = f"the end is missing after {self.duration_s:.2f} s, and how much that is cannot be said"
         return f"{lost}, and {end}" if self.lost else end
