@@ -96,7 +96,7 @@ export function packetFrames(engine: Engine, packetS: number): number {
   if (segment) return Math.ceil(segment / hop);
   const longestS = (MAX_PACKET_FRAMES * hop) / rate;
   if (!(packetS > 0 && packetS <= longestS)) {
-    throw new ConfigError(`a packet may be up to ${longestS.toFixed(1)} s long, not ${packetS} s`);
+    throw new ConfigError(`a packet is longer than 0 s and at most ${longestS.toFixed(1)} s, got ${packetS}`);
   }
   const frames = Math.max(1, Math.round((packetS * rate) / hop));
   return frames < 2 * GRANULE_FRAMES ? frames : Math.round(frames / GRANULE_FRAMES) * GRANULE_FRAMES;

@@ -1,5 +1,6 @@
 /** The microphone, in pieces of samples. */
 
+import { whyNoAnswer } from "./api.js";
 import { endSound, startSound } from "./waiting.js";
 
 const MODULE = "/capture.worklet.js";
@@ -47,7 +48,10 @@ export class Capture {
       if (context !== null) endSound(context);
       if (signal?.aborted) throw error;
       const wanted = rate === undefined ? "" : ` at ${rate} Hz`;
-      throw new Error(`this browser does not give the microphone's samples${wanted}: ${(error as Error).message}`);
+      // A module of the page does not come either if the server has gone.
+      throw await whyNoAnswer(
+        `this browser does not give the microphone's samples${wanted}: ${(error as Error).message}`,
+      );
     }
     for (const track of stream.getAudioTracks()) track.onended = () => onGone?.();
     return new Capture(context, stream);

@@ -16,8 +16,10 @@ export interface Version {
 
 /** What `/api/info` says of an `.ecdc` file, as far as it is used here; of version 0 it says less. */
 interface Facts {
-  readonly duration_s?: number | null;
-  readonly intact?: boolean;
+  readonly version: number;
+  readonly num_samples: number | null;
+  readonly duration_s?: number;
+  readonly loss?: string | null;
 }
 
 /** Called with the seconds after which a busy server is asked again. */
@@ -56,7 +58,8 @@ export class Lab {
   onError: (error: Error) => void = () => undefined;
   readonly #abort = new AbortController();
   readonly #onBusy: OnBusy;
-  #damaged = false;
+  #loss: string | null = null;
+  #tolerant = false;
   #wanted: Version | null = null;
   #running = false;
 
@@ -87,13 +90,18 @@ export class Lab {
 
   static async #openFile(model: ServerModel, source: Blob, onBusy: OnBusy): Promise<Lab> {
     const said = new TextDecoder().decode((await post("/api/info", source, { onBusy })).bytes);
-    const { duration_s: durationS, intact = true } = JSON.parse(said) as Facts;
-    checkLength(model, durationS ?? 0, "decompress");
+    const facts = JSON.parse(said) as Facts;
+    checkLength(model, facts.duration_s ?? 0, "decompress");
     const lab = new Lab(model, source, null, onBusy);
-    lab.#damaged = !intact;
+    lab.#loss = facts.loss ?? null;
+    lab.#tolerant = lab.#loss !== null || facts.version === 0; // version 0 shows only when it is decoded what is missing
     lab.coded.set(null, { file: await source.arrayBuffer(), seconds: null });
     await lab.#make({ kbps: null, decoder: model.decoders[0] });
     checkLength(model, lab.durationS, "decompress");
+    const wholeS = (facts.num_samples ?? 0) / model.sampling_rate;
+    if (facts.version === 0 && lab.durationS < wholeS) {
+      lab.#loss = `the end is missing; ${lab.durationS.toFixed(2)} s of ${wholeS.toFixed(2)} s are there`;
+    }
     return lab;
   }
 
@@ -102,9 +110,9 @@ export class Lab {
     return this.original === null ? [null] : this.model.bandwidths;
   }
 
-  /** Whether it is an `.ecdc` file with damage, which the decoders conceal. */
-  get damaged(): boolean {
-    return this.#damaged;
+  /** What is missing of an `.ecdc` file, in words; `null` if it is whole. The decoders conceal that. */
+  get loss(): string | null {
+    return this.#loss;
   }
 
   /** Length in seconds. */
@@ -152,7 +160,7 @@ export class Lab {
       this.coded.set(kbps, coded);
       this.onNews(version);
     }
-    const tolerant = this.#damaged ? "&tolerant=1" : "";
+    const tolerant = this.#tolerant ? "&tolerant=1" : "";
     const made = await post(`/api/decompress?bits=32&decoder=${decoder}${tolerant}`, coded.file, options);
     this.decoded.set(keyOf(version), { recording: readWav(made.bytes), seconds: made.seconds });
     this.onNews(version);

@@ -12,7 +12,6 @@ import { startSound } from "./waiting.js";
 
 const ORIGINAL = "original";
 const AS_IT_IS = "file";
-const DAMAGED = "The file is damaged: what is missing or damaged in it is concealed.";
 
 /** What the listener has chosen; it stays when another recording is opened. */
 interface Choice {
@@ -141,7 +140,7 @@ class Page {
       const lab = await Lab.open(this.#model, source, (seconds) => this.#busy(turn, seconds));
       this.#tracks ??= await this.#makeTracks();
       if (turn !== this.#opened) return; // another one was chosen meanwhile
-      if (lab.damaged) remark(DAMAGED);
+      if (lab.loss !== null) remark(`The file is damaged: ${lab.loss}.`);
       this.#show(lab, name, this.#tracks);
     } catch (error) {
       if (turn === this.#opened) say((error as Error).message, true);
