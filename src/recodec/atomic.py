@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tempfile
@@ -27,6 +28,8 @@ def atomic_write(path: str | Path, *, overwrite: bool = True) -> Iterator[IO[byt
     path = Path(os.path.realpath(path)) if os.path.islink(path) and overwrite else Path(path)
     if not overwrite and path.exists():
         raise FileExistsError(f"{path} exists already")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     # A short name of its own: with more added, a long but legal name would be too long.
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".recodec-", suffix=".part")
     try:

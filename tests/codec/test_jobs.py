@@ -303,7 +303,26 @@ def test_arguments_of_other_kinds_are_refused(engines: dict[str, Any]) -> None:
         codec.encode(anything)
     with pytest.raises(ConfigError, match="a packet is longer than 0 s"), codec.writer(io.BytesIO(), packet_s=anything):
         pass
-    with pytest.raises(ConfigError, match="device must be cpu"):
+    ragged: Any = [[1.0], [1.0, 2.0]]
+    with pytest.raises(AudioError, match="audio must be"):
+        codec.encode([ragged])
+    with pytest.raises(AudioError, match="audio must be"):
+        codec.compress(ragged)
+    for call in (codec.decode, codec.pack):
+        with pytest.raises(CorruptError, match="codes must be an array of integers"):
+            call(ragged)
+    audio = music(codec.config, 900)
+    for wrong in (codec.unpack, codec.decompress, lambda value: list(codec.play(value))):
+        with pytest.raises(ConfigError, match=r"the bytes of an \.ecdc file, or an open file, got int"):
+            wrong(cast(Any, 5))
+    for options in ({"version": "1"}, {"version": None}, {"lm": "x"}, {"lm": 1}):
+        with pytest.raises(ConfigError, match="must be"):
+            codec.compress(audio, **cast(Any, options))
+    with pytest.raises(AudioError, match="audio must be"), codec.writer(io.BytesIO()) as writer:
+        writer.push(ragged)
+    with pytest.raises(ConfigError, match="num_samples must be"):
+        codec.writer(io.BytesIO(), num_samples=cast(Any, "x"))
+    with pytest.raises(ConfigError, match="torch has no device 'abacus' here"):
         Codec.from_pretrained(engine="torch", device="abacus")
 
 

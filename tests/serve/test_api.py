@@ -148,6 +148,12 @@ def test_damage_in_a_file_is_said_before_the_answer_begins(make_client: Callable
     assert "no audio in what is left" in answer.json()["message"]
 
 
+def test_a_form_is_refused(make_client: Callable, wav: bytes) -> None:
+    answer = make_client().post("/api/compress", files={"f": wav})
+    assert error_of(answer) == (400, "ConfigError")
+    assert "the file itself, not a form" in answer.json()["message"]
+
+
 def test_a_failure_of_the_server_is_said_in_json(make_app: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     from starlette.testclient import TestClient
 

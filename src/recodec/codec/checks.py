@@ -50,7 +50,10 @@ def check_audio(audio: np.ndarray, config: EncodecConfig, *, may_be_empty: bool 
     Raises:
         AudioError: for another shape or type, samples that are not finite or far beyond full scale, or no samples.
     """
-    audio = np.asarray(audio)
+    try:
+        audio = np.asarray(audio)
+    except (TypeError, ValueError) as error:
+        raise AudioError(f"audio must be an array of numbers ({error})") from error
     if audio.ndim != 2 or audio.shape[0] != config.audio_channels:
         raise AudioError(f"audio must be ({config.audio_channels}, samples) for this model, got shape {audio.shape}")
     if not np.issubdtype(audio.dtype, np.floating):
@@ -72,7 +75,10 @@ def check_codes(codes: np.ndarray, config: EncodecConfig) -> np.ndarray:
     Raises:
         CorruptError: for another shape or type, or codes that the codebooks do not have.
     """
-    codes = np.asarray(codes)
+    try:
+        codes = np.asarray(codes)
+    except (TypeError, ValueError) as error:
+        raise CorruptError(f"codes must be an array of integers ({error})") from error
     if codes.ndim != 2 or not 1 <= codes.shape[0] <= config.num_quantizers:
         raise CorruptError(f"codes must be (1 to {config.num_quantizers}, frames), got shape {codes.shape}")
     if not np.issubdtype(codes.dtype, np.integer):

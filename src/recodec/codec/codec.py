@@ -11,13 +11,13 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import ModelMismatchError
+from ..errors import ConfigError, ModelMismatchError
 from ..wire.v1.header import DEFAULT_PACKET_S
 from . import files
 from .arrays import ArrayCodec
 from .blocks import file_grid, split_codes
 from .checks import check_count, choose_quantizers
-from .container import DEFAULT_VERSION, AnyLM, open_block_writer, open_reader, open_writer
+from .container import DEFAULT_VERSION, VERSIONS, AnyLM, open_block_writer, open_reader, open_writer
 from .ecdc_file import EcdcReader, EcdcWriter
 from .loading import ModelChoice, load_language_model, load_meta_lm, load_spectral
 
@@ -185,7 +185,7 @@ class Codec(ArrayCodec):
         Raises:
             BitstreamError: as `decompress`; also if the number of codebooks changes within the file.
         """
-        reader = open_reader(io.BytesIO(data))
+        reader = open_reader(files.as_file(data))
         reader.check_model(self.engine)
         return files.unpack(reader, self.config, self._lm_of(reader, lm))
 
@@ -224,10 +224,11 @@ class Codec(ArrayCodec):
         """
         count = choose_quantizers(self.config, bandwidth, num_quantizers)
         found, threads = self._lm(lm, version), check_count(jobs, "jobs")
+        length = None if num_samples is None else check_count(num_samples, "num_samples")
 
         def begin(target: IO[bytes]) -> EcdcWriter:
             return open_writer(
-                target, self.engine, count, num_samples=num_samples, version=version, packet_s=packet_s, lm=found,
+                target, self.engine, count, num_samples=length, version=version, packet_s=packet_s, lm=found,
                 jobs=threads,
             )  # fmt: skip
 
@@ -261,10 +262,10 @@ class Codec(ArrayCodec):
         if isinstance(recording, (str, Path)):
             options = {"tolerant": tolerant, "lm": lm, "start": start, "decoder": decoder, "jobs": jobs}
             return files.play_path(self, recording, **options)
-        if isinstance(recording, (bytes, bytearray, memoryview)):
-            recording = io.BytesIO(recording)
         first = check_count(start, "start", least=0)
-        reader = recording if isinstance(recording, EcdcReader) else open_reader(recording, tolerant=tolerant)
+        reader = (
+            recording if isinstance(recording, EcdcReader) else open_reader(files.as_file(recording), tolerant=tolerant)
+        )
         found = self._decoder(decoder)
         model_lm, grid = self._lm_of(reader, lm), file_grid(found)
         return reader.pieces(
@@ -318,8 +319,12 @@ class Codec(ArrayCodec):
 
     def _lm(self, lm: bool | AnyLM, version: int) -> AnyLM | None:
         """The language model to write with."""
+        if version not in VERSIONS:
+            raise ConfigError(f"version must be one of {VERSIONS}, got {version!r:.60}")
         if isinstance(lm, bool):
             return self.language_model if lm and version > 0 else None
+        if not isinstance(lm, AnyLM):
+            raise ConfigError(f"lm must be True, False or a language model, got {lm!r:.60}")
         return lm
 
     def _lm_of(self, reader: EcdcReader, lm: AnyLM | None) -> AnyLM | None:

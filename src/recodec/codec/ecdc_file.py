@@ -56,10 +56,11 @@ class EcdcWriter:
         """
         if self._closed:
             raise AudioError("the recording has ended: close was called")
-        self.num_samples += audio.shape[-1]
+        blocks = self._encoder.push(audio)
+        self.num_samples += np.shape(audio)[-1]
         if self._promised is not None and self.num_samples > self._promised:
             raise AudioError(f"there are more samples than the {self._promised} that were announced")
-        self._writer.push(self._encoder.push(audio))
+        self._writer.push(blocks)
 
     def close(self) -> None:
         """Write the end. The file itself stays open; a second call does nothing.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ import numpy as np
 
 from ..atomic import atomic_write
 from ..config import EncodecConfig
-from ..errors import AudioError, CorruptError
+from ..errors import AudioError, ConfigError, CorruptError
 from ..geometry import CodecGeometry
 from .blocks import join_codes
 from .checks import check_count
@@ -81,6 +82,19 @@ def written(
     else:
         with begin(file) as writer:
             yield writer
+
+
+def as_file(data: bytes | IO[bytes]) -> IO[bytes]:
+    """Bytes, or a file, as a file.
+
+    Raises:
+        ConfigError: for anything else.
+    """
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return io.BytesIO(data)
+    if not hasattr(data, "read"):
+        raise ConfigError(f"a recording is the bytes of an .ecdc file, or an open file, got {type(data).__name__}")
+    return data
 
 
 def play_path(codec: Codec, path: str | Path, **options: Any) -> Iterator[np.ndarray]:

@@ -127,9 +127,9 @@ class ModelChoice:
         if device.startswith("cuda") and not there:
             raise ConfigError("torch finds no CUDA device here")
         try:
-            torch.device(device)
-        except RuntimeError as error:
-            raise ConfigError(f"device must be cpu, cuda, cuda:N, auto or another of torch, got {device!r}") from error
+            torch.zeros(1, device=device)
+        except (RuntimeError, AssertionError) as error:
+            raise ConfigError(f"torch has no device {device!r} here; device is cpu, cuda, cuda:N or auto") from error
         model = EncodecModel.from_pretrained(self.name)
         fingerprint = model.fingerprint()
         model = model.fold_weight_norm().to(device, getattr(torch, DTYPES[self.dtype]))

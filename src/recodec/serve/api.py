@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ..codec import DECODERS, DEFAULT_PACKET_S
+from ..errors import ConfigError
 from .answers import check_names, choice, number
 from .coding import BIT_FORMS, Coder
 from .jobs import StreamedJob, Turns, Work
@@ -52,7 +53,7 @@ class Api:
             lm=choice(request, "lm", ("1", "0")) == "1",
             partial=_switch(request, "partial"),
         )
-        return self._job(work, ECDC, hold=True)
+        return self._job(request, work, ECDC, hold=True)
 
     async def _decompress(self, request: Request) -> StreamedJob:
         check_names(request, "decoder", "tolerant", "bits")
@@ -62,7 +63,7 @@ class Api:
             tolerant=_switch(request, "tolerant"),
             bits=choice(request, "bits", tuple(BIT_FORMS)),
         )
-        return self._job(work, WAV)
+        return self._job(request, work, WAV)
 
     async def _wav(self, request: Request) -> StreamedJob:
         check_names(request, "bits", "partial")
@@ -71,13 +72,15 @@ class Api:
             bits=choice(request, "bits", tuple(BIT_FORMS)),
             partial=_switch(request, "partial"),
         )
-        return self._job(work, WAV, hold=True)
+        return self._job(request, work, WAV, hold=True)
 
     async def _info(self, request: Request) -> StreamedJob:
         check_names(request)
-        return self._job(self._coder.info, "application/json")
+        return self._job(request, self._coder.info, "application/json")
 
-    def _job(self, work: Work, media_type: str, *, hold: bool = False) -> StreamedJob:
+    def _job(self, request: Request, work: Work, media_type: str, *, hold: bool = False) -> StreamedJob:
+        if request.headers.get("content-type", "").startswith("multipart/form-data"):
+            raise ConfigError("the body must be the file itself, not a form: curl --data-binary @FILE sends it so")
         return StreamedJob(work, self._turns, self._coder.limits, media_type, hold=hold)
 
 
