@@ -16,6 +16,8 @@ from typing import IO, Any
 def atomic_write(path: str | Path, *, overwrite: bool = True) -> Iterator[IO[bytes]]:
     """Open a temporary file beside `path`; on success it takes the name, on any error it vanishes.
 
+    A device or a pipe is not a file that can be replaced: what is written goes there at once.
+
     Args:
         path: final name.
         overwrite: whether an existing file of that name may be replaced; its rights are kept, and where the name is
@@ -28,6 +30,10 @@ def atomic_write(path: str | Path, *, overwrite: bool = True) -> Iterator[IO[byt
     path = Path(os.path.realpath(path)) if os.path.islink(path) and overwrite else Path(path)
     if not overwrite and path.exists():
         raise FileExistsError(f"{path} exists already")
+    if path.exists() and not path.is_file() and not path.is_dir():
+        with open(path, "wb") as device:
+            yield device
+        return
     if not path.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     # A short name of its own: with more added, a long but legal name would be too long.

@@ -1,0 +1,44 @@
+"""Files that appear whole or not at all, and what is not a file."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from recodec.atomic import atomic_write, write_bytes
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    write_bytes(path, b"first")
+    with pytest.raises(ZeroDivisionError), atomic_write(path) as file:
+        file.write(b"second")
+        _ = 1 / 0
+    assert path.read_bytes() == b"first"
+    assert os.listdir(tmp_path) == ["a"]
+    with pytest.raises(FileExistsError):
+        write_bytes(path, b"third", overwrite=False)
+
+
+def test_a_folder_that_is_not_there_is_named_as_it_was_given(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as raised:
+        write_bytes(tmp_path / "no" / "a", b"")
+    assert raised.value.filename == str(tmp_path / "no" / "a")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="makes a named pipe")
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    path, found = tmp_path / "pipe", []
+    os.mkfifo(path)
+    reader = threading.Thread(target=lambda: found.append(path.read_bytes()))
+    reader.start()
+    write_bytes(path, b"through")
+    reader.join(20)
+    assert found == [b"through"]
+    assert stat.S_ISFIFO(path.stat().st_mode)
+    assert os.listdir(tmp_path) == ["pipe"]
