@@ -16,9 +16,14 @@ from recodec.atomic import atomic_write, write_bytes
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "a"
     write_bytes(path, b"first")
-    with pytest.raises(ZeroDivisionError), atomic_write(path) as file:
-        file.write(b"second")
-        _ = 1 / 0
+
+    def fail() -> None:
+        with atomic_write(path) as file:
+            file.write(b"second")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert path.read_bytes() == b"first"
     assert os.listdir(tmp_path) == ["a"]
     with pytest.raises(FileExistsError):
