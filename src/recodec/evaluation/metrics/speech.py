@@ -22,7 +22,7 @@ def dnsmos(pair: Pair) -> float:
     """
     from ...onnx_engine import telemetry  # noqa: F401  # before speechmos imports ONNX Runtime
 
-    from speechmos import dnsmos as judge  # isort: skip
+    from speechmos import dnsmos as judge  # pyright: ignore[reportMissingImports]  # isort: skip
 
     _, degraded = pair.mono(SPEECH_HZ)
     found: Any = judge.run(np.clip(degraded, -1.0, 1.0), SPEECH_HZ, return_df=False)
@@ -73,7 +73,7 @@ def _words(audio: np.ndarray) -> list[str]:
 
 @cache
 def _recognizer() -> Any:
-    from pocketsphinx import Decoder
+    from pocketsphinx import Decoder  # pyright: ignore[reportMissingImports]
 
     return Decoder(samprate=SPEECH_HZ, loglevel="FATAL")
 
