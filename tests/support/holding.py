@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 
 def hold(path: str) -> None:
     """Keep a file, with the number of this process in it, until the task is interrupted."""
-    Path(path).write_text(str(os.getpid()))
     try:
+        Path(path).write_text(str(os.getpid()))
         threading.Event().wait()
     finally:
-        os.unlink(path)
+        with suppress(FileNotFoundError):
+            os.unlink(path)
