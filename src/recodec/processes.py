@@ -251,7 +251,7 @@ class _Stopping:
         if sys.platform != "win32":
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _OF_THE_TERMINAL)
-            # In a thread of its own, so that it ends a task as well that does not come back to Python.
+            # In a thread of its own, so that it also ends a task that does not come back to Python.
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
             listeners.append(partial(signal.sigwait, {signal.SIGTERM}))
         for wait_for in listeners:

@@ -12,7 +12,8 @@ from ..codec import DECODERS, DEFAULT_PACKET_S
 from ..errors import ConfigError
 from .answers import check_names, choice, number
 from .coding import BIT_FORMS, Coder
-from .jobs import StreamedJob, Turns, Work
+from .jobs import StreamedJob, Work
+from .turns import Turns
 
 ECDC = "application/octet-stream"
 WAV = "audio/wav"

@@ -21,10 +21,10 @@ from .body import Body
 from .coding import Coder
 from .files import WebModel, model_route, page_routes, runtime_route
 from .guard import Guard
-from .jobs import Turns
 from .limits import Limits
 from .relay import Relay
 from .runtime import Runtime
+from .turns import Turns
 
 
 def create_app(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 from contextlib import suppress
-from typing import IO, Protocol, cast
+from typing import IO, cast
 
 import anyio
 import anyio.from_thread
@@ -13,22 +13,13 @@ from starlette.types import Receive, Scope
 
 from .answers import RequestError, too_large
 from .limits import Limits
+from .turns import Turn
 
 _POLITE_BYTES, _POLITE_S = 1 << 20, 2.0  # of a refused body are still read, so that the client sees the answer
 
 
 class GoneError(Exception):
     """The client has gone."""
-
-
-class SupportsTurn(Protocol):
-    """See `jobs.Turn`."""
-
-    async def take(self) -> None:
-        """Wait for the turn."""
-
-    def give_back(self) -> None:
-        """Let others have it."""
 
 
 class Body:
@@ -54,7 +45,7 @@ class Body:
         self._count = 0
         self._more = anyio.Event()
         self._failure: Exception | None = None
-        self._turn: SupportsTurn | None = None
+        self._turn: Turn | None = None
 
     def check_length(self) -> None:
         """Refuse a body that says itself that it is too large, before its first byte.
@@ -84,7 +75,7 @@ class Body:
         finally:
             self._more.set()
 
-    def open(self, turn: SupportsTurn) -> IO[bytes]:
+    def open(self, turn: Turn) -> IO[bytes]:
         """The body for a thread of `anyio.to_thread`: a file if all of it is here, else a pipe.
 
         Args:
@@ -100,10 +91,11 @@ class Body:
         """For a thread: up to so many bytes from a position on, as they come; none at the end. Errors as `open`."""
         while True:
             anyio.from_thread.check_cancelled()
+            ended = self.ended.is_set()  # asked first: what comes between the read and the question would be left out
             with self._lock:
                 self._file.seek(position)
                 data = self._file.read(size)
-            if data or self.ended.is_set():
+            if data or ended:
                 return data
             anyio.from_thread.run(self._wait, position)
 
@@ -111,8 +103,9 @@ class Body:
         """Read a little of what still comes, and forget it."""
         most = self._count + _POLITE_BYTES
         with suppress(GoneError, RequestError), anyio.move_on_after(_POLITE_S):
-            while not self.ended.is_set() and self._count < most:
-                await self._next()
+            is_last = self.ended.is_set()
+            while not is_last and self._count < most:
+                _, is_last = await self._next()
 
     def __enter__(self) -> Body:
         return self
@@ -133,15 +126,18 @@ class Body:
             raise self._failure
 
     async def _take(self) -> None:
-        data = await self._next()
+        data, is_last = await self._next()
         if self._count > self._limits.max_bytes:
             raise self._too_large()
         with self._lock:
             self._file.seek(0, 2)
             self._file.write(data)
+        if is_last:  # said after the write, because a thread that reads takes what is there for all
+            self.ended.set()
         self._more.set()
 
-    async def _next(self) -> bytes:
+    async def _next(self) -> tuple[bytes, bool]:
+        """The next bytes, and whether they are the last."""
         try:
             with anyio.fail_after(self._limits.stall_s):
                 message = await self._receive()
@@ -151,9 +147,7 @@ class Body:
             raise GoneError
         data = message.get("body", b"")
         self._count += len(data)
-        if not message.get("more_body", False):
-            self.ended.set()
-        return data
+        return data, not message.get("more_body", False)
 
     def _too_large(self) -> RequestError:
         return too_large(f"the body has more than {self._limits.max_bytes:,} bytes")

@@ -133,12 +133,13 @@ class Coder:
         Raises:
             BitstreamError: if it is not a file of ours at all.
         """
-        with tempfile.TemporaryFile() as copy:  # has no name, and is gone when it is closed
-            if not body.seekable():
-                shutil.copyfileobj(body, copy)
-                copy.seek(0)
-                body = copy
+        if body.seekable():
             yield json.dumps(ecdc.facts(body)).encode()
+            return
+        with tempfile.TemporaryFile() as copy:  # has no name, and is gone when it is closed
+            shutil.copyfileobj(body, copy)
+            copy.seek(0)
+            yield json.dumps(ecdc.facts(copy)).encode()
 
     def model(self) -> dict[str, object]:
         """What a page has to know of the model, and of the limits."""
@@ -162,15 +163,18 @@ class Coder:
         Raises:
             BitstreamError: for damage that is not tolerated.
         """
-        whole = not tolerant
-        if body.seekable() and open_reader(body, tolerant=tolerant).version == 1:
-            body.seek(0)
-            whole = ecdc.inspect(body).intact
-            body.seek(0)
-            if not whole and not tolerant:
-                _refuse(body)
-        if body.seekable():
-            body.seek(0)
+        recording = open_reader(body, tolerant=tolerant)
+        if recording.version == 0 or not body.seekable():
+            return recording, not tolerant
+        whole = True
+        body.seek(0)
+        try:
+            ecdc.verify(body)
+        except (CorruptError, TruncatedError) as error:
+            if not tolerant:
+                raise type(error)(f"{error}; tolerant=1 conceals what is damaged or missing") from error
+            whole = False
+        body.seek(0)
         return open_reader(body, tolerant=tolerant), whole
 
     def _audio(self, body: IO[bytes], partial: bool) -> AudioReader:
@@ -191,11 +195,3 @@ class Coder:
         pcm = Pcm(rate, channels, BIT_FORMS[bits])
         file = cast(IO[bytes], sink)
         return LiveWriter(file, pcm, rate_hz=rate, channels=channels, wav=True, num_samples=num_samples)
-
-
-def _refuse(body: IO[bytes]) -> None:
-    """Say what is wrong with a damaged file, and what may be done."""
-    try:
-        ecdc.verify(body)
-    except (CorruptError, TruncatedError) as error:
-        raise type(error)(f"{error}; tolerant=1 conceals what is damaged or missing") from error

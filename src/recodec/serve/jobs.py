@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Generator, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import IO
 
 import anyio
@@ -15,82 +16,13 @@ from starlette.types import Receive, Scope, Send
 from .answers import RequestError, error_response
 from .body import Body, GoneError
 from .limits import Limits
+from .turns import Turns
 
 Work = Callable[[IO[bytes]], Generator[bytes, None, None]]
 """Takes a file or a pipe, and gives the bytes of the answer; both may wait, for it runs in a thread."""
 
 _PIECE_BYTES = 1 << 16
 _log = logging.getLogger("recodec.serve")
-
-
-class Turns:
-    """Lets some jobs work at once and some more wait; the rest is refused. All of them can be stopped."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._jobs, self._waiting = limits.jobs, limits.waiting
-        self._requests = limits.requests
-        self._stops: set[Callable[[], None]] = set()
-        self._limiter: anyio.CapacityLimiter | None = None
-
-    @contextmanager
-    def place(self, stop: Callable[[], None]) -> Iterator[None]:
-        """Be among the requests that are here, most of which may still be on their way.
-
-        Args:
-            stop: stops this job.
-
-        Raises:
-            RequestError: if there are too many already.
-        """
-        if len(self._stops) >= self._requests:
-            raise RequestError(429, "BusyError", f"{self._requests} requests are here already: try again later")
-        self._stops.add(stop)
-        try:
-            yield
-        finally:
-            self._stops.remove(stop)
-
-    def stop(self) -> None:
-        """Stop all jobs."""
-        for stop in list(self._stops):
-            stop()
-
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[Turn]:
-        """Wait for a turn.
-
-        Raises:
-            RequestError: if too many wait already.
-        """
-        if self._limiter is None:  # made here, because it belongs to the running loop
-            self._limiter = anyio.CapacityLimiter(self._jobs)
-        if self._limiter.available_tokens < 1 and self._limiter.statistics().tasks_waiting >= self._waiting:
-            message = f"{self._jobs} requests are being coded and {self._waiting} wait: try again later"
-            raise RequestError(429, "BusyError", message)
-        turn = Turn(self._limiter)
-        await turn.take()
-        try:
-            yield turn
-        finally:
-            turn.give_back()
-
-
-class Turn:
-    """A job's turn, which it gives to others while it waits for bytes."""
-
-    def __init__(self, limiter: anyio.CapacityLimiter) -> None:
-        self._limiter, self._taken = limiter, False
-
-    async def take(self) -> None:
-        """Wait for it."""
-        await self._limiter.acquire_on_behalf_of(self)
-        self._taken = True
-
-    def give_back(self) -> None:
-        """Let others have it."""
-        if self._taken:
-            self._taken = False
-            self._limiter.release_on_behalf_of(self)
 
 
 class _Answer:
@@ -194,7 +126,7 @@ class StreamedJob:
                 if self._hold and body.sized:
                     await self._send_when_done(body.open(turn), answer)
                 else:
-                    await self._send_all(body.open(turn), answer)
+                    await self._give_all(body.open(turn), answer.send)
 
     @contextmanager
     def _in_time(self) -> Iterator[None]:
@@ -211,23 +143,18 @@ class StreamedJob:
 
     async def _send_when_done(self, body: IO[bytes], answer: _Answer) -> None:
         with tempfile.TemporaryFile() as held:
-            async for part in self._parts(body):
-                await anyio.to_thread.run_sync(held.write, part)
+            await self._give_all(body, partial(anyio.to_thread.run_sync, held.write))
             held.seek(0)
             while part := await anyio.to_thread.run_sync(held.read, _PIECE_BYTES):
                 await answer.send(part)
 
-    async def _send_all(self, body: IO[bytes], answer: _Answer) -> None:
-        async for part in self._parts(body):
-            await answer.send(part)
-
-    async def _parts(self, body: IO[bytes]) -> AsyncIterator[bytes]:
-        """What the work gives, where that is more than nothing."""
+    async def _give_all(self, body: IO[bytes], take: Callable[[bytes], Awaitable[object]]) -> None:
+        """Do the work, and give what it makes."""
         parts = self._work(body)
         try:
             while (part := await anyio.to_thread.run_sync(next, parts, None)) is not None:
                 if part:
-                    yield part
+                    await take(part)
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(parts.close)
