@@ -9,9 +9,8 @@ def main() -> None:
     """Run the command line of this process."""
     before = signal.getsignal(signal.SIGINT)
     if before is signal.default_int_handler:
-        signal.signal(
-            signal.SIGINT, signal.SIG_DFL
-        )  # until the command line is loaded, Ctrl-C ends it without a traceback
+        # Until the command line is loaded, Ctrl-C ends it without a traceback.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     from .cli import main as run
 
     signal.signal(signal.SIGINT, before)

@@ -26,6 +26,7 @@ from .atomic import atomic_write
 from .codec import Codec
 from .codec.container import AnyLM, open_reader
 from .codec.convert import to_version1
+from .codec.files import as_file
 from .codec.files import unpack as _unpack
 from .codec.loading import find_lm
 from .config import EncodecConfig
@@ -282,13 +283,11 @@ def unpack(
 @contextmanager
 def opened(source: Source) -> Iterator[IO[bytes]]:
     """A source as a file that can seek and stands at its start."""
-    if isinstance(source, bytes):
-        yield io.BytesIO(source)
-    elif isinstance(source, (str, Path)):
+    if isinstance(source, (str, Path)):
         with open(source, "rb") as file:
             yield file
     else:
-        yield source
+        yield as_file(source)
 
 
 @contextmanager
