@@ -169,7 +169,7 @@ def test_the_discriminator_begins_when_it_is_told(shards: Path) -> None:
     assert ["discriminator" in f for f in figures] == [False, True, True]
     assert ["spectral_generator" in f for f in figures] == [False, False, True]
     assert ["spectral_feature" in f for f in figures] == [False, False, True]
-    norms = trainer.branches[0].balancer.ratios
+    norms = trainer.branches[0].objective.balancer.ratios
     assert set(norms) == {"reconstruction", "generator", "feature"}
 
 

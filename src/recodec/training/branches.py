@@ -20,6 +20,7 @@ from .average import WeightAverage
 from .balancer import Balancer
 from .config import TrainConfig
 from .losses import MultiScaleMelLoss
+from .spectral import SPECTRAL
 from .spectral_losses import SpectralLosses
 
 Losses = dict[str, torch.Tensor]
@@ -27,20 +28,14 @@ Losses = dict[str, torch.Tensor]
 RECONSTRUCTION = "reconstruction"
 
 
-class Branch(ABC):
-    """One decoder that learns.
+class Objective(ABC):
+    """The reconstruction losses of a decoder, and how their gradients are put together.
 
     Attributes:
-        prefix: of its figures in the log.
-        balancer: of its losses.
+        balancer: of the losses, and of further ones such as a discriminator's.
     """
 
-    prefix: str
     balancer: Balancer
-
-    @abstractmethod
-    def decode(self, quantized: torch.Tensor, num_codebooks: int) -> torch.Tensor:
-        """Quantized latents (B, D, F), of so many codebooks, to audio (B, C, F * hop)."""
 
     @abstractmethod
     def losses(self, audio: torch.Tensor, output: torch.Tensor) -> tuple[Losses, Losses]:
@@ -51,27 +46,18 @@ class Branch(ABC):
         """What goes back into `output` (B, C, T). The sum over all processes is the gradient of the whole batch."""
 
 
-class EncodecBranch(Branch):
-    """The paper's decoder, with the distances of waveforms and mel spectrograms, balanced (paper section 3.4).
+class PaperObjective(Objective):
+    """The distances of waveforms and of mel spectrograms, balanced (paper section 3.4).
 
     Args:
         config: of the run.
-        decoder: of the model, perhaps compiled.
-        device: where it is.
+        device: where the signals are.
         weights: of further losses in the balancer, by name.
     """
 
-    prefix = ""
-
-    def __init__(
-        self, config: TrainConfig, decoder: Callable[..., Any], device: torch.device, weights: dict[str, float]
-    ) -> None:
-        self._decoder = decoder
+    def __init__(self, config: TrainConfig, device: torch.device, weights: dict[str, float]) -> None:
         self._mel = MultiScaleMelLoss(config.model.sampling_rate, floor=config.mel_floor).to(device)
         self.balancer = Balancer({"time": config.time_weight, "mel": config.mel_weight, **weights})
-
-    def decode(self, quantized: torch.Tensor, num_codebooks: int) -> torch.Tensor:
-        return self._decoder(quantized)
 
     def losses(self, audio: torch.Tensor, output: torch.Tensor) -> tuple[Losses, Losses]:
         found = {"time": F.l1_loss(output, audio), "mel": self._mel(audio, output)}
@@ -81,45 +67,27 @@ class EncodecBranch(Branch):
         return self.balancer.gradient(losses, output)
 
 
-class SpectralBranch(Branch):
-    """A spectral decoder, with the losses of `SpectralLosses` as a weighted sum.
+class SpectralObjective(Objective):
+    """A weighted sum of `SpectralLosses`.
 
     The sum's gradient stays as it is. Those of other losses, such as a discriminator's, are scaled to it: a loss of
     weight 0.3 gets 0.3 of its norm.
 
     Args:
         config: of the run.
-        network: the decoder, on its device.
-        device: where it is.
+        device: where the signals are.
         random: draws the windows of each update; the same on all processes.
         weights: of further losses, by name.
     """
 
-    prefix = "spectral_"
-
     def __init__(
-        self,
-        config: TrainConfig,
-        network: SpectralDecoder,
-        device: torch.device,
-        random: torch.Generator,
-        weights: dict[str, float],
+        self, config: TrainConfig, device: torch.device, random: torch.Generator, weights: dict[str, float]
     ) -> None:
-        self.network, self._settings, self._random = network, config.spectral, random
-        self.average = WeightAverage(network, config.average_decay)
-        self._weights = config.spectral.loss_weights()
+        self._settings, self._random, self._weights = config.spectral, random, config.spectral.loss_weights()
         self._terms = SpectralLosses(
             config.model.sampling_rate, config.spectral.windows, floor=config.mel_floor
         ).to(device)  # fmt: skip
         self.balancer = Balancer({RECONSTRUCTION: 1.0, **weights}, anchor=RECONSTRUCTION)
-        self._frames: Callable[..., Any] = _WholeBackbone(network)
-        if config.compiled:
-            # The blocks alone: the compiler makes nothing faster of complex numbers and of a Fourier transform.
-            self._frames = torch.compile(self._frames)
-
-    def decode(self, quantized: torch.Tensor, num_codebooks: int) -> torch.Tensor:
-        frames = self._frames(quantized, self.network.config.condition(num_codebooks))
-        return self.network.head.push(frames, None, last=True)[0][:, None]
 
     def losses(self, audio: torch.Tensor, output: torch.Tensor) -> tuple[Losses, Losses]:
         settings = self._settings
@@ -130,6 +98,72 @@ class SpectralBranch(Branch):
 
     def gradient(self, losses: Losses, output: torch.Tensor) -> torch.Tensor:
         return self.balancer.gradient(losses, output) / parallel.size()  # all of them are means over the batch
+
+
+def objective_of(
+    config: TrainConfig, device: torch.device, random: torch.Generator, weights: dict[str, float]
+) -> Objective:
+    """What the paper's decoder learns by in this run; arguments as of the objectives."""
+    if config.losses == SPECTRAL:
+        return SpectralObjective(config, device, random, weights)
+    return PaperObjective(config, device, weights)
+
+
+class Branch(ABC):
+    """One decoder that learns.
+
+    Attributes:
+        prefix: of its figures in the log.
+        objective: its losses.
+    """
+
+    prefix: str
+    objective: Objective
+
+    @abstractmethod
+    def decode(self, quantized: torch.Tensor, num_codebooks: int) -> torch.Tensor:
+        """Quantized latents (B, D, F), of so many codebooks, to audio (B, C, F * hop)."""
+
+
+class EncodecBranch(Branch):
+    """The paper's decoder.
+
+    Args:
+        decoder: of the model, perhaps compiled.
+        objective: its losses.
+    """
+
+    prefix = ""
+
+    def __init__(self, decoder: Callable[..., Any], objective: Objective) -> None:
+        self._decoder, self.objective = decoder, objective
+
+    def decode(self, quantized: torch.Tensor, num_codebooks: int) -> torch.Tensor:
+        return self._decoder(quantized)
+
+
+class SpectralBranch(Branch):
+    """A spectral decoder.
+
+    Args:
+        config: of the run.
+        network: the decoder, on its device.
+        objective: its losses.
+    """
+
+    prefix = "spectral_"
+
+    def __init__(self, config: TrainConfig, network: SpectralDecoder, objective: Objective) -> None:
+        self.network, self.objective = network, objective
+        self.average = WeightAverage(network, config.average_decay)
+        self._frames: Callable[..., Any] = _WholeBackbone(network)
+        if config.compiled:
+            # The blocks alone: the compiler makes nothing faster of complex numbers and of a Fourier transform.
+            self._frames = torch.compile(self._frames)
+
+    def decode(self, quantized: torch.Tensor, num_codebooks: int) -> torch.Tensor:
+        frames = self._frames(quantized, self.network.config.condition(num_codebooks))
+        return self.network.head.push(frames, None, last=True)[0][:, None]
 
     def save(self, folder: Path, model: EncodecModel) -> None:
         """Write the decoder, as it stands, beside a model in its folder.
@@ -144,14 +178,14 @@ class SpectralBranch(Branch):
 
     def state_dict(self) -> dict[str, Any]:
         """Network, average and balancer."""
-        parts = {"network": self.network, "average": self.average, "balancer": self.balancer}
+        parts = {"network": self.network, "average": self.average, "balancer": self.objective.balancer}
         return {name: part.state_dict() for name, part in parts.items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on."""
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
-        self.balancer.load_state_dict(state["balancer"])
+        self.objective.balancer.load_state_dict(state["balancer"])
 
 
 class _WholeBackbone(nn.Module):

@@ -18,7 +18,7 @@ from .adversarial import AdversarialTraining
 from .codebooks import CodebookLearning
 from .precision import PRECISIONS
 from .settings import apply_settings
-from .spectral import ALONE, BOTH, DECODERS, SpectralTraining
+from .spectral import ALONE, BOTH, DECODERS, LOSSES, SPECTRAL, SpectralTraining
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,10 @@ class TrainConfig:
         decoder: which one learns: `"encodec"`, the paper's; `"spectral"`, the second one of `spectral_model`, and the
             paper's stays as it is; or `"both"` on the same codes. A spectral decoder that lies beside the weights in
             `start` is what its training begins with.
+        losses: what the paper's decoder learns by: `"paper"`, the balanced ones of waveforms and mel spectrograms; or
+            `"spectral"`, those of `spectral`, which leave the level right where the phase cannot be known.
         spectral_model: the spectral decoder.
-        spectral: its losses and its learning rate; `learning_rate` is then that of the encoder and the paper's decoder.
+        spectral: those losses, and the learning rate of the spectral decoder; `learning_rate` is then that of the encoder and the paper's decoder.
         codebooks: how they learn.
         train_encoder: false to let encoder and codebooks, and with them all codes, stay as they are: the decoder
             learns alone, and a language model of the codes stays right.
@@ -112,6 +114,7 @@ class TrainConfig:
     adversarial: AdversarialTraining = field(default_factory=AdversarialTraining)
     codebooks: CodebookLearning = field(default_factory=CodebookLearning)
     decoder: str = "encodec"
+    losses: str = "paper"
     spectral_model: SpectralConfig = field(default_factory=SpectralConfig)
     spectral: SpectralTraining = field(default_factory=SpectralTraining)
     train_encoder: bool = True
@@ -147,6 +150,8 @@ class TrainConfig:
         longest = max(self.adversarial.windows_for(self.model.sampling_rate))
         if self.adversarial.is_on and self.crop_samples < longest:
             raise ConfigError(f"a crop must hold the discriminator's longest window, {longest} samples")
+        if self.trains_spectral or self.losses == SPECTRAL:
+            self._check_windows()
         if self.trains_spectral:
             self._check_spectral()
         if self.codes is not None:
@@ -172,13 +177,15 @@ class TrainConfig:
                     f"stored codes are of recordings as they are, so {name} must be {plain!r} with codes, got {value!r}"
                 )
 
-    def _check_spectral(self) -> None:
+    def _check_windows(self) -> None:
         longest = max(self.spectral.windows)
         if self.crop_samples <= longest // 2:
             least = longest // 2 / self.model.sampling_rate
             raise ConfigError(
                 f"crop_s must be above {least:.4f} (half a window of spectral.windows), got {self.crop_s}"
             )
+
+    def _check_spectral(self) -> None:
         if self.decoder == BOTH and self.adversarial.is_on:
             raise ConfigError(
                 "a discriminator is for one decoder: with decoder=both, adversarial.generator_weight and "
@@ -256,5 +263,6 @@ _CHOICES = {
     "schedule": ("constant", "cosine"),
     "precision": PRECISIONS,
     "decoder": DECODERS,
+    "losses": LOSSES,
     "commitment_levels": ("all", "first"),
 }

@@ -11,6 +11,9 @@ ALONE = "spectral"
 """Value of `TrainConfig.decoder`: the spectral decoder learns and the paper's does not."""
 BOTH = "both"
 DECODERS = ("encodec", ALONE, BOTH)
+SPECTRAL = "spectral"
+"""Value of `TrainConfig.losses`: the paper's decoder learns by those of the spectral one."""
+LOSSES = ("paper", SPECTRAL)
 _WEIGHTS = ("mel_weight", "log_mel_weight", "magnitude_weight", "phase_weight")
 
 

@@ -21,7 +21,7 @@ from ..nn.pickled import load_pickled
 from . import parallel
 from .adversarial import Adversary
 from .average import WeightAverage
-from .branches import Branch, EncodecBranch, Losses, SpectralBranch
+from .branches import Branch, EncodecBranch, Losses, SpectralBranch, SpectralObjective, objective_of
 from .codebooks import CodebookLearner, quantize_for_training
 from .config import TrainConfig
 from .data import Batch, Examples, batches
@@ -85,9 +85,9 @@ class Trainer:
         if adversarial.is_on:
             more = {"generator": adversarial.generator_weight, "feature": adversarial.feature_weight}
         self.spectral = self._spectral_branch(more) if config.trains_spectral else None
-        paper = [EncodecBranch(config, decoder, self.device, more)] if config.trains_encodec else []
+        paper = [EncodecBranch(decoder, objective_of(config, self.device, self.random, more))] if config.trains_encodec else []
         self.branches: list[Branch] = [*paper, *([] if self.spectral is None else [self.spectral])]
-        self.balancer = self.branches[0].balancer
+        self.balancer = self.branches[0].objective.balancer
         self.optimizer = torch.optim.Adam(
             self._groups(), lr=config.learning_rate, betas=config.betas, foreach=True
         )  # fmt: skip
@@ -140,7 +140,7 @@ class Trainer:
         with self._autocast():
             output = branch.decode(quantized, self._num_codebooks(band))
         output = self._crop(output, batch).float()
-        losses, terms = branch.losses(audio, output)
+        losses, terms = branch.objective.losses(audio, output)
         if self.adversary is not None and self.config.adversarial.acts_at(self.done):
             with self._autocast():
                 judged = self.adversary.losses(audio, output, band)
@@ -151,7 +151,7 @@ class Trainer:
     def _descend(self, tried: Sequence[_Attempt], commitment: torch.Tensor, commits: bool) -> None:
         self.optimizer.zero_grad(set_to_none=True)
         ends = [attempt.output for attempt in tried]
-        gradients = [attempt.branch.gradient(attempt.losses, attempt.output) for attempt in tried]
+        gradients = [attempt.branch.objective.gradient(attempt.losses, attempt.output) for attempt in tried]
         if commits:
             # Balanced gradients are sums over the batch's items, this is a mean: its parts add up to one.
             ends.append(commitment)
@@ -226,7 +226,7 @@ class Trainer:
         first = lambda: parallel.all_gather(self._next_batch())  # noqa: E731
         network = spectral_network(self.config, self.model, first).to(self.device).train()
         parallel.broadcast(network)
-        return SpectralBranch(self.config, network, self.device, self.random, weights)
+        return SpectralBranch(self.config, network, SpectralObjective(self.config, self.device, self.random, weights))
 
     def _groups(self) -> Any:
         """What the optimizer is given: the model, and after it the spectral decoder with a learning rate of its own."""
