@@ -63,10 +63,28 @@ def parts_that_changed(trainer: Trainer, updates: int = 2) -> set[str]:
         ({"decoder": "both"}, {"encoder", "quantizer", "decoder", "spectral"}),
         ({"decoder": "both", "train_encoder": False}, {"decoder", "spectral"}),
         ({"decoder": "encodec", "train_encoder": False}, {"decoder"}),
+        ({"decoder": "encodec", "losses": "spectral", "train_encoder": False}, {"decoder"}),
     ],
 )
 def test_what_learns(shards: Path, model: Path, changes: dict, expected: set[str]) -> None:
     assert parts_that_changed(Trainer(config(shards, start=str(model), **changes))) == expected
+
+
+def test_the_papers_decoder_learns_by_the_losses_of_the_spectral_one(shards: Path) -> None:
+    settings = SpectralTraining(windows_drawn=2, windows=(512, 256), phase_weight=0.5)
+    changes = {"decoder": "encodec", "losses": "spectral", "spectral": settings, "learning_rate": 3e-3}
+    trainer = Trainer(config(shards, updates=30, **changes))
+    history = [trainer.update() for _ in range(30)]
+    assert {"mel", "log_mel", "magnitude", "phase"} <= history[0].keys()
+    assert "time" not in history[0]
+    totals = [sum(h[name] * weight for name, weight in settings.loss_weights().items()) for h in history]
+    assert np.mean(totals[-5:]) < 0.9 * np.mean(totals[:5])
+    with pytest.raises(ConfigError, match=r"half a window of spectral\.windows"):
+        config(
+            shards, decoder="encodec", losses="spectral", spectral=SpectralTraining(windows=(16384,), windows_drawn=1)
+        )
+    with pytest.raises(ConfigError, match="losses must be one of paper, spectral"):
+        config(shards, losses="spectrel")
 
 
 def test_a_fresh_decoder_starts_at_the_level_of_the_audio_and_learns(shards: Path) -> None:

@@ -10,7 +10,7 @@ import io
 import os
 from collections.abc import Iterator
 from importlib.util import find_spec
-from typing import IO, Any, Protocol, cast
+from typing import IO, Protocol, cast
 
 import numpy as np
 import soundfile
@@ -22,6 +22,7 @@ from .ogg import OggPages, Window, ogg_pages
 from .pcm import Pcm
 from .resampling import check_rate
 from .samples import Samples
+from .sndfile import SndFile
 from .wav import OtherFormError, WavHeader, is_wav, read_wav_header
 from .wholeness import missing_share
 
@@ -49,42 +50,6 @@ class FileDecoder(Protocol):
             AudioError: for damage, or a missing end.
         """
         ...
-
-
-class Guarded:
-    """A binary file for libsndfile, whose callbacks cannot raise: the first error is kept for later.
-
-    It has no name on purpose: libsndfile then goes by the content and not by the suffix, so that
-    text called `.vox` is not taken for samples.
-    """
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self.error: OSError | ValueError | None = None
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        try:
-            return self._file.seek(offset, whence)
-        except (OSError, ValueError) as error:  # a damaged header may ask for a place before the start
-            self.error = self.error or error
-            return self._file.tell()
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def read(self, count: int = -1) -> bytes:
-        try:
-            return self._file.read(count)
-        except OSError as error:
-            self.error = self.error or error
-            return b""
-
-    def write(self, content: bytes) -> int:
-        try:
-            return self._file.write(content)
-        except OSError as error:
-            self.error = self.error or error
-            return 0
 
 
 class PcmDecoder:
@@ -137,17 +102,6 @@ class PcmDecoder:
             raise AudioError(f"{self._name} cannot be read beyond {position} samples: {error}") from error
 
 
-class _OneWay(soundfile.SoundFile):
-    """A file that is never sought while it is read.
-
-    soundfile seeks to where it stands after each read. That throws away the bit reservoir of MP3s, and fails at
-    the end of a FLAC of unknown length.
-    """
-
-    def seekable(self) -> bool:
-        return False
-
-
 class SndfileDecoder:
     """A file by libsndfile.
 
@@ -165,8 +119,7 @@ class SndfileDecoder:
     def __init__(self, file: IO[bytes], name: str, *, partial: bool = False) -> None:
         # libsndfile plays a file that was cut off as if it were whole, so this is found out without it.
         self._missing = missing_share(file)
-        self._guarded = Guarded(file)
-        self._sound = _OneWay(cast(Any, self._guarded))
+        self._sound = SndFile(file)
         self._name, self._partial = name, partial
         self.rate_hz, self.channels = self._sound.samplerate, self._sound.channels
         frames = self._sound.frames
@@ -197,8 +150,8 @@ class SndfileDecoder:
             self._sound.close()
         if self._partial:
             return
-        if self._guarded.error is not None:
-            raise AudioError(f"{self._name} cannot be read beyond {position} samples") from self._guarded.error
+        if self._sound.file_error is not None:
+            raise AudioError(f"{self._name} cannot be read beyond {position} samples") from self._sound.file_error
         if not self.estimates and self.num_samples is not None and 0 < position < self.num_samples:
             raise cut_off(self._name, position, self.num_samples, self.rate_hz)
 

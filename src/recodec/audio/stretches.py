@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, NamedTuple
 
 import numpy as np
 import soundfile
 
 from ..errors import AudioError
-from .decoders import FileDecoder, Guarded, PcmDecoder, SndfileDecoder, checked, open_decoder
+from .decoders import FileDecoder, PcmDecoder, SndfileDecoder, checked, open_decoder
 from .samples import Samples, check_samples
+from .sndfile import SndFile
 
 # Decoders with a memory begin this many samples early, so that what is wanted does not depend on where they begin.
 _RUN_UP_SAMPLES = {
@@ -81,18 +82,16 @@ def read_stretch(file: IO[bytes], name: str, start: int, count: int) -> Samples:
 
 def _sought(file: IO[bytes], name: str, start: int, count: int, run_up: int) -> Samples:
     file.seek(0)
-    guarded = Guarded(file)
     early = max(0, start - run_up)
     try:
-        with soundfile.SoundFile(cast(Any, guarded)) as sound:
+        with SndFile(file) as sound:
             if early:
                 sound.seek(early)
-            # One read, since each is followed by a seek.
             audio = sound.read(start - early + count, dtype="float32", always_2d=True).T
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise AudioError(f"{name} cannot be read between the samples {start} and {start + count}: {error}") from error
-    if guarded.error is not None:
-        raise AudioError(f"{name} cannot be read: {guarded.error}") from guarded.error
+    if sound.file_error is not None:
+        raise AudioError(f"{name} cannot be read: {sound.file_error}") from sound.file_error
     return audio[:, start - early :]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -13,14 +13,11 @@ from numpy.typing import NDArray
 
 from ..atomic import atomic_write
 from ..errors import AudioError, ConfigError
-from .decoders import Guarded
 from .resampling import check_rate
 from .samples import Samples, check_audio, check_channels
+from .sndfile import SndFile
 
-# The Vorbis encoder overflows its stack on long writes (libsndfile issue 1095), and crashes beyond
-# this rate (python-soundfile issue 187).
-WRITE_SAMPLES = 2**14
-MAX_VORBIS_RATE_HZ = 200_000
+MAX_VORBIS_RATE_HZ = 200_000  # beyond it the Vorbis encoder crashes (python-soundfile issue 187)
 MAX_WAV_BYTES = 2**32 - 2**16
 SUBTYPES = {
     ".wav": ("PCM_16", "PCM_24", "FLOAT"),
@@ -84,15 +81,13 @@ class AudioWriter:
 
     def __enter__(self) -> AudioWriter:
         with ExitStack() as stack:
-            self._file = Guarded(stack.enter_context(atomic_write(self.path, overwrite=self._overwrite)))
-            stack.callback(self._raise_kept)
+            file = stack.enter_context(atomic_write(self.path, overwrite=self._overwrite))
             try:
-                sound = soundfile.SoundFile(
-                    cast(Any, self._file), "w", self.rate_hz, self.channels, self.subtype, format=self._format
-                )
+                self._sound = SndFile(file, self.rate_hz, self.channels, self.subtype, self._format)
             except soundfile.LibsndfileError as error:
                 raise ConfigError(f"{self.path} cannot have {self.rate_hz} Hz with {self.subtype}") from error
-            self._sound = stack.enter_context(sound)
+            stack.callback(self._raise_kept)  # once it is closed, which writes as well
+            stack.enter_context(self._sound)
             self._stack = stack.pop_all()
         return self
 
@@ -113,18 +108,16 @@ class AudioWriter:
             raise AudioError(f"{self.path} grows above 4 GiB, which a WAV cannot hold; write .flac")
         if self.subtype != "FLOAT":
             self.clipped += int(np.count_nonzero(np.abs(audio) > 1))
-        frames = _quantize(audio, self.subtype).T
-        for start in range(0, len(frames), WRITE_SAMPLES):
-            try:
-                self._sound.write(frames[start : start + WRITE_SAMPLES])
-            except (soundfile.LibsndfileError, AssertionError):  # the latter is how soundfile notes a short write
-                self._raise_kept()
-                raise
+        try:
+            self._sound.write(_quantize(audio, self.subtype).T)
+        except (soundfile.LibsndfileError, AssertionError):  # the latter is how soundfile notes a short write
+            self._raise_kept()
+            raise
         self.num_samples += audio.shape[1]
 
     def _raise_kept(self) -> None:
-        if self._file.error is not None:
-            raise self._file.error
+        if self._sound.file_error is not None:
+            raise self._sound.file_error
 
 
 def write_audio(

@@ -67,7 +67,8 @@ class TrainConfig:
         losses: what the paper's decoder learns by: `"paper"`, the balanced ones of waveforms and mel spectrograms; or
             `"spectral"`, those of `spectral`, which leave the level right where the phase cannot be known.
         spectral_model: the spectral decoder.
-        spectral: those losses, and the learning rate of the spectral decoder; `learning_rate` is then that of the encoder and the paper's decoder.
+        spectral: those losses, and the learning rate of the spectral decoder; `learning_rate` is then that of the
+            encoder and the paper's decoder.
         codebooks: how they learn.
         train_encoder: false to let encoder and codebooks, and with them all codes, stay as they are: the decoder
             learns alone, and a language model of the codes stays right.

@@ -152,7 +152,7 @@ class _CodecRun(Run):
             norms = {
                 f"norm/{branch.prefix}{name}": norm
                 for branch in self.trainer.branches
-                for name, norm in branch.balancer.ratios.items()
+                for name, norm in branch.objective.balancer.ratios.items()
             }
             self.board.figures(self.trainer.done, {**figures, **norms, **codebook_use(self.trainer.model)})
         left_out = {"left_out": len(self.trainer.failed)} if self.trainer.failed else {}

@@ -85,7 +85,11 @@ class Trainer:
         if adversarial.is_on:
             more = {"generator": adversarial.generator_weight, "feature": adversarial.feature_weight}
         self.spectral = self._spectral_branch(more) if config.trains_spectral else None
-        paper = [EncodecBranch(decoder, objective_of(config, self.device, self.random, more))] if config.trains_encodec else []
+        paper = (
+            [EncodecBranch(decoder, objective_of(config, self.device, self.random, more))]
+            if config.trains_encodec
+            else []
+        )
         self.branches: list[Branch] = [*paper, *([] if self.spectral is None else [self.spectral])]
         self.balancer = self.branches[0].objective.balancer
         self.optimizer = torch.optim.Adam(

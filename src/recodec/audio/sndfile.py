@@ -1,0 +1,102 @@
+"""Files of libsndfile, which calls back to Python for their bytes."""
+
+from __future__ import annotations
+
+import os
+from typing import IO, Any, cast
+
+import soundfile
+
+from ..interruptions import interruptions_held
+
+WRITE_SAMPLES = 2**14
+"""The most that is written at once: the Vorbis encoder overflows its stack on long writes (libsndfile issue 1095)."""
+
+
+class SndFile(soundfile.SoundFile):
+    """A file that libsndfile reads or writes by way of a Python file.
+
+    It is never sought but by `seek`: soundfile seeks to where it stands after each read, which throws away the bit
+    reservoir of MP3s, and fails at the end of a FLAC of unknown length. Ctrl-C comes between its calls.
+
+    Args:
+        file: that can seek.
+        rate_hz, channels, subtype, format: of a file that is written; see `soundfile.SoundFile`.
+
+    Raises:
+        soundfile.LibsndfileError: if libsndfile does not know the format, or cannot write it so.
+    """
+
+    def __init__(
+        self,
+        file: IO[bytes],
+        rate_hz: int | None = None,
+        channels: int | None = None,
+        subtype: str | None = None,
+        format: str | None = None,
+    ) -> None:
+        self._guarded = _Guarded(file)
+        mode = "r" if rate_hz is None else "w"
+        with interruptions_held():
+            super().__init__(cast(Any, self._guarded), mode, rate_hz, channels, subtype, format=format)
+
+    @property
+    def file_error(self) -> OSError | ValueError | None:
+        """The first error of the Python file, of which libsndfile cannot tell."""
+        return self._guarded.error
+
+    def seekable(self) -> bool:
+        return False
+
+    def seek(self, frames: int, whence: int = os.SEEK_SET) -> int:
+        with interruptions_held():
+            return super().seek(frames, whence)
+
+    def read(self, frames: int = -1, *args: Any, **kwargs: Any) -> Any:
+        with interruptions_held():
+            return super().read(frames, *args, **kwargs)
+
+    def write(self, data: Any) -> None:
+        for start in range(0, len(data), WRITE_SAMPLES):
+            with interruptions_held():
+                super().write(data[start : start + WRITE_SAMPLES])
+
+    def close(self) -> None:
+        with interruptions_held():
+            super().close()
+
+
+class _Guarded:
+    """A binary file for libsndfile, whose callbacks cannot raise: the first error is kept for later.
+
+    It has no name on purpose: libsndfile then goes by the content and not by the suffix, so that
+    text called `.vox` is not taken for samples.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.error: OSError | ValueError | None = None
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError) as error:  # a damaged header may ask for a place before the start
+            self.error = self.error or error
+            return self._file.tell()
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def read(self, count: int = -1) -> bytes:
+        try:
+            return self._file.read(count)
+        except OSError as error:
+            self.error = self.error or error
+            return b""
+
+    def write(self, content: bytes) -> int:
+        try:
+            return self._file.write(content)
+        except OSError as error:
+            self.error = self.error or error
+            return 0
