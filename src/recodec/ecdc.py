@@ -22,6 +22,7 @@ from typing import IO, Any, TypeVar
 
 import numpy as np
 
+from . import presets
 from .atomic import atomic_write
 from .codec import Codec
 from .codec.container import AnyLM, open_reader
@@ -29,8 +30,9 @@ from .codec.convert import to_version1
 from .codec.files import as_file
 from .codec.files import unpack as _unpack
 from .codec.loading import find_lm
+from .codec.version0 import EcdcReader0
 from .config import EncodecConfig
-from .errors import ConfigError, UnsupportedError
+from .errors import ConfigError, CorruptError, TruncatedError, UnsupportedError
 from .hub import model_called
 from .pipes import read_up_to
 from .wire.v1 import editing
@@ -51,13 +53,18 @@ def inspect(source: Source) -> Inspection:
     """Read a file of version 1 to its end, whatever its state, and say what it holds and what is damaged.
 
     Raises:
-        UnsupportedError: for a file of version 0, which has no checksums: nothing can be said of its state.
+        UnsupportedError: for a file of version 0, which has no checksums: whether it is damaged cannot be said.
+        TruncatedError, CorruptError: for one whose size is not what its header promises, where that can be known.
         BitstreamError: if it is not a file of ours at all.
     """
     with opened(source) as file:
-        if _is_version0(file):
-            raise UnsupportedError("a file of version 0 has no checksums: whether it is whole cannot be said")
-        return _inspect(file)
+        if not _is_version0(file):
+            return _inspect(file)
+        reader = EcdcReader0(file)
+        right = "its size is right, but " if reader.check_size(presets.named(reader.model)) else ""
+        raise UnsupportedError(
+            f"a file of version 0 has no checksums: {right}whether its codes are damaged cannot be said"
+        )
 
 
 def facts(source: Source) -> dict[str, Any]:
@@ -67,7 +74,8 @@ def facts(source: Source) -> dict[str, Any]:
     `num_codebooks`, `coded`; of version 1 also `duration_s`, `sampling_rate`, `channels`, `codebooks` (their numbers
     in the file, and for each its kbps), `bandwidth_kbps`, `num_packets`, `num_coded`, `intact`, `complete`
     (whether the end is there), `lost_s` (`None` if the end is missing and the length is not known), and `loss` (the
-    same in words; `None` for a good file).
+    same in words; `None` for a good file). Version 0 has no checksums, but `complete` and `loss` where its size tells
+    them: `complete` is `None` for files of unknown models and of Meta's language model.
 
     Raises:
         BitstreamError: if it is not a file of ours at all.
@@ -80,8 +88,8 @@ def facts(source: Source) -> dict[str, Any]:
             "size_bytes": size, "version": reader.version, "model": reader.model, "fingerprint": reader.fingerprint,
             "num_samples": reader.num_samples, "num_codebooks": reader.num_codebooks, "coded": reader.is_coded,
         }  # fmt: skip
-        if reader.version == 0:
-            return found
+        if isinstance(reader, EcdcReader0):
+            return found | _by_size(reader)
         file.seek(0)
         held = _inspect(file)
     header = held.header
@@ -320,6 +328,14 @@ def _is_version0(file: IO[bytes]) -> bool:
     front = read_up_to(file, len(MAGIC) + 1)
     file.seek(0)
     return front == MAGIC + b"\0"
+
+
+def _by_size(reader: EcdcReader0) -> dict[str, Any]:
+    """What the size of a file of version 0 says of its state."""
+    try:
+        return {"complete": reader.check_size(presets.named(reader.model)) or None, "loss": None}
+    except (TruncatedError, CorruptError) as error:
+        return {"complete": not isinstance(error, TruncatedError), "loss": str(error)}
 
 
 def _codebooks(header: Header, bandwidth: float | None, num_codebooks: int | None) -> int:

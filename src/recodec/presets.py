@@ -50,3 +50,9 @@ def tiny() -> EncodecConfig:
     return EncodecConfig(
         hidden_size=16, num_filters=2, codebook_size=64, target_bandwidths=(0.45, 0.9, 1.8, 3.6), num_lstm_layers=1
     )
+
+
+def named(model: str) -> EncodecConfig | None:
+    """The configuration of a model by the name that its files have; `None` for other names."""
+    known = (encodec_24khz, encodec_48khz, encodec_32khz, recodec_24khz)
+    return next((preset() for preset in known if preset.__name__ == model), None)

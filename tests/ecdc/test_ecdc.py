@@ -5,9 +5,11 @@ import io
 import numpy as np
 import pytest
 
-from recodec import ecdc
+from recodec import ecdc, presets
+from recodec.cli import run
 from recodec.codec import Codec
-from recodec.errors import BitstreamError, ConfigError, CorruptError, UnsupportedError
+from recodec.errors import BitstreamError, ConfigError, CorruptError, TruncatedError, UnsupportedError
+from recodec.wire.v0.files import Metadata, payload_bytes
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +105,24 @@ def test_version_0_has_no_checksums(codec, audio):
     for verb in (ecdc.inspect, ecdc.verify, ecdc.cut):
         with pytest.raises(UnsupportedError, match="version 0"):
             verb(old)
+
+
+def test_the_size_of_a_file_of_version_0_is_looked_at(codec, audio, tmp_path, capsys):
+    config = presets.recodec_24khz()
+    head = Metadata("recodec_24khz", 24_000, 8, "0" * 16).to_bytes()
+    data = head + bytes(payload_bytes(config, 24_000, 8))
+    found = [ecdc.facts(part) for part in (data, data[:-1], data + b"x")]
+    assert [f["complete"] for f in found] == [True, False, True]
+    assert [f["loss"] for f in found] == [
+        None, "the header promises 750 bytes of codes, 749 are there", "1 bytes are left over after the last segment"
+    ]  # fmt: skip
+    with pytest.raises(UnsupportedError, match="its size is right, but whether its codes are damaged cannot be said"):
+        ecdc.inspect(data)
+    with pytest.raises(TruncatedError, match="promises 750 bytes"):
+        ecdc.verify(data[:-1])
+    assert ecdc.facts(codec.compress(audio, 6.0, version=0))["complete"]
+    assert ecdc.facts(data.replace(b"recodec_24khz", b"another model"))["complete"] is None
+    (tmp_path / "a.ecdc").write_bytes(data[:-1])
+    assert run(["info", str(tmp_path / "a.ecdc")]) == 0
+    assert "cut off: the header promises 750 bytes of codes, 749 are there" in capsys.readouterr().out
+    assert run(["verify", str(tmp_path / "a.ecdc")]) == 1

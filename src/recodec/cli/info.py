@@ -56,7 +56,8 @@ def _rows(source: Path, facts: dict[str, Any]) -> list[tuple[str, str]]:
         rows += [("model", _name(facts["model"])), ("samples", f"{facts['num_samples']:,}"),
                  ("codebooks", str(facts["num_codebooks"]))]  # fmt: skip
         rows += [("coded", "with Meta's language model")] if facts["coded"] else []
-        return rows + ([("weights", f"fingerprint {facts['fingerprint']}...")] if facts["fingerprint"] else [])
+        rows += [("weights", f"fingerprint {facts['fingerprint']}...")] if facts["fingerprint"] else []
+        return [*rows, ("state", _state0(facts))]
     books = ", ".join(f"{count} ({kbps:g} kbps)" for count, kbps in facts["codebooks"].items())
     packets, channels = facts["num_packets"], facts["channels"]
     return [
@@ -69,6 +70,13 @@ def _rows(source: Path, facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("packets", f"{packets}, {facts['num_coded']} of them coded with a language model"),
         ("state", "good" if facts["intact"] else f"damaged: {facts['loss']}; see recodec verify"),
     ]  # fmt: skip
+
+
+def _state0(facts: dict[str, Any]) -> str:
+    """Of a file of version 0, which has no checksums."""
+    if facts["loss"] is not None:
+        return f"{'damaged' if facts['complete'] else 'cut off'}: {facts['loss']}"
+    return "its size is right; it has no checksums" if facts["complete"] else "not known: it has no checksums"
 
 
 def _name(text: str) -> str:

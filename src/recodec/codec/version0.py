@@ -104,6 +104,23 @@ class EcdcReader0(EcdcReader):
     def lacks_end(self) -> bool:
         return self._lacks_end
 
+    def check_size(self, geometry: CodecGeometry | None) -> bool:
+        """Compare the size of the file with what its header promises, if that can be done.
+
+        Args:
+            geometry: of the model, if it is known.
+
+        Returns:
+            whether it could be done: not without the geometry, where a language model decides the size, or of a pipe.
+
+        Raises:
+            TruncatedError, CorruptError: if it is another one.
+        """
+        if geometry is None or self.metadata.coded or not self._file.seekable():
+            return False
+        files.check_size(self._file, self.metadata, geometry)
+        return True
+
     def check_model(self, engine: Engine) -> None:
         self.metadata.check_model(engine.name, *known_fingerprints(engine))
 

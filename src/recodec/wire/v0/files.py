@@ -293,7 +293,7 @@ def read_pieces(
         )
     if not metadata.coded:
         lm = None
-        _check_size(file, payload_bytes(geometry, metadata.num_samples, count))
+        check_size(file, metadata, geometry)
     elif lm is None:
         raise UnsupportedError(
             "the file is coded with Meta's language model: it takes that (meta_lm) to read, best on the machine that "
@@ -327,16 +327,21 @@ def payload_bytes(geometry: CodecGeometry, num_samples: int, num_codebooks: int)
     return (full * size(0) if full else 0) + sum(size(segment) for segment in range(full, count))
 
 
-def _read_scale(file: IO[bytes]) -> float:
-    (scale,) = _SCALE.unpack(read_exactly(file, _SCALE.size))
-    if not 0 <= scale < float("inf"):
-        raise CorruptError(f"a segment's scale is {scale}")
-    return scale
+def check_size(file: IO[bytes], metadata: Metadata, geometry: CodecGeometry) -> None:
+    """Compare the size of a file of plain codes with what its header promises; a pipe's is not known.
 
+    Args:
+        file: stands after the header, and again afterwards.
+        metadata: as `read_metadata` gave it.
+        geometry: of the model.
 
-def _check_size(file: IO[bytes], wanted: int) -> None:
+    Raises:
+        TruncatedError: if the file is too short.
+        CorruptError: if it is too long.
+    """
     if not file.seekable():
         return
+    wanted = payload_bytes(geometry, metadata.num_samples, metadata.num_codebooks)
     here = file.tell()
     there = file.seek(0, io.SEEK_END) - here
     file.seek(here)
@@ -344,3 +349,10 @@ def _check_size(file: IO[bytes], wanted: int) -> None:
         raise TruncatedError(f"the header promises {wanted} bytes of codes, {there} are there")
     if there > wanted:
         raise CorruptError(f"{there - wanted} bytes are left over after the last segment")
+
+
+def _read_scale(file: IO[bytes]) -> float:
+    (scale,) = _SCALE.unpack(read_exactly(file, _SCALE.size))
+    if not 0 <= scale < float("inf"):
+        raise CorruptError(f"a segment's scale is {scale}")
+    return scale
