@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -56,6 +57,20 @@ def test_what_cannot_be_is_said_at_once(recodec: Callable, tmp_path: Path) -> No
     assert (done.code, done.out) == (2, "")
     assert "cert.pem and" in done.err
     assert "not a certificate and its key" in done.err
+
+
+def test_a_key_with_a_password_is_refused_and_nobody_is_asked(recodec: Callable, tmp_path: Path) -> None:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("there is no openssl to make a certificate")
+    subprocess.run(
+        [openssl, "req", "-x509", "-newkey", "rsa:2048", "-passout", "pass:secret", "-subj", "/CN=x", "-days", "1",
+         "-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem"], check=True, capture_output=True,
+    )  # fmt: skip
+    done = recodec("serve", "--no-browser", "--port", 0, "--certificate", tmp_path / "cert.pem",
+                   "--certificate-key", tmp_path / "key.pem")  # fmt: skip
+    assert done.code == 2
+    assert f"the key {tmp_path / 'key.pem'} is encrypted" in done.err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal to a process")

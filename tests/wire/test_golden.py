@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recodec.errors import BitstreamError
+from recodec.errors import CorruptError, TruncatedError
 from recodec.wire.v1.packets import CODED, CODED_SHORT, PLAIN, Packet
 from recodec.wire.v1.payload import read_codes
 from support.golden_streams import GOLDEN, build, codes_of
@@ -67,7 +67,7 @@ def test_every_truncation_plays_what_is_whole(name):
     for size in range(len(data)):
         refuses(data[:size])
         if size < wanted[0].offset:
-            with pytest.raises(BitstreamError, match=r"no \.ecdc header"):
+            with pytest.raises(TruncatedError if size else CorruptError, match="header"):
                 read(data[:size], tolerant=True)
         else:
             found = packets_in(read(data[:size], tolerant=True)[0])

@@ -70,7 +70,8 @@ export class Inspection {
 
   /** Kilobits per second of the whole stream, all overhead counted; 0 for an empty one. */
   get bandwidthKbps(): number {
-    return this.numSamples ? (8 * this.sizeBytes) / 1000 / this.durationS : 0;
+    const there = this.durationS - this.lostS;
+    return there > 0 ? (8 * this.sizeBytes) / 1000 / there : 0;
   }
 
   /**

@@ -62,7 +62,7 @@ export class PacketReader {
   readonly #begin: number;
   #buffer: Uint8Array = new Uint8Array();
   #offset: number;
-  #bad: { since: number; reason: string } | null = null; // where the bytes held ceased to be good, and why
+  #bad: { since: number; error: BitstreamError } | null = null; // where the bytes held ceased to be good, and why
   #trailer: Uint8Array | null = null;
   #effort = 0;
   #hopeless = false;
@@ -97,6 +97,8 @@ export class PacketReader {
     const events = this.#drain();
     if (this.#error !== null) throw this.#error;
     if (this.header === null) {
+      const cut = this.#bad?.since === this.#begin && this.#bad.error instanceof TruncatedError;
+      if (cut) throw this.#bad.error; // a header that was cut off
       throw new CorruptError(`there is no .ecdc header in these ${this.#offset - this.#begin} bytes`);
     }
     const complete = this.end !== null && this.#trailer === null;
@@ -230,7 +232,7 @@ export class PacketReader {
   /** Where something good may begin next. */
   #skip(position: number, error: BitstreamError): number {
     if (this.#hopeless || !this.#tolerant) throw error;
-    this.#bad ??= { since: this.#offset + position, reason: error.message };
+    this.#bad ??= { since: this.#offset + position, error };
     if (this.end !== null) return this.#buffer.length;
     const found = nextFront(this.#buffer, position + 1);
     return found ?? Math.max(position + 1, this.#buffer.length - HEADER_FRONT.length + 1);
@@ -238,9 +240,9 @@ export class PacketReader {
 
   #good(offset: number): void {
     if (this.#bad === null) return;
-    const { since, reason } = this.#bad;
+    const { since, error } = this.#bad;
     this.#bad = null;
-    this.#note({ offset: since, size: offset - since, reason });
+    this.#note({ offset: since, size: offset - since, reason: error.message });
   }
 
   #fault(offset: number, size: number, error: BitstreamError): void {

@@ -25,7 +25,7 @@ from .options import need, options, say
 @click.option("--browser/--no-browser", default=True, show_default=True, help="Open the page in the browser.")
 @options("model", "threads", "jobs", threads="Threads for each request; 1 by default.", jobs="How many requests are "
          "coded at once; 2 by default.")  # fmt: skip
-@click.option("--max-mb", type=click.FloatRange(0, min_open=True), default=100.0, show_default=True,
+@click.option("--max-mb", type=click.FloatRange(min=0.001), default=100.0, show_default=True,
               help="How many megabytes one request may send.")  # fmt: skip
 @click.option("--max-audio", "max_audio_s", type=click.FloatRange(0, min_open=True), default=3600.0,
               show_default=True, metavar="SECONDS", help="How much audio one request may code or decode.")  # fmt: skip

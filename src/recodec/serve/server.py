@@ -137,7 +137,15 @@ class _Server(uvicorn.Server):
 
 def _load(config: uvicorn.Config, address: Address) -> None:
     """Read certificate and key."""
+
+    def no_password() -> str:
+        raise ConfigError(
+            f"the key {address.key} is encrypted; take one without a password: openssl pkey -in KEY -out PLAIN_KEY"
+        )
+
     try:
+        if address.certificate is not None:  # before uvicorn, with which OpenSSL would ask the terminal for a password
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(address.certificate, address.key, no_password)
         config.load()
     except (ssl.SSLError, OSError) as error:
         both = f"{address.certificate} and {address.key}"

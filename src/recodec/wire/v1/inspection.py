@@ -81,8 +81,9 @@ class Inspection:
 
     @property
     def bandwidth_kbps(self) -> float:
-        """Bits per second of the whole stream, all overhead counted; 0 for an empty one."""
-        return 8 * self.size_bytes / 1000 / self.duration_s if self.num_samples else 0.0
+        """Bits per second of the audio that is there, all overhead counted; 0 if there is none."""
+        there = self.duration_s - self.lost_s
+        return 8 * self.size_bytes / 1000 / there if there > 0 else 0.0
 
     @property
     def overhead_bytes(self) -> int:

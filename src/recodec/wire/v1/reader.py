@@ -75,7 +75,7 @@ class PacketReader:
         self._timeline = Timeline(first)
         self._buffer = bytearray()
         self._offset = offset
-        self._bad: tuple[int, str] | None = None  # where the bytes held ceased to be good, and why
+        self._bad: tuple[int, BitstreamError] | None = None  # where the bytes held ceased to be good, and why
         self._trailer = b""
         self._begin = offset
         self._effort = 0
@@ -104,6 +104,8 @@ class PacketReader:
         if self._error is not None:
             raise self._error
         if self.header is None:
+            if self._bad is not None and self._bad[0] == self._begin and isinstance(self._bad[1], TruncatedError):
+                raise self._bad[1]  # a header that was cut off
             raise CorruptError(f"there is no .ecdc header in these {self._offset - self._begin} bytes")
         complete = self.end is not None and not self._trailer
         # Damage that reaches the last byte is noted below; one fault is enough for one place.
@@ -233,7 +235,7 @@ class PacketReader:
         if self._hopeless or not self._tolerant:
             raise error
         if self._bad is None:
-            self._bad = (self._offset + position, str(error))
+            self._bad = (self._offset + position, error)
         if self.end is not None:
             # Nothing is valid after the end, so what follows it is one damage up to the last byte.
             return len(self._buffer)
@@ -245,9 +247,9 @@ class PacketReader:
 
     def _good(self, offset: int) -> None:
         if self._bad is not None:
-            since, reason = self._bad
+            since, error = self._bad
             self._bad = None
-            self._note(Damage(since, offset - since, reason))
+            self._note(Damage(since, offset - since, str(error)))
 
     def _fault(self, offset: int, size: int, error: BitstreamError) -> None:
         if not self._tolerant:
