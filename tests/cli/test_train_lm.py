@@ -15,6 +15,7 @@ from recodec.cli.train_lm import train_lm
 from recodec.lm.coder import LanguageModel
 from recodec.model.encodec import EncodecModel
 from recodec.tokenize import open_shards
+from recodec.training.codes import CodeCrops, CodecShape
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +82,25 @@ def test_what_tokenize_wrote_is_taken_as_it_is(root: Path, tmp_path: Path) -> No
 def test_a_missing_corpus_is_a_usage_error(root: Path, tmp_path: Path) -> None:
     code, output = run(root, tmp_path, folders={**root_folders(root), "--data": tmp_path / "absent"})
     assert (code, "absent" in output) == (2, True)
+
+
+def test_a_corpus_for_each_group(root: Path, tmp_path: Path) -> None:
+    """As `train` takes them: whatever the clips are called, their group is that of the setting."""
+    folders = {"--model": root / "model"}
+    groups = (f"data.speech={root / 'dev'}", f"data.music={root / 'shards'}")
+    code, output = run(root, tmp_path / "run", *groups, "updates=1", folders=folders)
+    assert code == 0, output
+    for name, count in ("speech", 1), ("music", 2):
+        assert len(list(open_shards(tmp_path / "run" / "codes" / "train" / name))) == count
+    shape = CodecShape.of(root / "model")
+    made = {name: str(tmp_path / "run" / "codes" / "train" / name) for name in ("speech", "music")}
+    alone = CodeCrops(made, shape, crop_frames=25, group_weights={"speech": 0.0, "music": 1.0})
+    codes = [clip["codes"] for clip in open_shards(made["music"])]
+    joined = np.concatenate(codes, axis=1)
+    crops = {joined[:, s : s + 25].astype(np.int64).tobytes() for s in range(joined.shape[1] - 24)}
+    assert {crop.numpy().tobytes() for crop in alone.batch(20, 8)} <= crops
+    assert CodeCrops({"birds": made["music"]}, shape, crop_frames=25, group_weights={"speech": 1.0}).batch(1, 8).any()
+    for wrong in ([], ["--data", str(root / "shards"), *groups]):
+        result = CliRunner().invoke(train_lm, ["--model", str(root / "model"), "-o", str(tmp_path / "x"), *wrong])
+        assert result.exit_code == 2
+        assert "give --data, or a setting such as data.speech=CORPUS for each group" in result.output

@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,12 +16,14 @@ from .options import need, options, read_settings, say
 if TYPE_CHECKING:
     from ..codec import ModelChoice
 
+_GROUP = "data."
+
 
 @click.command("train-lm")
 @click.argument("settings", nargs=-1, metavar="[KEY=VALUE]...")
 @options("model", model="Codec model whose codes are to be learnt: a folder or a hub id; the shipped one by default.")
-@click.option("--data", required=True, metavar="CORPUS",
-              help="What `recodec tokenize` wrote, or any corpus that it takes, which is tokenized first.")  # fmt: skip
+@click.option("--data", metavar="CORPUS", help="What `recodec tokenize` wrote, or any corpus that it takes, which is "
+              "tokenized first. Or a setting for each group: data.speech=CORPUS data.music=CORPUS.")  # fmt: skip
 @click.option("--dev", metavar="CORPUS", help="The same of clips for the figures in the log.")
 @options(
     "out",
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 def train_lm(
     settings: tuple[str, ...],
     model: str | None,
-    data: str,
+    data: str | None,
     dev: str | None,
     out: str,
     device: str,
@@ -53,6 +55,9 @@ def train_lm(
     """
     need("scale", "torch", "pyarrow")
     pairs = read_settings(settings)
+    groups = {key.removeprefix(_GROUP): pairs.pop(key) for key in list(pairs) if key.startswith(_GROUP)}
+    if (data is None) != bool(groups):
+        raise click.UsageError("give --data, or a setting such as data.speech=CORPUS for each group, and not both")
 
     import torch
 
@@ -69,9 +74,14 @@ def train_lm(
     shape = CodeLMConfig(codec.num_quantizers, codec.codebook_size, codec.frame_rate)
     progress = not quiet and sys.stderr.isatty()
     try:
-        config = LMTrainConfig(shape, data, codec=model).with_settings(pairs)
+        config = LMTrainConfig(shape, data or groups, codec=model).with_settings(pairs)
         choice, count = ModelChoice(model, device=device, threads=threads), codec.num_quantizers
-        places = {"codes": _codes(data, Path(out, "codes", "train"), choice, count, progress)}
+        folder = Path(out, "codes", "train")
+        places: dict[str, Any] = {
+            "codes": {name: _codes(place, folder / name, choice, count, progress) for name, place in groups.items()}
+            if data is None
+            else _codes(data, folder, choice, count, progress)
+        }
         if dev is not None:
             places["dev"] = _codes(dev, Path(out, "codes", "dev"), choice, count, progress)
         run(dataclasses.replace(config, **places), out, device=device, resume=resume, progress=progress,

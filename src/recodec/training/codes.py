@@ -116,11 +116,11 @@ class CodeCrops:
     """Random crops of codes. The clips of a group are laid end to end, in memory: 8.6 MB an hour of 16 codebooks.
 
     Args:
-        folder: that `tokenize` wrote.
+        folder: that `tokenize` wrote, or one for each group.
         shape: of the codec model.
         crop_frames: F.
         group_weights: share of the crops that each group gets; groups without clips are left out, and clips of no group
-            are taken only if there are no others.
+            are taken only if there are no others. A group that has a folder, and no share, gets the mean of the shares.
         seed: of the random choices.
 
     Raises:
@@ -129,7 +129,7 @@ class CodeCrops:
 
     def __init__(
         self,
-        folder: str | Path,
+        folder: str | Path | Mapping[str, str],
         shape: CodecShape,
         *,
         crop_frames: int,
@@ -139,15 +139,20 @@ class CodeCrops:
         self.crop_frames = crop_frames
         self.random = np.random.default_rng(seed)
         clips: dict[str, list[np.ndarray]] = {}
-        for clip in read_clips(folder, shape, list(group_weights)):
-            clips.setdefault(clip.group, []).append(clip.codes.astype(np.int16))
+        if isinstance(folder, Mapping):
+            mean = sum(group_weights.values()) / max(1, len(group_weights)) or 1.0
+            group_weights = {**dict.fromkeys(folder, mean), **group_weights}
+        for name, place in folder.items() if isinstance(folder, Mapping) else [(None, folder)]:
+            for clip in read_clips(place, shape, list(group_weights)):
+                clips.setdefault(name or clip.group, []).append(clip.codes.astype(np.int16))
         joined = {name: np.concatenate(found, axis=1) for name, found in clips.items()}
         long = {name: codes for name, codes in joined.items() if codes.shape[1] >= crop_frames}
         named = {name: codes for name, codes in long.items() if group_weights.get(name, 0) > 0} or {
             name: codes for name, codes in long.items() if name == EVERYTHING
         }
         if not named:
-            raise ConfigError(f"{folder} holds no codes of {crop_frames} frames in {', '.join(group_weights)}")
+            place = ", ".join(map(str, folder.values())) if isinstance(folder, Mapping) else folder
+            raise ConfigError(f"{place} holds no codes of {crop_frames} frames in {', '.join(group_weights)}")
         weights = np.array([group_weights.get(name, 1.0) for name in named])
         self._groups, self._chances = list(named.values()), weights / weights.sum()
 

@@ -39,7 +39,7 @@ class LMTrainConfig:
     Attributes:
         model: our network, or the paper's (which cannot be exported to exact arithmetic).
         codec: the codec model whose codes they are, a folder or a hub id; the shipped one for `None`.
-        codes: folder that `recodec tokenize` wrote, at the codec's highest bandwidth.
+        codes: folder that `recodec tokenize` wrote, at the codec's highest bandwidth, or one for each group.
         codebooks: start from the geometry of the codec's codebooks (our network only; see `CodeLM`).
         start: folder to take the weights from: of another run, such as one on an earlier state of the codec, or of an
             exact model (`lm.safetensors`), such as the shipped one's.
@@ -59,7 +59,7 @@ class LMTrainConfig:
     """
 
     model: CodeLMConfig | MetaLMConfig
-    codes: str
+    codes: str | Mapping[str, str]
     codec: str | None = None
     codebooks: bool = True
     start: str | None = None
@@ -98,7 +98,7 @@ class LMTrainConfig:
         Raises:
             ConfigError: for a key that does not exist, or a value of the wrong kind.
         """
-        return apply_settings(self, settings, owners=("model",), mappings=("group_weights",))
+        return apply_settings(self, settings, owners=("model",), mappings=("codes", "group_weights"))
 
 
 class LMTrainer:
