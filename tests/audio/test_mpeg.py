@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from recodec.audio import read_audio
 from recodec.audio.mpeg import MpegForm, change_of_form
 from recodec.audio.stretches import read_stretch, shape_of
+from recodec.audio.wholeness import start_of_mpeg
 from recodec.errors import AudioError
 from support.signals import voice
 
@@ -78,3 +80,23 @@ def test_damage_is_walked_over(changes: list[tuple[int, int]], cut: int) -> None
     file = io.BytesIO(bytes(data))
     change_of_form(file)
     assert file.tell() == 0
+
+
+def in_wav(frames: bytes, rate_hz: int, channels: int, tag: int = 0x55) -> bytes:
+    """MPEG audio as the samples of a WAV."""
+    more = struct.pack("<HIHHH", 1, 2, 144, 1, 1393)  # MPEGLAYER3WAVEFORMAT
+    form = struct.pack("<HHIIHHH", tag, channels, rate_hz, 4000, 1, 0, len(more)) + more
+    body = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", len(frames)) + frames
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def test_mp3_inside_a_wav_is_looked_through(tmp_path: Path) -> None:
+    one, other = mp3(24_000, 1), mp3(44_100, 2)
+    (tmp_path / "whole.wav").write_bytes(in_wav(one, 24_000, 1))
+    audio, rate_hz = read_audio(tmp_path / "whole.wav")
+    assert (rate_hz, audio.shape[0]) == (24_000, 1)
+    assert audio.shape[1] == pytest.approx(24_000, abs=5000)
+    (tmp_path / "two.wav").write_bytes(in_wav(one + other, 24_000, 1))
+    with pytest.raises(AudioError, match=r"two.wav changes after 1\.\d+ s from 24000 Hz and 1 channel"):
+        read_audio(tmp_path / "two.wav")
+    assert start_of_mpeg(io.BytesIO(in_wav(one, 24_000, 1, tag=2))) == 0  # ADPCM, whatever its bytes look like

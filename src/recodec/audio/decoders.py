@@ -24,7 +24,7 @@ from .resampling import check_rate
 from .samples import Samples
 from .sndfile import SndFile
 from .wav import OtherFormError, WavHeader, is_wav, read_wav_header
-from .wholeness import missing_share
+from .wholeness import missing_share, start_of_mpeg
 
 READ_SAMPLES = 2**14
 FRONT_BYTES = 12
@@ -203,7 +203,7 @@ def open_decoder(file: IO[bytes], name: str, *, partial: bool = False) -> FileDe
             pass
     file.seek(0)
     # Before libsndfile sees the file, since a change of form can harm its decoder: see mpeg.py.
-    if (change := change_of_form(file)) is not None:
+    if (change := change_of_form(file, start_of_mpeg(file))) is not None:
         (rate_hz, channels, _), (then_hz, then_channels, _) = change.before, change.after
         raise AudioError(
             f"{name} changes after {change.num_samples / rate_hz:.3f} s from {rate_hz} Hz and {channels} channel(s) to "

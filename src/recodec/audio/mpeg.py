@@ -42,19 +42,20 @@ class FormChange(NamedTuple):
     after: MpegForm
 
 
-def change_of_form(file: IO[bytes]) -> FormChange | None:
+def change_of_form(file: IO[bytes], start: int = 0) -> FormChange | None:
     """The first change of form in a file of MPEG audio; `None` if there is none, or the file is not MPEG audio.
 
     What was found of a file on disk is remembered, since training opens the same ones again and again.
 
     Args:
         file: that can seek; it stands at its start, before and after.
+        start: where the frames, or tags before them, begin.
     """
     key = _identity(file)
     if key is not None and key in _found:
         return _found[key]
     try:
-        change = _walked(file)
+        change = _walked(file, start)
     finally:
         file.seek(0)
     if key is not None:
@@ -111,8 +112,8 @@ def _identity(file: IO[bytes]) -> tuple[int, ...] | None:
     return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns
 
 
-def _walked(file: IO[bytes]) -> FormChange | None:
-    place = _after_tags(file)
+def _walked(file: IO[bytes], start: int) -> FormChange | None:
+    place = _after_tags(file, start)
     if place is None:
         return None
     first, frames = None, 0
@@ -128,9 +129,9 @@ def _walked(file: IO[bytes]) -> FormChange | None:
     return None
 
 
-def _after_tags(file: IO[bytes]) -> int | None:
+def _after_tags(file: IO[bytes], start: int = 0) -> int | None:
     """Where the first frame is; `None` if the file is not MPEG audio."""
-    place = 0
+    place = start
     for _ in range(16):
         file.seek(place)
         head = file.read(10)
@@ -140,7 +141,7 @@ def _after_tags(file: IO[bytes]) -> int | None:
         place += 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
     if _frame(file, place) is not None:
         return place
-    return _next_frame(file, place) if place else None
+    return _next_frame(file, place) if place > start else None
 
 
 def _frame(file: IO[bytes], place: int) -> tuple[MpegForm, int] | None:

@@ -11,6 +11,7 @@ from .mpeg import missing_share_of_mpeg
 
 _MAX_CHUNKS = 10_000
 _UNKNOWN = frozenset({0, 0xFFFFFFFF, 2**63 - 1, 2**64 - 1})
+_MPEG_TAGS = (0x50, 0x55)  # of MPEG audio, and of its third layer
 _W64_DATA = b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 
 
@@ -31,6 +32,24 @@ def missing_share(file: IO[bytes]) -> float:
             share = 1 - max(0, end - start) / size
     file.seek(0)
     return share or missing_share_of_mpeg(file)
+
+
+def start_of_mpeg(file: IO[bytes]) -> int:
+    """Where MPEG audio would begin in a file: in a WAV of it at the samples, else at the start.
+
+    Args:
+        file: that can seek; it stands at its start, before and after.
+    """
+    front = file.read(16)
+    end = file.seek(0, os.SEEK_END)
+    start = 0
+    if front[:4] == b"RIFF" and front[8:12] == b"WAVE":
+        for place, size in _chunks(file, 12, end, "<4sI", b"fmt ", even=True):
+            file.seek(place)
+            if size >= 2 and int.from_bytes(file.read(2), "little") in _MPEG_TAGS:
+                start = next((at for at, _ in _wav(file, end, "<")), 0)
+    file.seek(0)
+    return start
 
 
 def _samples_chunk(file: IO[bytes], front: bytes, end: int) -> Iterator[tuple[int, int]]:
