@@ -215,3 +215,16 @@ def test_settings_that_go_together_come_in_any_order() -> None:
 def test_folders_without_codes_are_named(config: TrainConfig, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="has no shards of codes: recodec tokenize"):
         StoredExamples(dataclasses.replace(config, codes=str(tmp_path)))
+
+
+def test_silent_recordings_are_named(clips: Path, model: Path, config: TrainConfig, tmp_path: Path) -> None:
+    shutil.copytree(clips, tmp_path / "clips")
+    soundfile.write(tmp_path / "clips" / "speech" / "mute.wav", np.zeros(20_000), 24_000)
+    tokenize(tmp_path / "clips", tmp_path / "codes", num_quantizers=MODEL.num_quantizers,
+             model=ModelChoice(str(model), threads=1), processes=1)  # fmt: skip
+    changed = dataclasses.replace(config, data=str(tmp_path / "clips"), codes=str(tmp_path / "codes"))
+    examples = StoredExamples(changed)
+    failed: dict[str, str] = {}
+    for number in range(30):
+        failed |= examples[number].failed
+    assert failed == {str(tmp_path / "clips" / "speech" / "mute.wav"): "is silent from its start to its end"}

@@ -96,7 +96,7 @@ class Group:
         lengths = np.array([source.num_samples / source.rate_hz for source in self._sources])
         self.seconds = float(lengths.sum())
         self._chances = lengths / lengths.sum()
-        self._silent: dict[int, bool] = {}
+        self._silence = Silence(self._sources)
 
     def crop(self, random: np.random.Generator, failed: dict[str, str], speed: float = 1.0) -> np.ndarray | None:
         """A random stretch (C, T); `None` where the recording cannot serve, whose reason is added to `failed`.
@@ -116,7 +116,7 @@ class Group:
         start = int(random.integers(source.num_samples - needed + 1))
         try:
             audio = source.read(start, needed)
-            if is_silent(audio) and self._is_silent(number):
+            if is_silent(audio) and self._silence.fills(number):
                 failed[source.name] = SILENT
                 return None
             mixed = Mixer(len(audio), self._channels, mask=source.places, name=source.name)(audio)
@@ -125,23 +125,31 @@ class Group:
             failed[source.name] = UNREADABLE
             return None
 
-    def _is_silent(self, number: int) -> bool:
-        """Whether all of a recording is silent: asked when a crop of it is, and known from then on.
+    def _needed(self, rate_hz: int) -> int:
+        """Samples at a recording's rate that give a crop at ours."""
+        return -(-self._crop_samples * rate_hz // self._rate_hz)
+
+
+class Silence:
+    """Which recordings hold nothing else: found out when a stretch of one is silent, and known from then on."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self._sources = sources
+        self._found: dict[int, bool] = {}
+
+    def fills(self, number: int) -> bool:
+        """Whether all of a recording is silent.
 
         Raises:
             AudioError: if it cannot be read.
         """
-        if number not in self._silent:
+        if number not in self._found:
             source = self._sources[number]
             step = _LISTEN_S * source.rate_hz
             starts = range(0, source.num_samples, step)
             pieces = (source.read(start, min(step, source.num_samples - start)) for start in starts)
-            self._silent[number] = all(map(is_silent, pieces))
-        return self._silent[number]
-
-    def _needed(self, rate_hz: int) -> int:
-        """Samples at a recording's rate that give a crop at ours."""
-        return -(-self._crop_samples * rate_hz // self._rate_hz)
+            self._found[number] = all(map(is_silent, pieces))
+        return self._found[number]
 
 
 def is_silent(audio: np.ndarray) -> bool:

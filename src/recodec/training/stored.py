@@ -24,7 +24,7 @@ from ..model.encodec import EncodecModel
 from .codes import group_of, read_rows
 from .config import TrainConfig
 from .data import TRIES, Example, rms
-from .sources import EVERYTHING, SILENCE, UNREADABLE, SampleShard, Source
+from .sources import EVERYTHING, SILENCE, SILENT, UNREADABLE, SampleShard, Silence, Source, is_silent
 
 _GUARD_FRAMES = 12  # around a stretch that is resampled: its filter is shorter
 
@@ -95,6 +95,7 @@ class Tape:
 
     def __init__(self, clips: Sequence[tuple[Source, np.ndarray]], config: TrainConfig) -> None:
         self._sources = [source for source, _ in clips]
+        self._silence = Silence(self._sources)
         self._codes = np.concatenate([codes for _, codes in clips], axis=1)
         self._starts = [0, *accumulate(codes.shape[1] for _, codes in clips)]
         self._model, self._context = config.model, config.context_frames
@@ -114,7 +115,8 @@ class Tape:
         return self.num_frames >= self._span
 
     def crop(self, random: np.random.Generator, failed: dict[str, str]) -> Example:
-        """A random one; silence where a recording cannot be read, whose reason is added to `failed`."""
+        """A random one; silence where a recording cannot be read. It, and one that is silent from its start to its end,
+        are added to `failed` with their reasons."""
         start = int(random.integers(self.num_frames - self._crop + 1))
         begin = min(max(0, start - self._context), self.num_frames - self._span)
         codes = self._codes[:, begin : begin + self._span].astype(np.int64)
@@ -129,6 +131,8 @@ class Tape:
             source = self._sources[number]
             try:
                 parts.append(read_frames(source, frame - self._starts[number], stop - frame, self._model))
+                if is_silent(parts[-1]) and self._silence.fills(number):
+                    failed[source.name] = SILENT
             except AudioError:
                 failed[source.name] = UNREADABLE
                 return np.zeros((self._model.audio_channels, self._crop * self._model.hop_length), np.float32)
