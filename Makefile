@@ -58,7 +58,7 @@ overfit:  ## Let a tiny model learn one clip by heart, as a check of training (m
 	$(PYTHON) benchmarks/overfit.py
 
 results:  ## Make docs/results.md, the default model against Opus: make results MANIFEST=dev.tsv
-	$(PYTHON) docs/make/results.py $(MANIFEST)
+	$(PYTHON) docs/make/results.py $(MANIFEST) --opus 6 7 9 12 --card src/recodec/weights/README.md
 
 pictures:  ## Draw the pictures of docs/ again: the architecture, and the delay of a live stream.
 	$(PYTHON) docs/make/architecture.py

@@ -1,6 +1,9 @@
 """Make `docs/results.md`: a model against Opus on the dev split, with pictures. `make results` runs it.
 
     python docs/make/results.py PATH/dev.tsv --model FOLDER
+    python docs/make/results.py PATH/dev.tsv --card src/recodec/weights/README.md
+
+With `--card`, the table between the two marks of a model's card is made again, too.
 
 The full report, with players, is written beside the journal (`--work`); the page in `docs/` keeps
 the tables and the curves.
@@ -26,6 +29,9 @@ from recodec.evaluation.report.curves import curve_svg
 from recodec.evaluation.summary import Cell, format_interval, summarize
 from recodec.evaluation.trials import Outcome
 
+MARKS = ("<!-- figures -->", "<!-- end of figures -->")
+CARD = ("visqol", "pesq_wb", "estoi")
+LEVELS = ("level_1000", "level_2000", "level_4000", "level_8000")
 PICTURES = ("visqol", "si_snr", "mel_distance")
 SPEEDS = ("encode_speed", "decode_speed")
 HEAD = """# Results
@@ -50,6 +56,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int)
     parser.add_argument("--work", default="build/results", help="folder of the journal and the full report")
     parser.add_argument("--out", default="docs", help="folder that gets results.md and results/")
+    parser.add_argument("--card", type=Path, help="card of the model, whose table is made again")
     options = parser.parse_args()
 
     end = "" if options.model is None else f":{options.model}"
@@ -74,6 +81,11 @@ def main() -> None:
         Path(options.out),
         model="The default model" if options.model is None else f"`{Path(options.model).name}`",
     )
+    if options.card is not None:
+        text = options.card.read_text(encoding="utf-8")
+        (before, rest), end = text.split(MARKS[0]), MARKS[1]
+        table = card_table(summarize(outcomes))
+        write_text(options.card, f"{before}{MARKS[0]}\n{table}{end}{rest.split(end)[1]}")
 
 
 def write_document(outcomes: Sequence[Outcome], folder: Path, *, model: str) -> None:
@@ -110,6 +122,27 @@ def table(cells: Sequence[Cell], kind: str) -> str:
     lines = [f"## {kind.capitalize()}", "", "| | " + " | ".join(heads) + " |", "| --- |" + " ---: |" * len(keys)]
     for cell in rows:
         lines.append(f"| {cell.label} | " + " | ".join(format_interval(cell.values.get(key)) for key in keys) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def card_table(cells: Sequence[Cell]) -> str:
+    """The figures that a model's card shows, of all kinds of sound."""
+    heads = [ALL_METRICS[key].title.removesuffix(" wide band").replace("Extended STOI", "ESTOI") for key in CARD]
+    lines = [
+        f"| material | codec | kbps | {' | '.join(heads)} | level, dB: 0.1-1 / 1-2 / 2-4 / 4-8 kHz |",
+        f"| --- | --- | ---: |{' ---: |' * len(CARD)} --- |",
+    ]
+    for cell in cells:
+        if cell.family == "lowpass":
+            continue
+        name = cell.label.replace("Recodec, EnCodec's decoder", "recodec_24khz, EnCodec's decoder,")
+        name = name.replace("Recodec", "**recodec_24khz**")
+        values = [format_interval(cell.values.get(key)) for key in CARD]
+        values[1:] = [value.split(" ")[0] for value in values[1:]]  # the first one's interval is enough
+        levels = [format_interval(cell.values.get(key)).split(" ")[0] for key in LEVELS]
+        kind = {"other": "effects"}.get(cell.kind, cell.kind)
+        kbps = format_interval(cell.values.get("kbps")).split(" ")[0]
+        lines.append(f"| {kind} ({cell.clips}) | {name} | {kbps} | {' | '.join(values)} | {' / '.join(levels)} |")
     return "\n".join(lines) + "\n"
 
 
