@@ -1,5 +1,6 @@
 /** Streams both ways: bytes or samples pushed as they come, by hand or through Web Streams. */
 
+import { bytesOf } from "../checks.js";
 import { joined, noAudio, type Audio } from "../engine/planar.js";
 import { BitstreamError } from "../errors.js";
 import { concatBytes } from "../wire/bytes.js";
@@ -57,9 +58,11 @@ export class StreamDecoder implements DecodeStream {
    * Take the next bytes.
    *
    * @throws BitstreamError if they are damaged, or of another model. It is thrown again by every later call.
+   * @throws ConfigError for what is not bytes.
    */
-  push(bytes: Uint8Array): Promise<Float32Array> {
+  push(data: Uint8Array): Promise<Float32Array> {
     return this.#guarded(async () => {
+      const bytes = bytesOf(data);
       if (this.#version === 1) return this.#collected(this.#player.push(bytes));
       this.#front.push(bytes.slice());
       const whole = this.#version === 0 ? null : concatBytes(this.#front);

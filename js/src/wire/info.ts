@@ -1,5 +1,6 @@
 /** What a file says of itself, whatever its version, without its model. */
 
+import { bytesOf } from "../checks.js";
 import { MAGIC } from "./header.js";
 import { inspect } from "./inspection.js";
 import { readMetadata } from "./version0.js";
@@ -36,10 +37,10 @@ export interface Info {
  * Look into a file.
  *
  * @param file - its bytes.
- * @throws BitstreamError if it is not a file of ours at all.
+ * @throws BitstreamError if it is not a file of ours at all; ConfigError for what is not bytes.
  */
 export function info(file: ArrayBuffer | Uint8Array): Info {
-  const bytes = file instanceof Uint8Array ? file : new Uint8Array(file);
+  const bytes = bytesOf(file);
   if (MAGIC.every((byte, i) => bytes[i] === byte) && bytes[MAGIC.length] === 0) {
     const [{ model, fingerprint, codebooks, numSamples, coded }] = readMetadata(bytes);
     const unknown = { samplingRate: null, channels: null, durationS: null, bandwidthKbps: null, intact: null };

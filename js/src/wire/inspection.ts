@@ -1,5 +1,6 @@
 /** What is in a stream, and whether it is whole. */
 
+import { bytesOf } from "../checks.js";
 import { CorruptError, UnsupportedError } from "../errors.js";
 import { MAGIC, type Header } from "./header.js";
 import { startAt } from "./index.js";
@@ -99,11 +100,12 @@ export class Inspection {
 /**
  * Read a file of version 1 to its end, whatever its state, and say what it holds and what is damaged.
  *
- * @param file - the bytes of the file.
+ * @param bytes - of the file.
  * @throws UnsupportedError for a file of version 0, which has no checksums: nothing can be said of its state.
- * @throws BitstreamError if it is not a file of ours at all.
+ * @throws BitstreamError if it is not a file of ours at all; ConfigError for what is not bytes.
  */
-export function inspect(file: Uint8Array): Inspection {
+export function inspect(bytes: ArrayBuffer | Uint8Array): Inspection {
+  const file = bytesOf(bytes);
   if (file.length > MAGIC.length && MAGIC.every((byte, i) => file[i] === byte) && file[MAGIC.length] === 0) {
     throw new UnsupportedError("a file of version 0 has no checksums: whether it is whole cannot be said");
   }
