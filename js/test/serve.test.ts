@@ -222,7 +222,11 @@ describe.skipIf(!there || !BROWSERS.chrome)("recodec serve in Chromium", () => {
       dataTransfer.items.add(new File(["no audio"], "note.txt"));
       document.getElementById("drop")?.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true }));
     });
-    await until(page, "status", /^the upload is not an audio file/);
+    await until(
+      page,
+      "status",
+      /^note.txt cannot be opened: the upload is not an audio file.* recording.wav is still open/,
+    );
     expect(elsewhere).toEqual([]);
     expect(errors.filter((error) => !error.includes("400"))).toEqual([]); // the browser notes the refusal
   });
@@ -241,9 +245,9 @@ describe.skipIf(!there || !BROWSERS.chrome)("recodec serve in Chromium", () => {
     await until(page, "status", /^You hear the file as it is, decoded by the spectral decoder/);
     await until(page, "rows", /^The file as it is.*Spectral: .*EnCodec: /);
     expect(await textOf(page, "rows")).toContain(`${file.length.toLocaleString("en")} bytes`);
-    expect(await textOf(page, "notice")).toBe("");
+    expect(await textOf(page, "loss")).toBe("");
     await drop(file.subarray(0, file.length - 300));
-    await until(page, "notice", /^The file is damaged/);
+    await until(page, "loss", /^The file is damaged/);
     await until(page, "status", /^You hear the file as it is/);
     expect(errors).toEqual([]);
   });
