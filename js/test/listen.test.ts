@@ -2,7 +2,7 @@
 
 import type { Browser, Page } from "puppeteer-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { BROWSERS, close, launch, open, textOf, until } from "./browser.js";
+import { BROWSERS, close, launch, MICROPHONE, microphones, open, textOf, until, watchMicrophones } from "./browser.js";
 import { cut, FakeServer, good, MODEL, refusal, tone } from "./fake_server.js";
 
 const LIMIT_MS = 15_000;
@@ -22,15 +22,6 @@ async function drop(page: Page, name: string, content = "audio"): Promise<void> 
   );
 }
 
-/** Microphones that the page has opened, and how many of them are on. */
-function microphones(page: Page): Promise<[number, number]> {
-  return page.evaluate(() => {
-    const { streams } = globalThis as unknown as { streams: MediaStream[] };
-    const on = streams.filter((stream) => stream.getTracks().some((track) => track.readyState === "live"));
-    return [streams.length, on.length] as [number, number];
-  });
-}
-
 /** Click several times before the page can do anything between. */
 function clickTwice(page: Page): Promise<void> {
   return page.evaluate(() => {
@@ -45,7 +36,7 @@ describe.skipIf(!BROWSERS.chrome)("the page, in Chromium", () => {
   let page: Page;
 
   beforeAll(async () => {
-    browser = await launch("chrome", ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]);
+    browser = await launch("chrome", MICROPHONE);
   });
 
   beforeEach(async () => {
@@ -56,17 +47,7 @@ describe.skipIf(!BROWSERS.chrome)("the page, in Chromium", () => {
     server.answers["/api/decompress"] = [good(await tone(2))];
     server.answers["/api/info"] = [good(INTACT)];
     [page] = await open(browser, "about:blank");
-    await page.evaluateOnNewDocument(() => {
-      const devices = navigator.mediaDevices;
-      const streams: MediaStream[] = [];
-      const ask = devices.getUserMedia.bind(devices);
-      devices.getUserMedia = async (constraints) => {
-        const stream = await ask(constraints);
-        streams.push(stream);
-        return stream;
-      };
-      Object.assign(globalThis, { streams });
-    });
+    await watchMicrophones(page);
   });
 
   afterEach(async () => {
@@ -295,22 +276,5 @@ describe.skipIf(!BROWSERS.chrome)("the page, in Chromium", () => {
     server.answers["/api/model"] = [refusal(500, "InternalError", "the server failed (OSError)")];
     await page.goto(base);
     await says(page, /^the server failed \(OSError\)$/);
-  });
-
-  it("a call in a full room is refused before anything is loaded or opened", async () => {
-    await visit("call#full");
-    await page.click("#enter");
-    await says(page, /^two are in this room already: choose another name$/);
-    expect(server.paths).toContain("/call/full");
-    expect(server.paths.filter((path) => /^\/(?:runtime|model)\//.test(path))).toEqual([]);
-    expect(await microphones(page)).toEqual([0, 0]);
-    expect(await page.$eval("#enter", (button) => (button as HTMLButtonElement).disabled)).toBe(false);
-  });
-
-  it("a call without a server is refused in a sentence", async () => {
-    await visit("call#alone");
-    server.stop();
-    await page.click("#enter");
-    await says(page, /^the server does not answer: is it still running\?$/);
   });
 });

@@ -9,7 +9,7 @@ import { transform } from "../src/serve/spectrogram.js";
 import { info } from "../src/wire/info.js";
 import { within } from "../src/serve/waiting.js";
 import { readWav, writeWav } from "../src/serve/wav.js";
-import { BROWSERS, close, hasSound, launch, open, textOf, until } from "./browser.js";
+import { BROWSERS, close, hasSound, launch, MICROPHONE, open, textOf, until } from "./browser.js";
 import { made, there } from "./made.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -112,7 +112,7 @@ describe.skipIf(!there || !BROWSERS.chrome)("recodec serve in Chromium", () => {
 
   beforeAll(async () => {
     [server, base] = await start();
-    browser = await launch("chrome", ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]);
+    browser = await launch("chrome", MICROPHONE);
   });
 
   afterAll(async () => {
