@@ -95,6 +95,16 @@ describe.skipIf(!there)("codec", () => {
     await expect(codec.decode(lossy, { decoder })).rejects.toThrow(/the stream lacks its ticks/);
   });
 
+  it("reads a file whose first bytes are damaged, if it may", async () => {
+    const good = made("codec/speech_1.5.ecdc");
+    const wanted = await codec.decode(good);
+    for (const at of [0, 4]) {
+      const broken = good.map((byte, i) => (i === at ? byte ^ 2 : byte));
+      await expect(codec.decode(broken)).rejects.toThrow(/\.ecdc/);
+      expect(await codec.decode(broken, { tolerant: true })).toEqual(wanted);
+    }
+  });
+
   it("refuses what it cannot take, by name", async () => {
     const good = made("codec/speech_6.ecdc");
     const refuses = (work: Promise<unknown>, name: string): Promise<void> =>

@@ -3,13 +3,13 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import type { Browser, Page } from "puppeteer-core";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { read, write, type Message } from "../src/serve/messages.js";
 import { transform } from "../src/serve/spectrogram.js";
 import { info } from "../src/wire/info.js";
 import { within } from "../src/serve/waiting.js";
 import { readWav, writeWav } from "../src/serve/wav.js";
-import { BROWSERS, close, hasSound, launch, MICROPHONE, open, textOf, until } from "./browser.js";
+import { BROWSERS, close, closePages, hasSound, launch, MICROPHONE, open, textOf, until } from "./browser.js";
 import { made, there } from "./made.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -114,6 +114,8 @@ describe.skipIf(!there || !BROWSERS.chrome)("recodec serve in Chromium", () => {
     [server, base] = await start();
     browser = await launch("chrome", MICROPHONE);
   });
+
+  afterEach(() => closePages(browser));
 
   afterAll(async () => {
     await close(browser);

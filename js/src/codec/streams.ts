@@ -5,6 +5,7 @@ import { joined, noAudio, type Audio } from "../engine/planar.js";
 import { BitstreamError } from "../errors.js";
 import { concatBytes } from "../wire/bytes.js";
 import { MAGIC, type Header } from "../wire/header.js";
+import { isVersion0 } from "../wire/version0.js";
 import { playFile, StreamPlayer, type PlayerModel } from "./player.js";
 
 /** Audio to the bytes of an `.ecdc` stream. Calls must not overlap: await each. */
@@ -67,9 +68,8 @@ export class StreamDecoder implements DecodeStream {
       this.#front.push(bytes.slice());
       const whole = this.#version === 0 ? null : concatBytes(this.#front);
       if (whole === null || whole.length <= MAGIC.length) return new Float32Array();
-      const isOld = MAGIC.every((byte, i) => whole[i] === byte) && whole[MAGIC.length] === 0;
-      this.#version = isOld ? 0 : 1;
-      return isOld ? new Float32Array() : this.#collected(this.#player.push(whole));
+      this.#version = isVersion0(whole) ? 0 : 1;
+      return this.#version === 0 ? new Float32Array() : this.#collected(this.#player.push(whole));
     });
   }
 

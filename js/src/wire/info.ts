@@ -1,9 +1,8 @@
 /** What a file says of itself, whatever its version, without its model. */
 
 import { bytesOf } from "../checks.js";
-import { MAGIC } from "./header.js";
 import { inspect } from "./inspection.js";
-import { readMetadata } from "./version0.js";
+import { isVersion0, readMetadata } from "./version0.js";
 
 /** A short description of a file. */
 export interface Info {
@@ -41,7 +40,7 @@ export interface Info {
  */
 export function info(file: ArrayBuffer | Uint8Array): Info {
   const bytes = bytesOf(file);
-  if (MAGIC.every((byte, i) => bytes[i] === byte) && bytes[MAGIC.length] === 0) {
+  if (isVersion0(bytes)) {
     const [{ model, fingerprint, codebooks, numSamples, coded }] = readMetadata(bytes);
     const unknown = { samplingRate: null, channels: null, durationS: null, bandwidthKbps: null, intact: null };
     return { version: 0, model, fingerprint, codebooks, numSamples, coded, ...unknown, faults: [] };

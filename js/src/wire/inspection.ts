@@ -2,11 +2,12 @@
 
 import { bytesOf } from "../checks.js";
 import { CorruptError, UnsupportedError } from "../errors.js";
-import { MAGIC, type Header } from "./header.js";
+import type { Header } from "./header.js";
 import { startAt } from "./index.js";
 import { endOf, PLAIN } from "./packets.js";
 import { MAX_DAMAGES, PacketReader, type Damage, type Event } from "./reader.js";
 import type { Lost } from "./timeline.js";
+import { isVersion0 } from "./version0.js";
 
 const PIECE_BYTES = 1 << 16;
 
@@ -106,7 +107,7 @@ export class Inspection {
  */
 export function inspect(bytes: ArrayBuffer | Uint8Array): Inspection {
   const file = bytesOf(bytes);
-  if (file.length > MAGIC.length && MAGIC.every((byte, i) => file[i] === byte) && file[MAGIC.length] === 0) {
+  if (isVersion0(file)) {
     throw new UnsupportedError("a file of version 0 has no checksums: whether it is whole cannot be said");
   }
   const reader = new PacketReader({ tolerant: true });
