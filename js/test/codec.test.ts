@@ -5,12 +5,19 @@ import { floats, integers, json, largestDifference, made, MODEL, STEREO, there, 
 const AUDIO_TOLERANCE = 1e-4;
 const DECODERS = ["encodec", "spectral"] as const;
 
+let model: Promise<Codec> | null = null;
+
+/** The default model, which takes seconds to start: once for all tests. */
+function loaded(): Promise<Codec> {
+  return (model ??= Codec.load(MODEL));
+}
+
 describe.skipIf(!there)("codec", () => {
   const cases = there ? json<Case[]>("codec/cases.json") : [];
   let codec: Codec;
 
   beforeAll(async () => {
-    codec = await Codec.load(MODEL);
+    codec = await loaded();
   });
 
   it.each(cases)("$name: codes, payloads and audio are Python's", async ({ name, samples }) => {
@@ -129,7 +136,7 @@ describe.skipIf(!there)("odd arguments", () => {
   let file: Uint8Array;
 
   beforeAll(async () => {
-    codec = await Codec.load(MODEL);
+    codec = await loaded();
     file = made("codec/speech_1.5.ecdc");
   });
 
