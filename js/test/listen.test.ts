@@ -227,7 +227,7 @@ describe.skipIf(!BROWSERS.chrome)("the page, in Chromium", () => {
     await says(page, /^You hear the file as it is/);
     server.answers["/api/wav"] = [refusal(400, "AudioError", "the upload is empty")];
     await drop(page, "empty.wav");
-    await says(page, /^empty.wav cannot be opened: the upload is empty\. speech.ecdc is still open below\.$/);
+    await says(page, /^empty.wav cannot be opened: the upload is empty\. What you hear below is still speech.ecdc\.$/);
     expect(await textOf(page, "listen-title")).toBe("Listen to speech.ecdc");
     expect(await textOf(page, "loss")).toMatch(/^The file is damaged/); // that of speech.ecdc
     expect(await page.$eval("#partial", (button) => (button as HTMLElement).hidden)).toBe(true);
@@ -250,7 +250,7 @@ describe.skipIf(!BROWSERS.chrome)("the page, in Chromium", () => {
     await says(page, /^half.wav cannot be opened: the upload was cut off: 1 s of 2 s are there\.$/);
     await page.click("#partial");
     await says(page, /^You hear the recording at 6 kbps/);
-    expect(await textOf(page, "loss")).toBe("The file is damaged or was cut off: what there is of it is here.");
+    expect(await textOf(page, "loss")).toBe("The file is damaged or was cut off: this is the part that is there.");
     expect(await page.$eval("#partial", (button) => (button as HTMLElement).hidden)).toBe(true);
     const asked = server.paths.filter((path) => /^\/api\/(wav|compress)/.test(path));
     expect(asked.map((path) => path.endsWith("&partial=1"))).toEqual([false, ...asked.slice(1).map(() => true)]);

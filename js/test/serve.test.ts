@@ -227,7 +227,7 @@ describe.skipIf(!there || !BROWSERS.chrome)("recodec serve in Chromium", () => {
     await until(
       page,
       "status",
-      /^note.txt cannot be opened: the upload is not an audio file.* recording.wav is still open/,
+      /^note.txt cannot be opened: the upload is not an audio file.* What you hear below is still recording.wav/,
     );
     expect(elsewhere).toEqual([]);
     expect(errors.filter((error) => !error.includes("400"))).toEqual([]); // the browser notes the refusal

@@ -145,7 +145,7 @@ class Page {
       this.#tracks ??= await this.#makeTracks();
       if (turn !== this.#opened) return; // another one was chosen meanwhile
       this.#show(lab, name, this.#tracks);
-      const loss = partial ? "what there is of it is here" : lab.loss;
+      const loss = partial ? "this is the part that is there" : lab.loss;
       byId("loss").textContent = loss === null ? "" : `The file is damaged or was cut off: ${loss}.`;
     } catch (error) {
       if (turn === this.#opened) this.#refuse(error as Error, source, name);
@@ -154,7 +154,7 @@ class Page {
 
   /** Say what cannot be opened and why, and what is still open; offer what there is of a file that is not whole. */
   #refuse(error: Error, source: Blob, name: string): void {
-    const still = this.#lab === null ? "" : ` ${this.#name} is still open below.`;
+    const still = this.#lab === null ? "" : ` What you hear below is still ${this.#name}.`;
     say(`${name} cannot be opened: ${ended(error.message)}${still}`, true);
     const button = byId("partial");
     button.hidden = !(error instanceof Refusal && error.kind === INCOMPLETE);
