@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 
-export { Codec, type DecodeOptions, type EncodeOptions, type LoadOptions } from "./codec/codec.js";
+export { Codec, type DecodeOptions, type EncodeOptions, type LoadOptions, type PlayOptions } from "./codec/codec.js";
 export type { DecodeStream, EncodeStream } from "./codec/streams.js";
 export { loadInWorker, RemoteCodec, type WorkerOptions } from "./worker/client.js";
 export type { Unpacked } from "./codec/unpack.js";

@@ -25,6 +25,9 @@ export const BROWSERS = {
   firefox: found(process.env.FIREFOX || undefined, "/usr/bin/firefox-esr", "/usr/bin/firefox"),
 } as const;
 
+/** Options of Chromium, for a microphone that is not real. */
+export const MICROPHONE = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"];
+
 /** The name of a browser. */
 export type BrowserName = keyof typeof BROWSERS;
 
@@ -101,6 +104,11 @@ export async function close(browser: Browser | undefined): Promise<void> {
   }
 }
 
+/** Close the pages of a test: what plays or draws on in them takes time from the next tests. */
+export async function closePages(browser: Browser): Promise<void> {
+  for (const page of (await browser.pages()).slice(1)) await page.close(); // without any page, a browser may end
+}
+
 /** A page whose errors are collected. */
 export async function open(browser: Browser, url: string): Promise<[Page, string[]]> {
   const page = await browser.newPage();
@@ -140,5 +148,29 @@ export async function hasSound(page: Page): Promise<boolean> {
     const running = context.resume().then(() => true);
     const waited = new Promise<false>((resolve) => setTimeout(() => resolve(false), 5000));
     return Promise.race([running, waited]);
+  });
+}
+
+/** Microphones that the page has opened, and how many of them are on. */
+export function microphones(page: Page): Promise<[number, number]> {
+  return page.evaluate(() => {
+    const { streams } = globalThis as unknown as { streams: MediaStream[] };
+    const on = streams.filter((stream) => stream.getTracks().some((track) => track.readyState === "live"));
+    return [streams.length, on.length] as [number, number];
+  });
+}
+
+/** Keep the microphones that pages open from now on, for `microphones`. */
+export async function watchMicrophones(page: Page): Promise<void> {
+  await page.evaluateOnNewDocument(() => {
+    const devices = navigator.mediaDevices;
+    const streams: MediaStream[] = [];
+    const ask = devices.getUserMedia.bind(devices);
+    devices.getUserMedia = async (constraints) => {
+      const stream = await ask(constraints);
+      streams.push(stream);
+      return stream;
+    };
+    Object.assign(globalThis, { streams });
   });
 }

@@ -1,16 +1,23 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { Codec, info } from "../src/index.js";
+import { Codec, info, inspect } from "../src/index.js";
 import { floats, integers, json, largestDifference, made, MODEL, STEREO, there, type Case } from "./made.js";
 
 const AUDIO_TOLERANCE = 1e-4;
 const DECODERS = ["encodec", "spectral"] as const;
+
+let model: Promise<Codec> | null = null;
+
+/** The default model, which takes seconds to start: once for all tests. */
+function loaded(): Promise<Codec> {
+  return (model ??= Codec.load(MODEL));
+}
 
 describe.skipIf(!there)("codec", () => {
   const cases = there ? json<Case[]>("codec/cases.json") : [];
   let codec: Codec;
 
   beforeAll(async () => {
-    codec = await Codec.load(MODEL);
+    codec = await loaded();
   });
 
   it.each(cases)("$name: codes, payloads and audio are Python's", async ({ name, samples }) => {
@@ -95,6 +102,16 @@ describe.skipIf(!there)("codec", () => {
     await expect(codec.decode(lossy, { decoder })).rejects.toThrow(/the stream lacks its ticks/);
   });
 
+  it("reads a file whose first bytes are damaged, if it may", async () => {
+    const good = made("codec/speech_1.5.ecdc");
+    const wanted = await codec.decode(good);
+    for (const at of [0, 4]) {
+      const broken = good.map((byte, i) => (i === at ? byte ^ 2 : byte));
+      await expect(codec.decode(broken)).rejects.toThrow(/\.ecdc/);
+      expect(await codec.decode(broken, { tolerant: true })).toEqual(wanted);
+    }
+  });
+
   it("refuses what it cannot take, by name", async () => {
     const good = made("codec/speech_6.ecdc");
     const refuses = (work: Promise<unknown>, name: string): Promise<void> =>
@@ -109,6 +126,141 @@ describe.skipIf(!there)("codec", () => {
     await refuses(Codec.load(`${MODEL}/nowhere`), "CheckpointError");
     expect(info(good)).toMatchObject({ version: 1, codebooks: 8, coded: true, intact: true, samplingRate: 24_000 });
     expect(info(made("codec/speech_6.v0.ecdc"))).toMatchObject({ version: 0, codebooks: 8, coded: false });
+  });
+});
+
+describe.skipIf(!there)("odd arguments", () => {
+  const wrong = (value: unknown): never => value as never;
+  const audio = new Float32Array(400);
+  let codec: Codec;
+  let file: Uint8Array;
+
+  beforeAll(async () => {
+    codec = await loaded();
+    file = made("codec/speech_1.5.ecdc");
+  });
+
+  it.each<[string, () => unknown, string, RegExp]>([
+    ["load()", () => Codec.load(wrong(undefined)), "ConfigError", /address must be a string or a URL.*got undefined$/],
+    ["load('')", () => Codec.load(""), "ConfigError", /address.*got ''$/],
+    ["load(http://)", () => Codec.load("http://"), "CheckpointError", /^http:\/\/ is no address/],
+    [
+      "load options",
+      () => Codec.load(MODEL, wrong({ cashe: true })),
+      "ConfigError",
+      /no option 'cashe'; there are.*cache/,
+    ],
+    [
+      "onProgress",
+      () => Codec.load(MODEL, { onProgress: wrong(1) }),
+      "ConfigError",
+      /onProgress must be a function, got 1/,
+    ],
+    ["encode(42)", () => codec.encode(wrong(42)), "AudioError", /^audio must be a Float32Array.*got 42$/],
+    ["encode(null)", () => codec.encode(wrong(null)), "AudioError", /got null$/],
+    [
+      "encode([])",
+      () => codec.encode(wrong([1, 2])),
+      "AudioError",
+      /got an Array; Float32Array.from\(samples\) makes one$/,
+    ],
+    ["encode float64", () => codec.encode(wrong(new Float64Array(9))), "AudioError", /got a Float64Array; /],
+    ["encode NaN", () => codec.encode(Float32Array.of(NaN)), "AudioError", /not finite/],
+    [
+      "options 6",
+      () => codec.encode(audio, wrong(6)),
+      "ConfigError",
+      /^options must be an object with any of bandwidth, /,
+    ],
+    ["options null", () => codec.encode(audio, wrong(null)), "ConfigError", /got null$/],
+    [
+      "unknown option",
+      () => codec.encode(audio, wrong({ kbps: 6 })),
+      "ConfigError",
+      /no option 'kbps'; there are bandwidth/,
+    ],
+    [
+      "bandwidth 7",
+      () => codec.encode(audio, { bandwidth: 7 }),
+      "ConfigError",
+      /bandwidth 7. Select one of \[1.5, 3, 6, 12\]/,
+    ],
+    ["bandwidth '6'", () => codec.encode(audio, { bandwidth: wrong("6") }), "ConfigError", /bandwidth '6'. Select/],
+    ["bandwidth null", () => codec.encode(audio, { bandwidth: wrong(null) }), "ConfigError", /bandwidth null. Select/],
+    [
+      "lm 'yes'",
+      () => codec.encode(audio, { lm: wrong("yes") }),
+      "ConfigError",
+      /lm must be one of true, false, got 'yes'/,
+    ],
+    ["packetS '1'", () => codec.encode(audio, { packetS: wrong("1") }), "ConfigError", /packet is longer.*got '1'$/],
+    ["decode('x')", () => codec.decode(wrong("x")), "ConfigError", /must be a Uint8Array or an ArrayBuffer, got 'x'; /],
+    ["decode(null)", () => codec.decode(wrong(null)), "ConfigError", /got null; arrayBuffer\(\) of a Blob/],
+    ["decode([])", () => codec.decode(wrong([69, 67])), "ConfigError", /got an Array; /],
+    [
+      "start NaN",
+      () => codec.decode(file, { start: NaN }),
+      "ConfigError",
+      /^start must be an integer of at least 0, got NaN$/,
+    ],
+    ["start -1", () => codec.decode(file, { start: -1 }), "ConfigError", /got -1$/],
+    ["start 1.5", () => codec.decode(file, { start: 1.5 }), "ConfigError", /got 1.5$/],
+    ["play", () => codec.play(file, { start: -1 }).next(), "ConfigError", /got -1$/],
+    [
+      "decoder",
+      () => codec.decode(file, { decoder: wrong("fast") }),
+      "ConfigError",
+      /decoder must be one of auto, encodec, spectral, got 'fast'/,
+    ],
+    [
+      "tolerant",
+      () => codec.decode(file, { tolerant: wrong(1) }),
+      "ConfigError",
+      /tolerant must be one of true, false, got 1/,
+    ],
+    [
+      "gridFrames",
+      () => codec.decode(file, { gridFrames: 0 }),
+      "ConfigError",
+      /gridFrames must be an integer of at least 1, got 0/,
+    ],
+    ["start of a stream", () => codec.decoder(wrong({ start: 1 })), "ConfigError", /no option 'start'/],
+    ["decoder.push", () => codec.decoder().push(wrong("x")), "ConfigError", /got 'x'; /],
+    ["encoder.push", async () => (await codec.encoder()).push(wrong("x")), "AudioError", /got 'x'$/],
+    ["unpack", () => codec.unpack(wrong({})), "ConfigError", /got an Object; /],
+    ["pack", () => codec.pack(wrong(null), 1), "CorruptError", /^codes must be an object/],
+    [
+      "pack length",
+      () => codec.pack({ codebooks: 1, frames: 1, data: Int32Array.of(0) }, 1.5),
+      "ConfigError",
+      /numSamples.*1.5/,
+    ],
+    [
+      "pack codes",
+      () => codec.pack({ codebooks: 1, frames: 1, data: Int32Array.of(-1) }, 1),
+      "CorruptError",
+      /from 0 to 1023/,
+    ],
+    ["prepare", () => codec.prepare(wrong("play")), "ConfigError", /prepare takes one of encode, decode, got 'play'/],
+    ["info", () => info(wrong(undefined)), "ConfigError", /got undefined; /],
+    ["inspect", () => inspect(wrong("x")), "ConfigError", /got 'x'; /],
+    [
+      "encodeStream",
+      () => codec.encodeStream({ bandwidth: 7 }).readable.getReader().read(),
+      "ConfigError",
+      /bandwidth 7/,
+    ],
+  ])("%s: %#", async (_, call, name, message) => {
+    const error = await (async () => call())().then(
+      (value) => `it gave ${String(value)}`,
+      (one: Error) => one,
+    );
+    expect(error).toMatchObject({ name, message: expect.stringMatching(message) as string });
+  });
+
+  it("options that are undefined are those that are not given", async () => {
+    const options = { bandwidth: undefined, lm: undefined, packetS: undefined };
+    expect(await codec.encode(audio, options)).toEqual(await codec.encode(audio));
   });
 });
 

@@ -4,8 +4,10 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { write, type Message } from "../src/serve/messages.js";
 import { writeWav } from "../src/serve/wav.js";
 
 const PAGES = fileURLToPath(new URL("../dist/serve/", import.meta.url));
@@ -60,12 +62,24 @@ export function cut(body: Buffer): Answer {
   };
 }
 
+/** A worker that takes a model's calls, and codes nothing: each `push` takes as long as it is told. */
+export function fakeWorker(pushMs: number): Answer {
+  const script = `onmessage = async ({ data: { id, method } }) => {
+    if (method === "push") await new Promise((resolve) => setTimeout(resolve, ${pushMs}));
+    const config = { sampling_rate: ${MODEL.sampling_rate}, channels: 1, hop: ${MODEL.hop} };
+    const values = { load: { config }, openEncoder: 1, openDecoder: 2 };
+    postMessage({ id, value: values[method] ?? new Uint8Array() });
+  };`;
+  return (_, response) => void response.writeHead(200, { "content-type": "text/javascript" }).end(script);
+}
+
 /** The server, what it was asked, and how it answers: a list is used up from its start, and its last one stays. */
 export class FakeServer {
   readonly seen: Seen[] = [];
   readonly answers: Record<string, Answer[]> = { "/api/model": [good(MODEL)] };
-  /** With which code and reason a call is refused. */
-  refuse: readonly [number, string] = [4001, "two are in this room already: choose another name"];
+  /** With which code and reason a call is refused; `null` where the page is let into the room. */
+  refuse: readonly [number, string] | null = [4001, "two are in this room already: choose another name"];
+  #room: Duplex | null = null;
   readonly #server: Server;
 
   constructor() {
@@ -74,11 +88,37 @@ export class FakeServer {
       this.seen.push({ path: request.url ?? "", body: Buffer.alloc(0) });
       const accept = createHash("sha1").update(`${request.headers["sec-websocket-key"]}${KEY}`).digest("base64");
       const head = `Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`;
-      const [code, reason] = this.refuse;
-      const close = Buffer.from([0x88, 2 + reason.length, code >> 8, code & 255, ...Buffer.from(reason)]);
       socket.write(`HTTP/1.1 101 Switching Protocols\r\n${head}`);
-      socket.end(close);
+      socket.on("error", () => undefined); // the page may go first
+      this.#room = socket;
+      if (this.refuse === null) this.tell("alone");
+      else this.endCall(...this.refuse);
     });
+  }
+
+  /** Tell the page in the room who is there. */
+  tell(event: "alone" | "together" | "left"): void {
+    this.#send(0x81, Buffer.from(JSON.stringify({ event })));
+  }
+
+  /** Send a message of the other page. */
+  send(message: Message): void {
+    this.#send(0x82, Buffer.from(write(message)));
+  }
+
+  /** End the connection of a call. */
+  endCall(code: number, reason = ""): void {
+    this.#send(0x88, Buffer.from([code >> 8, code & 255, ...Buffer.from(reason)]));
+    this.#room?.end();
+  }
+
+  /** Break the connection of a call without a word. */
+  breakCall(): void {
+    this.#room?.destroy();
+  }
+
+  #send(kind: number, body: Buffer): void {
+    this.#room?.write(Buffer.from([kind, body.length, ...body])); // bodies are shorter than 126 bytes
   }
 
   /** Listen; the address of the page. */

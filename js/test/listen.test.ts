@@ -2,7 +2,7 @@
 
 import type { Browser, Page } from "puppeteer-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { BROWSERS, close, launch, open, textOf, until } from "./browser.js";
+import { BROWSERS, close, launch, MICROPHONE, microphones, open, textOf, until, watchMicrophones } from "./browser.js";
 import { cut, FakeServer, good, MODEL, refusal, tone } from "./fake_server.js";
 
 const LIMIT_MS = 15_000;
@@ -22,15 +22,6 @@ async function drop(page: Page, name: string, content = "audio"): Promise<void> 
   );
 }
 
-/** Microphones that the page has opened, and how many of them are on. */
-function microphones(page: Page): Promise<[number, number]> {
-  return page.evaluate(() => {
-    const { streams } = globalThis as unknown as { streams: MediaStream[] };
-    const on = streams.filter((stream) => stream.getTracks().some((track) => track.readyState === "live"));
-    return [streams.length, on.length] as [number, number];
-  });
-}
-
 /** Click several times before the page can do anything between. */
 function clickTwice(page: Page): Promise<void> {
   return page.evaluate(() => {
@@ -45,7 +36,7 @@ describe.skipIf(!BROWSERS.chrome)("the page, in Chromium", () => {
   let page: Page;
 
   beforeAll(async () => {
-    browser = await launch("chrome", ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]);
+    browser = await launch("chrome", MICROPHONE);
   });
 
   beforeEach(async () => {
@@ -56,17 +47,7 @@ describe.skipIf(!BROWSERS.chrome)("the page, in Chromium", () => {
     server.answers["/api/decompress"] = [good(await tone(2))];
     server.answers["/api/info"] = [good(INTACT)];
     [page] = await open(browser, "about:blank");
-    await page.evaluateOnNewDocument(() => {
-      const devices = navigator.mediaDevices;
-      const streams: MediaStream[] = [];
-      const ask = devices.getUserMedia.bind(devices);
-      devices.getUserMedia = async (constraints) => {
-        const stream = await ask(constraints);
-        streams.push(stream);
-        return stream;
-      };
-      Object.assign(globalThis, { streams });
-    });
+    await watchMicrophones(page);
   });
 
   afterEach(async () => {
@@ -120,7 +101,7 @@ describe.skipIf(!BROWSERS.chrome)("the page, in Chromium", () => {
     server.answers["/api/wav"] = [refusal(503, "OutOfTimeError", "the request took too long")];
     await visit();
     await page.click("#record");
-    await says(page, /^the request took too long$/);
+    await says(page, /^recording.wav cannot be opened: the request took too long\.$/);
     const [sent] = server.seen.filter(({ path }) => path.startsWith("/api/wav"));
     expect(sent.body.length).toBeLessThanOrEqual(bytes);
     expect(sent.body.length).toBeGreaterThan(0.8 * bytes);
@@ -192,7 +173,7 @@ describe.skipIf(!BROWSERS.chrome)("the page, in Chromium", () => {
     await visit();
     await drop(page, "speech.ecdc", "ECDC\x01 and so on");
     await says(page, /^You hear the file as it is/);
-    expect(await textOf(page, "notice")).toBe("The file is damaged: 1.000 s of 2.00 s are lost.");
+    expect(await textOf(page, "loss")).toBe("The file is damaged or was cut off: 1.000 s of 2.00 s are lost.");
     expect(server.paths.find((path) => path.startsWith("/api/decompress"))).toContain("tolerant=1");
   });
 
@@ -212,7 +193,7 @@ describe.skipIf(!BROWSERS.chrome)("the page, in Chromium", () => {
     server.answers["/api/wav"] = [refusal(429, "BusyError", "too many wait: try again later", "0")];
     await visit();
     await drop(page, "speech.wav");
-    await says(page, /^too many wait: try again later$/);
+    await says(page, /^speech.wav cannot be opened: too many wait: try again later\.$/);
     expect(server.paths.filter((path) => path.startsWith("/api/wav")).length).toBe(6);
   });
 
@@ -222,7 +203,7 @@ describe.skipIf(!BROWSERS.chrome)("the page, in Chromium", () => {
     await drop(page, "speech.wav");
     await says(
       page,
-      /^the server stopped within its answer: the recording is cut off or damaged \(its terminal says why\)$/,
+      /^speech.wav cannot be .*: the server stopped within its answer: the recording is cut off or damaged \(its terminal says why\)\.$/,
     );
   });
 
@@ -230,36 +211,70 @@ describe.skipIf(!BROWSERS.chrome)("the page, in Chromium", () => {
     server.answers["/api/wav"] = [(_, response) => void response.destroy()];
     await visit();
     await drop(page, "speech.wav");
-    await says(page, /^the server ended the connection without an answer \(its terminal may say why\)$/);
+    await says(
+      page,
+      /^speech.wav cannot be opened: the server ended the connection without an answer \(its terminal may say why\)\.$/,
+    );
+  });
+
+  it("a file that fails is named, and so is the recording that is still open", async () => {
+    await visit();
+    await drop(page, "note.txt");
+    await says(page, /^You hear/);
+    expect(await textOf(page, "listen-title")).toBe("Listen to note.txt");
+    server.answers["/api/info"] = [good({ ...INTACT, loss: "1.000 s of 2.00 s are lost" })];
+    await drop(page, "speech.ecdc", "ECDC\x01 and so on");
+    await says(page, /^You hear the file as it is/);
+    server.answers["/api/wav"] = [refusal(400, "AudioError", "the upload is empty")];
+    await drop(page, "empty.wav");
+    await says(page, /^empty.wav cannot be opened: the upload is empty\. What you hear below is still speech.ecdc\.$/);
+    expect(await textOf(page, "listen-title")).toBe("Listen to speech.ecdc");
+    expect(await textOf(page, "loss")).toMatch(/^The file is damaged/); // that of speech.ecdc
+    expect(await page.$eval("#partial", (button) => (button as HTMLElement).hidden)).toBe(true);
+    server.answers["/api/wav"] = [good(await tone(2))];
+    await drop(page, "speech.wav");
+    await says(page, /^You hear the recording/);
+    expect(await textOf(page, "loss")).toBe("");
+  });
+
+  it("the part of a file that was cut off is offered, in words for people", async () => {
+    const message =
+      "the upload was cut off: 1 s of 2 s are there; --partial (partial=True, partial=1 over HTTP) takes them";
+    const refused = { error: "IncompleteError", message, reason: "the upload was cut off: 1 s of 2 s are there" };
+    server.answers["/api/wav"] = [
+      (_, response) => void response.writeHead(400).end(JSON.stringify(refused)),
+      good(await tone(1)),
+    ];
+    await visit();
+    await drop(page, "half.wav");
+    await says(page, /^half.wav cannot be opened: the upload was cut off: 1 s of 2 s are there\.$/);
+    await page.click("#partial");
+    await says(page, /^You hear the recording at 6 kbps/);
+    expect(await textOf(page, "loss")).toBe("The file is damaged or was cut off: this is the part that is there.");
+    expect(await page.$eval("#partial", (button) => (button as HTMLElement).hidden)).toBe(true);
+    const asked = server.paths.filter((path) => /^\/api\/(wav|compress)/.test(path));
+    expect(asked.map((path) => path.endsWith("&partial=1"))).toEqual([false, ...asked.slice(1).map(() => true)]);
+    await drop(page, "speech.wav");
+    await vi.waitFor(() => expect(server.paths.filter((path) => path === "/api/wav?bits=32").length).toBe(2), LIMIT_MS);
+  });
+
+  it("a file that is too long is refused with advice that a page can follow", async () => {
+    server.answers["/api/info"] = [good({ ...INTACT, duration_s: 400 })];
+    await visit();
+    await drop(page, "long.ecdc", "ECDC\x01 and so on");
+    await says(page, /^long.ecdc cannot be opened: it has 400 s .* the page takes 300 s at most: choose a shorter/);
   });
 
   it("a server that is gone is told", async () => {
     await visit();
     server.stop();
     await drop(page, "speech.wav");
-    await says(page, /^the server does not answer: is `recodec serve` still running\?$/);
+    await says(page, /^speech.wav cannot be opened: the server does not answer: is it still running\?$/);
   });
 
   it("a server that fails when the page opens is told in its words", async () => {
     server.answers["/api/model"] = [refusal(500, "InternalError", "the server failed (OSError)")];
     await page.goto(base);
     await says(page, /^the server failed \(OSError\)$/);
-  });
-
-  it("a call in a full room is refused before anything is loaded or opened", async () => {
-    await visit("call#full");
-    await page.click("#enter");
-    await says(page, /^two are in this room already: choose another name$/);
-    expect(server.paths).toContain("/call/full");
-    expect(server.paths.filter((path) => /^\/(?:runtime|model)\//.test(path))).toEqual([]);
-    expect(await microphones(page)).toEqual([0, 0]);
-    expect(await page.$eval("#enter", (button) => (button as HTMLButtonElement).disabled)).toBe(false);
-  });
-
-  it("a call without a server is refused in a sentence", async () => {
-    await visit("call#alone");
-    server.stop();
-    await page.click("#enter");
-    await says(page, /^the server does not answer: is `recodec serve` still running\?$/);
   });
 });

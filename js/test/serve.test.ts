@@ -3,13 +3,13 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import type { Browser, Page } from "puppeteer-core";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { read, write, type Message } from "../src/serve/messages.js";
 import { transform } from "../src/serve/spectrogram.js";
 import { info } from "../src/wire/info.js";
 import { within } from "../src/serve/waiting.js";
 import { readWav, writeWav } from "../src/serve/wav.js";
-import { BROWSERS, close, hasSound, launch, open, textOf, until } from "./browser.js";
+import { BROWSERS, close, closePages, hasSound, launch, MICROPHONE, open, textOf, until } from "./browser.js";
 import { made, there } from "./made.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -112,8 +112,10 @@ describe.skipIf(!there || !BROWSERS.chrome)("recodec serve in Chromium", () => {
 
   beforeAll(async () => {
     [server, base] = await start();
-    browser = await launch("chrome", ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]);
+    browser = await launch("chrome", MICROPHONE);
   });
+
+  afterEach(() => closePages(browser));
 
   afterAll(async () => {
     await close(browser);
@@ -222,7 +224,11 @@ describe.skipIf(!there || !BROWSERS.chrome)("recodec serve in Chromium", () => {
       dataTransfer.items.add(new File(["no audio"], "note.txt"));
       document.getElementById("drop")?.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true }));
     });
-    await until(page, "status", /^the upload is not an audio file/);
+    await until(
+      page,
+      "status",
+      /^note.txt cannot be opened: the upload is not an audio file.* What you hear below is still recording.wav/,
+    );
     expect(elsewhere).toEqual([]);
     expect(errors.filter((error) => !error.includes("400"))).toEqual([]); // the browser notes the refusal
   });
@@ -241,9 +247,9 @@ describe.skipIf(!there || !BROWSERS.chrome)("recodec serve in Chromium", () => {
     await until(page, "status", /^You hear the file as it is, decoded by the spectral decoder/);
     await until(page, "rows", /^The file as it is.*Spectral: .*EnCodec: /);
     expect(await textOf(page, "rows")).toContain(`${file.length.toLocaleString("en")} bytes`);
-    expect(await textOf(page, "notice")).toBe("");
+    expect(await textOf(page, "loss")).toBe("");
     await drop(file.subarray(0, file.length - 300));
-    await until(page, "notice", /^The file is damaged/);
+    await until(page, "loss", /^The file is damaged/);
     await until(page, "status", /^You hear the file as it is/);
     expect(errors).toEqual([]);
   });

@@ -14,7 +14,20 @@ class ConfigError(RecodecError, ValueError):
 
 
 class AudioError(RecodecError, ValueError):
-    """Audio that cannot be read, or that a model cannot take (rate, channels, NaN, empty)."""
+    """Audio that cannot be read, or that a model cannot take (rate, channels, NaN, empty).
+
+    Args:
+        reason: what is wrong.
+        advice: what helps on the command line, in Python or over HTTP; the message has it after the reason.
+    """
+
+    def __init__(self, reason: str = "", advice: str = "") -> None:
+        super().__init__(f"{reason}; {advice}" if advice else reason)
+        self.reason, self.advice = reason, advice
+
+
+class IncompleteError(AudioError):
+    """An audio file that was cut off or is damaged, of which `partial` takes what there is."""
 
 
 class CheckpointError(RecodecError, ValueError):

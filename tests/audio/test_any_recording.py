@@ -217,7 +217,7 @@ def test_channels_can_be_chosen() -> None:
 
 def test_channels_of_unknown_places_are_not_mixed() -> None:
     data = encoded(np.zeros((16, 10), np.float32), "WAV", "FLOAT")
-    with pytest.raises(AudioError, match="16 channels, and their places are not known: choose some"):
+    with pytest.raises(AudioError, match="16 channels, and their places are not known; choose some"):
         read_audio(io.BytesIO(data))
     assert read_audio(io.BytesIO(data), select=[16])[0].shape == (1, 10)
 

@@ -123,8 +123,11 @@ def test_a_cut_recording_is_refused_and_taken_on_request(make_client: Callable, 
     client, half = make_client(), wav[: len(wav) // 2]
     for path in ("compress", "wav"):
         answer = client.post(f"/api/{path}", content=half)
-        assert error_of(answer) == (400, "AudioError")
-        assert "was cut off: 0.600 s of 1.200 s" in answer.json()["message"]
+        assert error_of(answer) == (400, "IncompleteError")
+        reason, advice = answer.json()["message"].split("; ")
+        assert "was cut off: 0.600 s of 1.200 s" in reason
+        assert "partial=1" in advice
+        assert answer.json()["reason"] == reason  # for people who have no parameters to set
         assert client.post(f"/api/{path}?partial=1", content=half).status_code == 200
 
 

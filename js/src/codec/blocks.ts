@@ -63,9 +63,16 @@ export function checkSamples(samples: Float32Array): void {
   }
 }
 
-/** Make sure that the codebooks have codes. */
-function checkCodes(decoder: Decoder, codes: Codes): Codes {
+/**
+ * Make sure that codes are ones of a model.
+ *
+ * @throws CorruptError for anything else, or codes that the codebooks do not have.
+ */
+export function checkCodes(decoder: Decoder, codes: Codes): Codes {
   const { codebooks, codebook_size: size } = decoder.config;
+  if (!(codes?.data instanceof Int32Array && codes.data.length === codes.frames * codes.codebooks)) {
+    throw new CorruptError("codes must be an object of codebooks, frames, and data: an Int32Array of all codes");
+  }
   if (codes.codebooks < 1 || codes.codebooks > codebooks) {
     throw new CorruptError(
       `codes must be (1 to ${codebooks}, frames), got shape (${codes.codebooks}, ${codes.frames})`,

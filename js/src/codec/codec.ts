@@ -1,14 +1,16 @@
 /** `Codec`: a model, ready to code recordings, streams and files. */
 
+import { bytesOf, checkAddress, checkCount, checkOptions, said, samplesOf, SWITCH, type Allowed } from "../checks.js";
 import { Assets, type AssetOptions } from "../engine/assets.js";
 import { Engine, SpectralDecoder, type Decoder } from "../engine/engine.js";
 import type { ModelConfig } from "../engine/manifest.js";
+import type { Audio } from "../engine/planar.js";
 import { Sessions } from "../engine/sessions.js";
 import { CheckpointError, ConfigError } from "../errors.js";
 import { LanguageModel, TABLE_RULE } from "../lm/language_model.js";
 import { concatBytes } from "../wire/bytes.js";
 import type { Codes } from "../wire/codes.js";
-import { FILE_GRID_FRAMES, SPECTRAL_GRID_FRAMES } from "./blocks.js";
+import { checkCodes, FILE_GRID_FRAMES, SPECTRAL_GRID_FRAMES } from "./blocks.js";
 import { playFile, type PlayerModel } from "./player.js";
 import { BlockWriter, Recorder, type RecorderOptions } from "./recorder.js";
 import { collected, StreamDecoder, type DecodeStream, type EncodeStream } from "./streams.js";
@@ -48,6 +50,22 @@ export interface DecodeOptions {
   gridFrames?: number;
 }
 
+/** How a file is decoded. */
+export interface PlayOptions extends DecodeOptions {
+  /** The first sample that is wanted, counted from 0. */
+  start?: number;
+}
+
+const LOAD_OPTIONS: Allowed<LoadOptions> = { onProgress: "function", cache: SWITCH, runtime: null };
+const ENCODE_OPTIONS: Allowed<EncodeOptions> = { bandwidth: null, codebooks: null, lm: SWITCH, packetS: null };
+const DECODE_OPTIONS: Allowed<DecodeOptions> = {
+  tolerant: SWITCH,
+  decoder: ["auto", "encodec", "spectral"],
+  gridFrames: null,
+};
+const PLAY_OPTIONS: Allowed<PlayOptions> = { ...DECODE_OPTIONS, start: null };
+const TASKS = ["encode", "decode"];
+
 /**
  * A model. Audio is samples of single precision at the model's rate, (C, T) as one array, channel after channel; full
  * scale is 1. The networks run in this thread: in a page, load it in a worker (`loadInWorker`).
@@ -66,9 +84,11 @@ export class Codec {
    * Open a model. Its files are fetched when they are first needed, or by `prepare`.
    *
    * @param url - of the folder that `recodec export --web` wrote; in Node also a path.
-   * @throws CheckpointError if there is none.
+   * @throws CheckpointError if there is none; ConfigError for options that there are not.
    */
   static async load(url: string | URL, options: LoadOptions = {}): Promise<Codec> {
+    checkAddress(url);
+    checkOptions(options, LOAD_OPTIONS);
     return new Codec(new Engine(new Sessions(await Assets.open(url, options), options.runtime)));
   }
 
@@ -97,8 +117,11 @@ export class Codec {
    *
    * @param what - "encode" or "decode".
    * @param options - those that will be used.
+   * @throws ConfigError for settings that the model does not have.
    */
   async prepare(what: "encode" | "decode", options: EncodeOptions & DecodeOptions = {}): Promise<void> {
+    if (!TASKS.includes(what)) throw new ConfigError(`prepare takes one of ${TASKS.join(", ")}, got ${said(what)}`);
+    checkOptions(options, { ...ENCODE_OPTIONS, ...DECODE_OPTIONS });
     const lm = options.lm === false ? null : this.#languageModel();
     if (what === "encode") await this.#engine.prepare("encoder", this.#codebooks(options));
     else if (this.#decoder(options.decoder) === this.#spectral) await this.#spectral?.prepare();
@@ -113,7 +136,7 @@ export class Codec {
    * @throws AudioError, ConfigError for audio or settings that the model cannot take.
    */
   async encode(audio: Float32Array, options: EncodeOptions = {}): Promise<Uint8Array> {
-    const numSamples = Math.floor(audio.length / this.config.channels) || null;
+    const numSamples = Math.floor(samplesOf(audio).length / this.config.channels) || null;
     const recorder = await this.#recorder(options, numSamples);
     return concatBytes([await recorder.push(audio), await recorder.finish()]);
   }
@@ -122,15 +145,12 @@ export class Codec {
    * The bytes of an `.ecdc` file, of version 0 or 1, to audio: as many samples as went in.
    *
    * @param file - a whole file, or with `tolerant` what is left of one.
-   * @param options - also `start`: the first sample that is wanted.
    * @returns (C * T,), channel after channel.
    * @throws BitstreamError if the bytes are no file of ours, damaged, or of another model.
+   * @throws ConfigError for settings that the model does not have, and for what is not bytes.
    */
-  async decode(
-    file: ArrayBuffer | Uint8Array,
-    options: DecodeOptions & { start?: number } = {},
-  ): Promise<Float32Array> {
-    return collected(playFile(this.#model(options), bytesOf(file), options.start), this.config.channels);
+  async decode(file: ArrayBuffer | Uint8Array, options: PlayOptions = {}): Promise<Float32Array> {
+    return collected(this.#play(file, options), this.config.channels);
   }
 
   /**
@@ -138,11 +158,8 @@ export class Codec {
    *
    * @yields samples (C * T,), T >= 0, channel after channel.
    */
-  async *play(
-    file: ArrayBuffer | Uint8Array,
-    options: DecodeOptions & { start?: number } = {},
-  ): AsyncGenerator<Float32Array> {
-    for await (const audio of playFile(this.#model(options), bytesOf(file), options.start)) yield audio.data;
+  async *play(file: ArrayBuffer | Uint8Array, options: PlayOptions = {}): AsyncGenerator<Float32Array> {
+    for await (const audio of this.#play(file, options)) yield audio.data;
   }
 
   /**
@@ -150,7 +167,7 @@ export class Codec {
    *
    * @throws BitstreamError as `decode`; also if the number of codebooks changes within the file.
    */
-  unpack(file: ArrayBuffer | Uint8Array): Promise<Unpacked> {
+  async unpack(file: ArrayBuffer | Uint8Array): Promise<Unpacked> {
     return unpackFile(bytesOf(file), this.#engine, () => this.#languageModel());
   }
 
@@ -160,11 +177,13 @@ export class Codec {
    * @param codes - of the whole recording.
    * @param numSamples - its length, within the last frame.
    * @throws ConfigError for a model with segments, or a length that the codes do not have.
+   * @throws CorruptError for codes that the codebooks do not have.
    */
   async pack(codes: Codes, numSamples: number, options: EncodeOptions = {}): Promise<Uint8Array> {
     const { hop, segment_length: segment, normalize } = this.config;
     if (segment || normalize) throw new ConfigError("pack takes the codes of models without segments and scales");
-    if (Math.ceil(numSamples / hop) !== codes.frames || codes.frames === 0) {
+    checkCodes(this.#engine, codes);
+    if (Math.ceil(checkCount(numSamples, "numSamples", 1) / hop) !== codes.frames) {
       throw new ConfigError(`${codes.frames} frames cannot be ${numSamples} samples`);
     }
     const settings = await this.#settings({ ...options, codebooks: codes.codebooks, bandwidth: undefined }, numSamples);
@@ -183,8 +202,13 @@ export class Codec {
     return this.#recorder(options, null);
   }
 
-  /** Decode a stream as it comes. */
+  /**
+   * Decode a stream as it comes.
+   *
+   * @throws ConfigError for settings that the model does not have.
+   */
   decoder(options: DecodeOptions = {}): DecodeStream {
+    checkOptions(options, DECODE_OPTIONS);
     return new StreamDecoder(this.#model(options));
   }
 
@@ -204,7 +228,14 @@ export class Codec {
     return new Recorder(this.#engine, await this.#settings(options, numSamples));
   }
 
+  #play(file: ArrayBuffer | Uint8Array, options: PlayOptions): AsyncGenerator<Audio> {
+    checkOptions(options, PLAY_OPTIONS);
+    const start = checkCount(options.start ?? 0, "start", 0);
+    return playFile(this.#model(options), bytesOf(file), start);
+  }
+
   async #settings(options: EncodeOptions, numSamples: number | null): Promise<RecorderOptions> {
+    checkOptions(options, ENCODE_OPTIONS);
     const codebooks = this.#codebooks(options);
     const lm = options.lm === false ? null : await this.#languageModel();
     return { codebooks, numSamples, packetS: options.packetS ?? PACKET_S, lm };
@@ -216,30 +247,28 @@ export class Codec {
     if (codebooks !== undefined) {
       if (bandwidth !== undefined) throw new ConfigError("give bandwidth or codebooks, not both");
       if (Number.isInteger(codebooks) && codebooks >= 1 && codebooks <= most) return codebooks;
-      throw new ConfigError(`codebooks must be from 1 to ${most}, got ${codebooks}`);
+      throw new ConfigError(`codebooks must be from 1 to ${most}, got ${said(codebooks)}`);
     }
-    const found = bandwidths[String(bandwidth ?? usual)];
-    if (found !== undefined) return found;
     const choices = Object.keys(bandwidths).map(Number);
+    const chosen = bandwidth === undefined ? usual : bandwidth;
+    if (choices.includes(chosen)) return bandwidths[String(chosen)];
     choices.sort((a, b) => a - b);
     throw new ConfigError(
-      `This model doesn't support the bandwidth ${bandwidth}. Select one of [${choices.join(", ")}].`,
+      `This model doesn't support the bandwidth ${said(bandwidth)}. Select one of [${choices.join(", ")}].`,
     );
   }
 
   #model(options: DecodeOptions): PlayerModel {
     const decoder = this.#decoder(options.decoder);
-    const gridFrames = options.gridFrames ?? (decoder.spectral ? SPECTRAL_GRID_FRAMES : FILE_GRID_FRAMES);
-    if (!(Number.isInteger(gridFrames) && gridFrames >= 1)) {
-      throw new ConfigError(`gridFrames must be at least 1, got ${gridFrames}`);
-    }
+    const usual = decoder.spectral ? SPECTRAL_GRID_FRAMES : FILE_GRID_FRAMES;
+    const gridFrames = checkCount(options.gridFrames ?? usual, "gridFrames", 1);
     const lm = (): Promise<LanguageModel | null> => this.#languageModel();
     return { engine: this.#engine, decoder, lm, gridFrames, tolerant: options.tolerant ?? false };
   }
 
   #decoder(name: DecodeOptions["decoder"] = "auto"): Decoder {
     if (name === "encodec" || (name === "auto" && this.#spectral === null)) return this.#engine;
-    if (this.#spectral === null) throw new ConfigError("the model has no spectral decoder");
+    if (this.#spectral === null) throw new ConfigError(`the model ${said(this.name)} has no spectral decoder`);
     return this.#spectral;
   }
 
@@ -262,9 +291,4 @@ export class Codec {
     const file = await this.#engine.sessions.assets.get(facts.file);
     return LanguageModel.load(facts.sizes, facts.fingerprint, file);
   }
-}
-
-/** Bytes as an array of bytes; shares the memory. */
-export function bytesOf(file: ArrayBuffer | Uint8Array): Uint8Array {
-  return file instanceof Uint8Array ? file : new Uint8Array(file);
 }

@@ -1,5 +1,6 @@
 /** Headers of streams that a model makes, and whether a stream is of the model. */
 
+import { said } from "../checks.js";
 import type { Engine } from "../engine/engine.js";
 import { ConfigError, ModelMismatchError } from "../errors.js";
 import {
@@ -95,8 +96,8 @@ export function packetFrames(engine: Engine, packetS: number): number {
   const { sampling_rate: rate, hop, segment_length: segment } = engine.config;
   if (segment) return Math.ceil(segment / hop);
   const longestS = (MAX_PACKET_FRAMES * hop) / rate;
-  if (!(packetS > 0 && packetS <= longestS)) {
-    throw new ConfigError(`a packet is longer than 0 s and at most ${longestS.toFixed(1)} s, got ${packetS}`);
+  if (!(typeof packetS === "number" && packetS > 0 && packetS <= longestS)) {
+    throw new ConfigError(`a packet is longer than 0 s and at most ${longestS.toFixed(1)} s, got ${said(packetS)}`);
   }
   const frames = Math.max(1, Math.round((packetS * rate) / hop));
   return frames < 2 * GRANULE_FRAMES ? frames : Math.round(frames / GRANULE_FRAMES) * GRANULE_FRAMES;

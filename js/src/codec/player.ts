@@ -8,7 +8,7 @@ import { MAGIC, type Header } from "../wire/header.js";
 import { readEnd, seek } from "../wire/index.js";
 import { readCodes, type PacketLM } from "../wire/payload.js";
 import { PacketReader, type Event, type ReaderOptions } from "../wire/reader.js";
-import { checkModel as checkModel0, readMetadata, readPieces, type Geometry } from "../wire/version0.js";
+import { checkModel as checkModel0, isVersion0, readMetadata, readPieces, type Geometry } from "../wire/version0.js";
 import { blockDecoder } from "./blocks.js";
 import { ConcealingDecoder } from "./concealment.js";
 import { End } from "./end.js";
@@ -142,7 +142,7 @@ async function* audioOf(decoder: ConcealingDecoder, event: Event, codes: Codes |
  * @throws BitstreamError if it is not a file of ours, damaged, or of another model.
  */
 export async function* playFile(model: PlayerModel, file: Uint8Array, start = 0): AsyncGenerator<Audio> {
-  if (versionOf(file) === 0) {
+  if (versionOf(file, model.tolerant) === 0) {
     yield* playVersion0(model, file, start);
     return;
   }
@@ -161,9 +161,12 @@ export async function* playFile(model: PlayerModel, file: Uint8Array, start = 0)
 /**
  * The version of a file.
  *
+ * @param tolerant - leave a damaged front to version 1, whose reader mends it or says why it cannot.
  * @throws CorruptError, TruncatedError, UnsupportedError if it is not of a version that this package reads.
  */
-export function versionOf(file: Uint8Array): number {
+export function versionOf(file: Uint8Array, tolerant = false): number {
+  if (isVersion0(file)) return 0;
+  if (tolerant) return 1;
   if (MAGIC.some((byte, i) => i < file.length && file[i] !== byte)) {
     throw new CorruptError("this is not an .ecdc file: it does not begin with ECDC");
   }
@@ -172,7 +175,7 @@ export function versionOf(file: Uint8Array): number {
   if (version > 1) {
     throw new UnsupportedError(`this reader knows versions 0 and 1 of .ecdc, the file has version ${version}`);
   }
-  return version;
+  return 1;
 }
 
 /** What a model says of segments, as version 0 wants it. */

@@ -1,5 +1,6 @@
 /** Audio to the bytes of a stream of version 1, as it comes. */
 
+import { samplesOf } from "../checks.js";
 import type { Engine } from "../engine/engine.js";
 import { audioOf } from "../engine/planar.js";
 import { AudioError } from "../errors.js";
@@ -105,7 +106,7 @@ export class Recorder {
   async push(samples: Float32Array): Promise<Uint8Array> {
     const { channels } = this.#engine.config;
     if (this.#ended) throw new AudioError("the recording has ended: finish was called");
-    if (samples.length % channels) {
+    if (samplesOf(samples).length % channels) {
       throw new AudioError(`audio must be (${channels}, samples) for this model, got ${samples.length} numbers`);
     }
     const promised = this.#options.numSamples;

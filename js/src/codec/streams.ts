@@ -1,9 +1,11 @@
 /** Streams both ways: bytes or samples pushed as they come, by hand or through Web Streams. */
 
+import { bytesOf } from "../checks.js";
 import { joined, noAudio, type Audio } from "../engine/planar.js";
 import { BitstreamError } from "../errors.js";
 import { concatBytes } from "../wire/bytes.js";
 import { MAGIC, type Header } from "../wire/header.js";
+import { isVersion0 } from "../wire/version0.js";
 import { playFile, StreamPlayer, type PlayerModel } from "./player.js";
 
 /** Audio to the bytes of an `.ecdc` stream. Calls must not overlap: await each. */
@@ -57,16 +59,17 @@ export class StreamDecoder implements DecodeStream {
    * Take the next bytes.
    *
    * @throws BitstreamError if they are damaged, or of another model. It is thrown again by every later call.
+   * @throws ConfigError for what is not bytes.
    */
-  push(bytes: Uint8Array): Promise<Float32Array> {
+  push(data: Uint8Array): Promise<Float32Array> {
     return this.#guarded(async () => {
+      const bytes = bytesOf(data);
       if (this.#version === 1) return this.#collected(this.#player.push(bytes));
       this.#front.push(bytes.slice());
       const whole = this.#version === 0 ? null : concatBytes(this.#front);
       if (whole === null || whole.length <= MAGIC.length) return new Float32Array();
-      const isOld = MAGIC.every((byte, i) => whole[i] === byte) && whole[MAGIC.length] === 0;
-      this.#version = isOld ? 0 : 1;
-      return isOld ? new Float32Array() : this.#collected(this.#player.push(whole));
+      this.#version = isVersion0(whole) ? 0 : 1;
+      return this.#version === 0 ? new Float32Array() : this.#collected(this.#player.push(whole));
     });
   }
 

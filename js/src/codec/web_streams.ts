@@ -14,6 +14,9 @@ export function transform<I, O extends { readonly length: number }>(
     if (chunk.length) controller.enqueue(chunk);
   };
   return new TransformStream<I, O>({
+    async start() {
+      await worker; // where it cannot begin, the stream has that error before anything is written
+    },
     async transform(chunk, controller) {
       send(await (await worker).push(chunk), controller);
     },

@@ -134,7 +134,10 @@ async function folderUrl(url: string | URL): Promise<URL> {
   const text = String(url);
   const slash = text.endsWith("/") ? text : `${text}/`;
   const page = (globalThis as { location?: { href: string } }).location?.href;
-  if (/^[a-z][a-z0-9+.-]+:/i.test(slash) || page !== undefined) return new URL(slash, page);
+  if (/^[a-z][a-z0-9+.-]+:/i.test(slash) || page !== undefined) {
+    if (URL.canParse(slash, page)) return new URL(slash, page);
+    throw new CheckpointError(`${text} is no address of a folder`);
+  }
   const { pathToFileURL } = await import(/* webpackIgnore: true */ /* @vite-ignore */ "node:url");
   return pathToFileURL(slash);
 }

@@ -40,6 +40,7 @@ export class RecodecPlayer extends HTMLElement {
   readonly #button: HTMLButtonElement;
   #file: Uint8Array | null = null;
   #spans: readonly Span[] = [];
+  #about = ""; // the file: its model, or what is wrong with it
   #numSamples = 0;
   #rate = 0;
   #peaks: Peaks | null = null;
@@ -156,16 +157,16 @@ export class RecodecPlayer extends HTMLElement {
   }
 
   #read(file: Uint8Array): void {
-    if (this.#tolerant || versionOf(file) === 1) {
+    if (versionOf(file, this.#tolerant) === 1) {
       const found = inspect(file);
       [this.#numSamples, this.#rate, this.#spans] = [found.numSamples, found.header.samplingRate, found.spans];
-      const damage = found.intact ? "" : `The file is damaged: ${found.faults().next().value}`;
-      this.#note(damage || found.header.model);
+      this.#about = found.intact ? found.header.model : `The file is damaged: ${found.faults().next().value}`;
     } else {
       const [metadata] = readMetadata(file);
       [this.#numSamples, this.#rate] = [metadata.numSamples, 0];
-      this.#note(metadata.model);
+      this.#about = metadata.model;
     }
+    this.#note(this.#about);
     this.#file = file;
     this.#peaks = new Peaks(this.#numSamples);
     this.#slider.disabled = this.#button.disabled = false;
@@ -193,7 +194,7 @@ export class RecodecPlayer extends HTMLElement {
     output.onOver = () => this.#over();
     output.flush(this.#position);
     this.#output = output;
-    this.#note(model.name);
+    this.#note(this.#about || model.name);
     return output;
   }
 
@@ -204,7 +205,8 @@ export class RecodecPlayer extends HTMLElement {
     this.#decoding = true;
     const codec = await this.#model();
     const { channels } = codec.model.config;
-    let at = output.position;
+    const begin = output.position;
+    let at = begin;
     try {
       const options = { start: at, tolerant: this.#tolerant, gridFrames: GRID_FRAMES };
       for await (const samples of codec.play(this.#file as Uint8Array, options)) {
@@ -214,10 +216,19 @@ export class RecodecPlayer extends HTMLElement {
         output.push(samples, channels);
         while (at - output.position > AHEAD_S * this.#rate && run === this.#run) await delay(250);
       }
-      if (run === this.#run) output.end();
+      if (run !== this.#run) return;
+      output.end();
+      if (this.#spans.length === 0 && at < this.#numSamples) this.#noteCut(begin, at); // version 0 tells only now
     } catch (error) {
       if (run === this.#run) this.#fail(error as Error);
     }
+  }
+
+  /** What was decoded from a sample on ends before the file's length. */
+  #noteCut(begin: number, end: number): void {
+    const [there, all] = [clock(end / this.#rate), clock(this.duration)];
+    this.#about = `The file was cut off${end > begin ? `: ${there} of ${all} are there` : ` before ${there}`}`;
+    this.#note(this.#about);
   }
 
   #reported(): void {

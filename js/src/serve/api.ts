@@ -6,7 +6,7 @@ const BUSY = 429;
 const MOST_TRIES = 6; // of a request that the server has no time for
 const [USUAL_WAIT_S, MOST_WAIT_S] = [2, 30];
 const PROBE_MS = 5000;
-const GONE = "the server does not answer: is `recodec serve` still running?";
+const GONE = "the server does not answer: is it still running?";
 const NO_ANSWER = "the server ended the connection without an answer (its terminal may say why)";
 const CUT_OFF = "the server stopped within its answer";
 
@@ -29,6 +29,20 @@ export interface Timed {
   readonly seconds: number;
 }
 
+/** The server refuses a request. The message is what people can do with, without advice for programs. */
+export class Refusal extends Error {
+  /**
+   * @param message - in the server's words.
+   * @param kind - the error's name, as in `docs/serve.md`; empty where the answer has none.
+   */
+  constructor(
+    message: string,
+    readonly kind: string,
+  ) {
+    super(message);
+  }
+}
+
 /** How a request is made. */
 export interface PostOptions {
   /** Ends it. */
@@ -45,8 +59,8 @@ export async function fetchModel(): Promise<ServerModel> {
 /**
  * Fetch a file of the server.
  *
- * @throws Error with the server's words, if it refuses; with a sentence that says so, if it does not answer or does
- * not give all of it.
+ * @throws Refusal with the server's words, if it refuses; Error with a sentence that says so, if it does not answer or
+ * does not give all of it.
  */
 export async function get(path: string): Promise<ArrayBuffer> {
   return wholeOf(await reach(path, {}), `${path} did not come whole`);
@@ -87,9 +101,9 @@ async function reach(path: string, init: RequestInit): Promise<Response> {
   }
 }
 
-/** All bytes of a good response. @throws Error with the server's words, or with what a cut answer means. */
+/** All bytes of a good response. @throws Refusal with the server's words; Error with what a cut answer means. */
 async function wholeOf(response: Response, meaning: string): Promise<ArrayBuffer> {
-  if (!response.ok) throw new Error(await wordsOf(response));
+  if (!response.ok) throw await refusalOf(response);
   try {
     return await response.arrayBuffer();
   } catch (error) {
@@ -97,11 +111,12 @@ async function wholeOf(response: Response, meaning: string): Promise<ArrayBuffer
   }
 }
 
-async function wordsOf(response: Response): Promise<string> {
+async function refusalOf(response: Response): Promise<Refusal> {
   try {
-    return ((await response.json()) as { message: string }).message;
+    const { error, message, reason = message } = (await response.json()) as Record<string, string>;
+    return new Refusal(reason, error);
   } catch {
-    return `the server says ${response.status}`; // it was not JSON: the status has to do
+    return new Refusal(`the server says ${response.status}`, ""); // it was not JSON: the status has to do
   }
 }
 

@@ -3,13 +3,14 @@
 import { loadInWorker, type RemoteCodec } from "../worker/client.js";
 import { fetchModel, get, type ServerModel } from "./api.js";
 import { CallSession, type CallOptions } from "./call_session.js";
-import { byId, DECODER_NAMES, make, say } from "./dom.js";
+import { byId, DECODER_NAMES, DECODERS_SAID, make, remark, say } from "./dom.js";
 import { Room, type RoomState } from "./room.js";
 
 const RUNTIME = "/runtime/ort-wasm-simd-threaded.wasm";
 const FRAMES = Array.from({ length: 15 }, (_, i) => i + 1);
 const USUAL_FRAMES = 6;
 const SHOW_MS = 500;
+const MOST_FRAMES = FRAMES.length;
 const SLOW_MS = 4000; // after the last packet that was left out
 const STATES: Record<RoomState, string> = {
   alone: "You are in the room. Waiting for the other page.",
@@ -25,7 +26,6 @@ class CallPage {
   #timer = 0;
   #leftOut = 0;
   #slowUntil = 0;
-  #state = "";
 
   constructor(model: ServerModel) {
     this.#model = model;
@@ -118,7 +118,7 @@ class CallPage {
   #begin(session: CallSession, room: string): void {
     [this.#session, this.#leftOut, this.#slowUntil] = [session, 0, 0];
     history.replaceState(null, "", `#${room}`); // so that the address can be given to the other
-    session.onState = (state) => say((this.#state = STATES[state]));
+    session.onState = (state) => say(STATES[state]);
     session.onEnd = (reason) => this.#end(reason);
     const enter = byId<HTMLButtonElement>("enter");
     enter.textContent = "Leave";
@@ -129,7 +129,7 @@ class CallPage {
     this.#timer = window.setInterval(() => this.#show(), SHOW_MS);
   }
 
-  #end(reason: string): void {
+  #end(reason: string | null): void {
     clearInterval(this.#timer);
     this.#session = null;
     byId("enter").textContent = "Join";
@@ -137,7 +137,8 @@ class CallPage {
     byId("mute").textContent = "Mute";
     this.#lock(false);
     byId<HTMLButtonElement>("mute").disabled = true;
-    say(reason);
+    remark("");
+    say(reason ?? "You have left the room.", reason !== null);
   }
 
   /** Settings stay as they are during a call. */
@@ -163,23 +164,23 @@ class CallPage {
     if (this.#session !== null) this.#session.loss = percent / 100;
   }
 
-  /** Say that the machine is too slow for as long as it is, and then again what there was to say. */
-  #showSlow(leftOut: number): void {
+  /** Say that the machine is too slow for as long as it is, beside who is there. */
+  #showSlow({ stats, options }: CallSession): void {
     const now = performance.now();
-    if (leftOut > this.#leftOut) {
-      say("This machine is too slow for these settings, and leaves packets out: choose more frames in a packet.", true);
+    if (stats.leftOut > this.#leftOut) {
+      remark(`This machine is too slow for these settings, and leaves packets out. ${adviceFor(options)}`);
       this.#slowUntil = now + SLOW_MS;
     } else if (this.#slowUntil > 0 && now > this.#slowUntil) {
-      say(this.#state);
+      remark("");
       this.#slowUntil = 0;
     }
-    this.#leftOut = leftOut;
+    this.#leftOut = stats.leftOut;
   }
 
   #show(): void {
-    const stats = this.#session?.stats;
-    if (stats === undefined) return;
-    this.#showSlow(stats.leftOut);
+    if (this.#session === null) return;
+    this.#showSlow(this.#session);
+    const { stats } = this.#session;
     const set = (id: string, text: string): void => void (byId(id).textContent = text);
     const work = (ms: number | null, load: number | null): string =>
       ms === null || load === null ? "–" : `${ms.toFixed(0)} ms, ${(100 * load).toFixed(0)}\u00a0% of real time`;
@@ -197,6 +198,17 @@ class CallPage {
     set("encoding", work(encodeMs.value, encodeLoad.value));
     set("decoding", work(decodeMs.value, decodeLoad.value));
   }
+}
+
+/** What makes a call less work: easier settings, for which one has to join again, if there are any. */
+function adviceFor({ frames, decoder, lm }: CallOptions): string {
+  const ways = [
+    frames < MOST_FRAMES ? "more frames in a packet" : "",
+    decoder === "spectral" ? DECODERS_SAID.encodec : "",
+    lm ? "no language model" : "",
+  ].filter(Boolean);
+  if (ways.length === 0) return "They are the easiest settings: close other programs that are at work on this machine.";
+  return `Leave the room, choose ${ways.join(" or ")}, and join again.`;
 }
 
 fetchModel()

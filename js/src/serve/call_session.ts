@@ -45,8 +45,8 @@ export class CallSession {
   loss = 0;
   /** Called when the other side comes, is ready, or goes. */
   onState: (state: RoomState) => void = () => undefined;
-  /** Called when the call has ended, with the reason. */
-  onEnd: (reason: string) => void = () => undefined;
+  /** Called when the call has ended, with the reason; `null` where this side has left. */
+  onEnd: (reason: string | null) => void = () => undefined;
   #encoder: Encoder | null = null;
   #decoder: Decoder | null = null;
   #encoding: Promise<void> = Promise.resolve();
@@ -110,7 +110,7 @@ export class CallSession {
   }
 
   /** End the call. */
-  leave(reason = "You have left the room."): void {
+  leave(reason: string | null = null): void {
     if (this.#ended) return;
     this.#ended = true;
     clearInterval(this.#timer);

@@ -26,9 +26,14 @@ export function say(text: string, bad = false): void {
   line.classList.toggle("bad", bad);
 }
 
-/** Say what stays true while the line above changes: of a recording that ended by itself, of a file with damage. */
+/** Say what stays true while the line above changes: of a recording that ended by itself, of a machine that is too slow. */
 export function remark(text: string): void {
   byId("notice").textContent = text;
+}
+
+/** A text with its full stop, where it has no mark of its own. */
+export function ended(text: string): string {
+  return /[.?!]$/.test(text) ? text : `${text}.`;
 }
 
 /** A duration in words: seconds, and from two minutes on minutes. */

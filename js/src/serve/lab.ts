@@ -1,6 +1,6 @@
 /** All versions of one recording, made by the server one after the other: what is wanted now comes first. */
 
-import { post, type ServerModel } from "./api.js";
+import { post, type PostOptions, type ServerModel } from "./api.js";
 import { readWav, type Recording } from "./wav.js";
 
 const AHEAD_S = 60; // recordings up to this length get all versions, also those that nobody has asked for yet
@@ -22,8 +22,11 @@ interface Facts {
   readonly loss?: string | null;
 }
 
-/** Called with the seconds after which a busy server is asked again. */
-type OnBusy = (seconds: number) => void;
+/** How a recording is opened. */
+export interface OpenOptions extends Pick<PostOptions, "onBusy"> {
+  /** Take what there is of a recording that was cut off or is damaged. */
+  readonly partial?: boolean;
+}
 
 /** A file of a bandwidth. */
 export interface Coded {
@@ -57,7 +60,7 @@ export class Lab {
   /** Called when one cannot be made. */
   onError: (error: Error) => void = () => undefined;
   readonly #abort = new AbortController();
-  readonly #onBusy: OnBusy;
+  readonly #options: OpenOptions;
   #loss: string | null = null;
   #tolerant = false;
   #wanted: Version | null = null;
@@ -68,36 +71,36 @@ export class Lab {
     readonly source: Blob,
     /** `null` for an `.ecdc` file. */
     readonly original: Recording | null,
-    onBusy: OnBusy,
+    options: OpenOptions,
   ) {
-    this.#onBusy = onBusy;
+    this.#options = options;
   }
 
   /**
    * Let the server read a recording, or decode an `.ecdc` file.
    *
-   * @param onBusy - is called whenever the server has no time.
-   * @throws Error if it is neither, or too long for this page.
+   * @throws Error if it is neither, or too long for this page; Refusal of the kind `IncompleteError` where `partial` would
+   * help.
    */
-  static async open(model: ServerModel, source: Blob, onBusy: OnBusy): Promise<Lab> {
+  static async open(model: ServerModel, source: Blob, options: OpenOptions): Promise<Lab> {
     const { bytes } = limitsOf(model);
     if (source.size > bytes) throw new Error(`the file is larger than the ${bytes / 1e6} MB that this server takes`);
-    if ((await source.slice(0, MAGIC.length).text()) === MAGIC) return Lab.#openFile(model, source, onBusy);
-    const original = readWav((await post("/api/wav?bits=32", source, { onBusy })).bytes);
-    checkLength(model, original.channels[0].length / original.rate, "compress");
-    return new Lab(model, source, original, onBusy);
+    if ((await source.slice(0, MAGIC.length).text()) === MAGIC) return Lab.#openFile(model, source, options);
+    const original = readWav((await post(`/api/wav?bits=32${partialOf(options)}`, source, options)).bytes);
+    checkLength(model, original.channels[0].length / original.rate);
+    return new Lab(model, source, original, options);
   }
 
-  static async #openFile(model: ServerModel, source: Blob, onBusy: OnBusy): Promise<Lab> {
-    const said = new TextDecoder().decode((await post("/api/info", source, { onBusy })).bytes);
+  static async #openFile(model: ServerModel, source: Blob, options: OpenOptions): Promise<Lab> {
+    const said = new TextDecoder().decode((await post("/api/info", source, options)).bytes);
     const facts = JSON.parse(said) as Facts;
-    checkLength(model, facts.duration_s ?? 0, "decompress");
-    const lab = new Lab(model, source, null, onBusy);
+    checkLength(model, facts.duration_s ?? 0);
+    const lab = new Lab(model, source, null, options);
     lab.#loss = facts.loss ?? null;
     lab.#tolerant = lab.#loss !== null || facts.version === 0; // version 0 shows only when it is decoded what is missing
     lab.coded.set(null, { file: await source.arrayBuffer(), seconds: null });
     await lab.#make({ kbps: null, decoder: model.decoders[0] });
-    checkLength(model, lab.durationS, "decompress");
+    checkLength(model, lab.durationS);
     const wholeS = (facts.num_samples ?? 0) / model.sampling_rate;
     if (facts.version === 0 && lab.durationS < wholeS) {
       lab.#loss = `the end is missing; ${lab.durationS.toFixed(2)} s of ${wholeS.toFixed(2)} s are there`;
@@ -152,10 +155,10 @@ export class Lab {
 
   async #make(version: Version): Promise<void> {
     const { kbps, decoder } = version;
-    const options = { signal: this.#abort.signal, onBusy: this.#onBusy };
+    const options = { signal: this.#abort.signal, onBusy: this.#options.onBusy };
     let coded = this.coded.get(kbps);
     if (coded === undefined) {
-      const made = await post(`/api/compress?bandwidth=${kbps}`, this.source, options);
+      const made = await post(`/api/compress?bandwidth=${kbps}${partialOf(this.#options)}`, this.source, options);
       coded = { file: made.bytes, seconds: made.seconds };
       this.coded.set(kbps, coded);
       this.onNews(version);
@@ -167,9 +170,15 @@ export class Lab {
   }
 }
 
-function checkLength(model: ServerModel, seconds: number, command: string): void {
+function partialOf({ partial = false }: OpenOptions): string {
+  return partial ? "&partial=1" : "";
+}
+
+function checkLength(model: ServerModel, seconds: number): void {
   const { seconds: most } = limitsOf(model);
   if (seconds <= most) return;
-  const advice = `use \`recodec ${command}\` on the command line`;
-  throw new Error(`this file has ${Math.round(seconds)} s of audio, and the page takes ${most} s at most: ${advice}`);
+  throw new Error(
+    `it has ${Math.round(seconds)} s of audio, and the page takes ${most} s at most: choose a shorter recording, or a ` +
+      "part of it",
+  );
 }

@@ -1,8 +1,8 @@
 /** The page: a recording, heard coded and as it was, in step. Bundled as `page.js`. */
 
 import { clock } from "../player/style.js";
-import { fetchModel, type ServerModel } from "./api.js";
-import { byId, DECODER_NAMES, DECODERS_SAID, durationSaid, make, rateSaid, remark, say } from "./dom.js";
+import { fetchModel, Refusal, type ServerModel } from "./api.js";
+import { byId, DECODER_NAMES, DECODERS_SAID, durationSaid, ended, make, rateSaid, remark, say } from "./dom.js";
 import { keyOf, Lab, limitsOf, type Version } from "./lab.js";
 import { RecordButton } from "./record.js";
 import { drawSpectrogram } from "./spectrogram.js";
@@ -10,6 +10,7 @@ import { Table } from "./table.js";
 import { Tracks } from "./tracks.js";
 import { startSound } from "./waiting.js";
 
+const INCOMPLETE = "IncompleteError"; // of a file of which the server can take a part
 const ORIGINAL = "original";
 const AS_IT_IS = "file";
 
@@ -26,6 +27,7 @@ class Page {
   readonly #recording: RecordButton;
   readonly #choice: Choice;
   #lab: Lab | null = null;
+  #name = ""; // of what is shown
   #tracks: Tracks | null = null;
   #loudest: number | undefined;
   #shown = "";
@@ -131,27 +133,40 @@ class Page {
     void this.#open(file, file.name);
   }
 
-  /** Open a recording or an `.ecdc` file; `about` is what there is to say of it. */
-  async #open(source: Blob, name: string, about = ""): Promise<void> {
+  /** Open a recording or an `.ecdc` file; `about` is what there is to say of it. What is shown stays until it is open. */
+  async #open(source: Blob, name: string, about = "", partial = false): Promise<void> {
     const turn = (this.#opened += 1);
     say(`The server is reading ${name}.`);
     remark(about);
+    byId("partial").hidden = true;
     try {
-      const lab = await Lab.open(this.#model, source, (seconds) => this.#busy(turn, seconds));
+      const onBusy = (seconds: number): void => this.#busy(turn, seconds);
+      const lab = await Lab.open(this.#model, source, { onBusy, partial });
       this.#tracks ??= await this.#makeTracks();
       if (turn !== this.#opened) return; // another one was chosen meanwhile
-      if (lab.loss !== null) remark(`The file is damaged: ${lab.loss}.`);
       this.#show(lab, name, this.#tracks);
+      const loss = partial ? "this is the part that is there" : lab.loss;
+      byId("loss").textContent = loss === null ? "" : `The file is damaged or was cut off: ${loss}.`;
     } catch (error) {
-      if (turn === this.#opened) say((error as Error).message, true);
+      if (turn === this.#opened) this.#refuse(error as Error, source, name);
     }
+  }
+
+  /** Say what cannot be opened and why, and what is still open; offer what there is of a file that is not whole. */
+  #refuse(error: Error, source: Blob, name: string): void {
+    const still = this.#lab === null ? "" : ` What you hear below is still ${this.#name}.`;
+    say(`${name} cannot be opened: ${ended(error.message)}${still}`, true);
+    const button = byId("partial");
+    button.hidden = !(error instanceof Refusal && error.kind === INCOMPLETE);
+    button.onclick = () => void this.#open(source, name, "", true);
   }
 
   #show(lab: Lab, name: string, tracks: Tracks): void {
     this.#lab?.close();
     this.#lab = lab;
+    byId("name").textContent = this.#name = name;
     lab.onNews = (version) => this.#news(lab, version);
-    lab.onError = (error) => say(error.message, true);
+    lab.onError = (error) => say(`${name} cannot be coded any further: ${ended(error.message)}`, true);
     tracks.clear();
     if (lab.original !== null) {
       tracks.add(ORIGINAL, lab.original);

@@ -5,8 +5,7 @@ import { read, write, type Message } from "./messages.js";
 import { within } from "./waiting.js";
 
 const JOIN_MS = 15_000;
-const LOST = 1006; // the connection ended without a word
-const LOST_SAID = "The connection to the server was lost.";
+const LOST = "The connection to the server was lost, and the call has ended. Join again when the server runs.";
 const REFUSED = "the server does not let this page into the room (its terminal may say why)";
 const SILENT = `the server has said nothing for ${JOIN_MS / 1000} s: it does not let this page into the room`;
 
@@ -87,8 +86,8 @@ export class Room {
         this.#take(data);
         resolve(null);
       };
-      this.#socket.onclose = ({ code, reason }) => {
-        this.#over = reason || (code === LOST ? LOST_SAID : "The call has ended.");
+      this.#socket.onclose = ({ reason }) => {
+        this.#over = reason || LOST; // a server that refuses says why; one that stops says nothing
         resolve(reason);
         this.onEnd(this.#over);
       };

@@ -1,8 +1,8 @@
 /** What a file says of itself, whatever its version, without its model. */
 
-import { MAGIC } from "./header.js";
+import { bytesOf } from "../checks.js";
 import { inspect } from "./inspection.js";
-import { readMetadata } from "./version0.js";
+import { isVersion0, readMetadata } from "./version0.js";
 
 /** A short description of a file. */
 export interface Info {
@@ -36,11 +36,11 @@ export interface Info {
  * Look into a file.
  *
  * @param file - its bytes.
- * @throws BitstreamError if it is not a file of ours at all.
+ * @throws BitstreamError if it is not a file of ours at all; ConfigError for what is not bytes.
  */
 export function info(file: ArrayBuffer | Uint8Array): Info {
-  const bytes = file instanceof Uint8Array ? file : new Uint8Array(file);
-  if (MAGIC.every((byte, i) => bytes[i] === byte) && bytes[MAGIC.length] === 0) {
+  const bytes = bytesOf(file);
+  if (isVersion0(bytes)) {
     const [{ model, fingerprint, codebooks, numSamples, coded }] = readMetadata(bytes);
     const unknown = { samplingRate: null, channels: null, durationS: null, bandwidthKbps: null, intact: null };
     return { version: 0, model, fingerprint, codebooks, numSamples, coded, ...unknown, faults: [] };

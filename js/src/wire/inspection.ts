@@ -1,11 +1,13 @@
 /** What is in a stream, and whether it is whole. */
 
+import { bytesOf } from "../checks.js";
 import { CorruptError, UnsupportedError } from "../errors.js";
-import { MAGIC, type Header } from "./header.js";
+import type { Header } from "./header.js";
 import { startAt } from "./index.js";
 import { endOf, PLAIN } from "./packets.js";
 import { MAX_DAMAGES, PacketReader, type Damage, type Event } from "./reader.js";
 import type { Lost } from "./timeline.js";
+import { isVersion0 } from "./version0.js";
 
 const PIECE_BYTES = 1 << 16;
 
@@ -100,12 +102,13 @@ export class Inspection {
 /**
  * Read a file of version 1 to its end, whatever its state, and say what it holds and what is damaged.
  *
- * @param file - the bytes of the file.
+ * @param bytes - of the file.
  * @throws UnsupportedError for a file of version 0, which has no checksums: nothing can be said of its state.
- * @throws BitstreamError if it is not a file of ours at all.
+ * @throws BitstreamError if it is not a file of ours at all; ConfigError for what is not bytes.
  */
-export function inspect(file: Uint8Array): Inspection {
-  if (file.length > MAGIC.length && MAGIC.every((byte, i) => file[i] === byte) && file[MAGIC.length] === 0) {
+export function inspect(bytes: ArrayBuffer | Uint8Array): Inspection {
+  const file = bytesOf(bytes);
+  if (isVersion0(file)) {
     throw new UnsupportedError("a file of version 0 has no checksums: whether it is whole cannot be said");
   }
   const reader = new PacketReader({ tolerant: true });

@@ -97,8 +97,8 @@ export class PacketReader {
     const events = this.#drain();
     if (this.#error !== null) throw this.#error;
     if (this.header === null) {
-      const cut = this.#bad?.since === this.#begin && this.#bad.error instanceof TruncatedError;
-      if (cut) throw this.#bad.error; // a header that was cut off
+      const first = this.#bad?.since === this.#begin ? this.#bad.error : null;
+      if (first instanceof TruncatedError) throw first; // a header that was cut off
       throw new CorruptError(`there is no .ecdc header in these ${this.#offset - this.#begin} bytes`);
     }
     const complete = this.end !== null && this.#trailer === null;

@@ -4,6 +4,7 @@ import { CorruptError, ModelMismatchError, TruncatedError, UnsupportedError } fr
 import * as bits from "./bits.js";
 import { uint32At } from "./bytes.js";
 import type { Codes } from "./codes.js";
+import { MAGIC } from "./header.js";
 import { shown, shownFloat } from "./text.js";
 
 const HEAD_BYTES = 9;
@@ -43,6 +44,11 @@ export interface Piece {
   readonly scale: number | null;
 }
 
+/** Whether a file is one of version 0, by its first bytes. A damaged front is left to version 1, which can mend it. */
+export function isVersion0(file: Uint8Array): boolean {
+  return MAGIC.every((byte, i) => file[i] === byte) && file[MAGIC.length] === 0;
+}
+
 /**
  * Read the head and the JSON object of a file.
  *
@@ -53,7 +59,7 @@ export interface Piece {
  */
 export function readMetadata(file: Uint8Array): [Metadata, number] {
   need(file, 0, HEAD_BYTES);
-  if (file[0] !== 0x45 || file[1] !== 0x43 || file[2] !== 0x44 || file[3] !== 0x43) {
+  if (MAGIC.some((byte, i) => file[i] !== byte)) {
     throw new CorruptError("this is not an .ecdc file: it does not begin with ECDC");
   }
   if (file[4] !== 0)

@@ -1,19 +1,22 @@
 /** The page's side: a codec whose networks run in a worker, so that the page stays awake. */
 
-import type { DecodeOptions, EncodeOptions, LoadOptions } from "../codec/codec.js";
+import { bytesOf, checkAddress, checkOptions, SWITCH, type Allowed } from "../checks.js";
+import type { DecodeOptions, EncodeOptions, LoadOptions, PlayOptions } from "../codec/codec.js";
 import type { DecodeStream, EncodeStream } from "../codec/streams.js";
 import type { Unpacked } from "../codec/unpack.js";
 import { transform } from "../codec/web_streams.js";
 import type { Progress } from "../engine/assets.js";
-import { errorNamed, RecodecError } from "../errors.js";
+import { ConfigError, errorNamed, RecodecError } from "../errors.js";
 import type { Codes } from "../wire/codes.js";
-import { type Calls, type Loaded, type PlayOptions, type Reply } from "./protocol.js";
+import { type Calls, type Loaded, type Reply } from "./protocol.js";
 
 /** How a model is loaded in a worker. */
 export interface WorkerOptions extends LoadOptions {
   /** URL of `worker.js` of this package; by default beside the script that this is in. */
   worker?: string | URL;
 }
+
+const OPTIONS: Allowed<WorkerOptions> = { onProgress: "function", cache: SWITCH, runtime: null, worker: null };
 
 interface Waiting {
   resolve(value: unknown): void;
@@ -44,16 +47,20 @@ export class RemoteCodec {
    * Start a worker, and load a model in it.
    *
    * @param url - of the folder that `recodec export --web` wrote.
-   * @throws CheckpointError if there is no model; RecodecError if the worker does not start.
+   * @throws CheckpointError if there is no model; RecodecError if the worker does not start; ConfigError for options
+   * that there are not.
    */
   static async load(url: string | URL, options: WorkerOptions = {}): Promise<RemoteCodec> {
+    checkAddress(url);
+    checkOptions(options, OPTIONS);
     const { worker, onProgress, runtime, cache } = options;
     const script = worker === undefined ? new URL("./worker.js", import.meta.url) : new URL(worker, location.href);
     const codec = new RemoteCodec(script, onProgress);
     const folder = runtime ?? new URL("./", script).href;
     const settings = { runtime: new URL(folder, location.href).href, ...(cache === undefined ? {} : { cache }) };
     try {
-      codec.#loaded = (await codec.#call("load", [new URL(url, location.href).href, settings])) as Loaded;
+      const address = URL.canParse(url, location.href) ? new URL(url, location.href).href : String(url);
+      codec.#loaded = (await codec.#call("load", [address, settings])) as Loaded;
       return codec;
     } catch (error) {
       codec.terminate();
@@ -77,13 +84,13 @@ export class RemoteCodec {
   }
 
   /** As `Codec.decode`. */
-  decode(file: ArrayBuffer | Uint8Array, options: PlayOptions = {}): Promise<Float32Array> {
-    return this.#call("decode", [bytes(file), options]) as Promise<Float32Array>;
+  async decode(file: ArrayBuffer | Uint8Array, options: PlayOptions = {}): Promise<Float32Array> {
+    return (await this.#call("decode", [bytesOf(file), options])) as Float32Array;
   }
 
   /** As `Codec.play`: pieces of a file, each decoded when it is asked for. */
   async *play(file: ArrayBuffer | Uint8Array, options: PlayOptions = {}): AsyncGenerator<Float32Array> {
-    const stream = (await this.#call("openFile", [bytes(file), options])) as number;
+    const stream = (await this.#call("openFile", [bytesOf(file), options])) as number;
     try {
       for (;;) {
         const piece = (await this.#call("next", [stream])) as Float32Array | null;
@@ -96,8 +103,8 @@ export class RemoteCodec {
   }
 
   /** As `Codec.unpack`. */
-  unpack(file: ArrayBuffer | Uint8Array): Promise<Unpacked> {
-    return this.#call("unpack", [bytes(file)]) as Promise<Unpacked>;
+  async unpack(file: ArrayBuffer | Uint8Array): Promise<Unpacked> {
+    return (await this.#call("unpack", [bytesOf(file)])) as Unpacked;
   }
 
   /** As `Codec.pack`. */
@@ -155,8 +162,12 @@ export class RemoteCodec {
   #call<Name extends keyof Calls>(method: Name, args: Parameters<Calls[Name]>): Promise<unknown> {
     const id = (this.#last += 1);
     return new Promise((resolve, reject) => {
+      try {
+        this.#worker.postMessage({ id, method, args });
+      } catch (error) {
+        throw new ConfigError(`an argument of ${method} cannot go to a worker: ${(error as Error).message}`);
+      }
       this.#waiting.set(id, { resolve, reject });
-      this.#worker.postMessage({ id, method, args });
     });
   }
 
@@ -187,8 +198,4 @@ function startWorker(script: URL): Worker {
   if (script.origin === location.origin) return new Worker(script, { type: "module" });
   const source = new Blob([`import ${JSON.stringify(script.href)};`], { type: "text/javascript" });
   return new Worker(URL.createObjectURL(source), { type: "module" });
-}
-
-function bytes(file: ArrayBuffer | Uint8Array): Uint8Array {
-  return file instanceof Uint8Array ? file : new Uint8Array(file);
 }

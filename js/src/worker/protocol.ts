@@ -1,6 +1,6 @@
 /** What a page and its worker say to each other. */
 
-import type { Codec, DecodeOptions, EncodeOptions, LoadOptions } from "../codec/codec.js";
+import type { Codec, DecodeOptions, EncodeOptions, LoadOptions, PlayOptions } from "../codec/codec.js";
 import type { Progress } from "../engine/assets.js";
 import type { ModelConfig } from "../engine/manifest.js";
 import type { Unpacked } from "../codec/unpack.js";
@@ -13,9 +13,6 @@ export interface Loaded {
   readonly config: ModelConfig;
   readonly decoders: Codec["decoders"];
 }
-
-/** How a file is played. */
-export type PlayOptions = DecodeOptions & { start?: number };
 
 /** Calls by their names: arguments and result. `number`s that name a stream are those that `open...` gave. */
 export interface Calls {

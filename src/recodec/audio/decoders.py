@@ -15,7 +15,7 @@ from typing import IO, Protocol, cast
 import numpy as np
 import soundfile
 
-from ..errors import AudioError
+from ..errors import AudioError, IncompleteError
 from ..pipes import read_up_to
 from .mpeg import change_of_form
 from .ogg import OggPages, Window, ogg_pages
@@ -142,9 +142,9 @@ class SndfileDecoder:
         except soundfile.LibsndfileError as error:
             if not self._partial:
                 reason = error.error_string.rstrip(".")
-                raise AudioError(
-                    f"{self._name} is damaged after {position} samples ({reason}), or was cut off there; "
-                    f"{_PARTIAL_TAKES} what is before"
+                raise IncompleteError(
+                    f"{self._name} is damaged after {position} samples ({reason}), or was cut off there",
+                    f"{_PARTIAL_TAKES} what is before",
                 ) from error
         finally:
             self._sound.close()
@@ -216,8 +216,8 @@ def open_decoder(file: IO[bytes], name: str, *, partial: bool = False) -> FileDe
         parts = [SndfileDecoder(window, name, partial=partial) for window in (windows if len(windows) > 1 else [file])]
         if pages.is_cut and not partial:
             there_s = sum((part.num_samples or 0) / part.rate_hz for part in parts)
-            raise AudioError(
-                f"{name} was cut off within a page of Ogg: {there_s:.3f} s are there; {_PARTIAL_TAKES} them"
+            raise IncompleteError(
+                f"{name} was cut off within a page of Ogg: {there_s:.3f} s are there", f"{_PARTIAL_TAKES} them"
             )
         return ChainedDecoder(parts, name) if len(parts) > 1 else parts[0]
     except soundfile.LibsndfileError as error:
@@ -246,11 +246,12 @@ def open_wav(file: IO[bytes], name: str, *, partial: bool = False) -> PcmDecoder
     return PcmDecoder(file, header, name, partial=partial)
 
 
-def cut_off(name: str, there: int, promised: int, rate_hz: int) -> AudioError:
+def cut_off(name: str, there: int, promised: int, rate_hz: int) -> IncompleteError:
     """The error for a missing end."""
-    return AudioError(
+    return IncompleteError(
         f"{name} was cut off: {there / rate_hz:.3f} s of {promised / rate_hz:.3f} s are there ({there} of {promised} "
-        f"samples); {_PARTIAL_TAKES} them"
+        "samples)",
+        f"{_PARTIAL_TAKES} them",
     )
 
 
@@ -264,8 +265,9 @@ def _open_by_ffmpeg(file: IO[bytes], name: str, reason: str) -> FileDecoder:
         raise AudioError(f"{name} is not an audio file ({reason})")
     if find_spec("av") is None:
         raise AudioError(
-            f"{name} is not an audio file that can be read here ({reason}). What FFmpeg reads takes its package, pip "
-            f"install 'recodec[av]', or FFmpeg itself: ffmpeg -i FILE -f wav - | recodec compress - OUT.ecdc"
+            f"{name} is not an audio file that can be read here ({reason})",
+            "what FFmpeg reads takes its package, pip install 'recodec[av]', or FFmpeg itself: "
+            "ffmpeg -i FILE -f wav - | recodec compress - OUT.ecdc",
         )
     from .ffmpeg import AvDecoder
 

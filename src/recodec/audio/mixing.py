@@ -70,8 +70,8 @@ class Mixer:
             places = places_of(channels, mask)
             if places is None:
                 raise AudioError(
-                    f"{name} has {channels} channels, and their places are not known: choose some of them with "
-                    "--channels (channels= in Python)"
+                    f"{name} has {channels} channels, and their places are not known",
+                    "choose some of them with --channels (channels= in Python)",
                 )
             self._matrix = np.array([_SHARES[place] for place in places], np.float32).T
             self.note = f"{name}: {channels} channels ({' '.join(places)}) are mixed to {wanted} by ITU-R BS.775"

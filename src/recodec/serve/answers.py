@@ -7,7 +7,7 @@ import re
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ..errors import ConfigError, RecodecError
+from ..errors import AudioError, ConfigError, RecodecError
 from ..text import shown
 
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
@@ -37,10 +37,12 @@ def error_response(error: Exception) -> Response:
     """The answer to a request that failed.
 
     Errors of this package are the client's (400), but for those of requests, which say their status. Of others only
-    their kind is told: their words may hold paths of this machine.
+    their kind is told: their words may hold paths of this machine. Advice that a page could not follow is told apart.
     """
     if isinstance(error, RequestError):
         return _json(error.status, error.name, str(error))
+    if isinstance(error, AudioError) and error.advice:
+        return _json(400, type(error).__name__, str(error), reason=error.reason)
     if isinstance(error, RecodecError):
         return _json(400, type(error).__name__, str(error))
     return _json(500, "InternalError", f"the server failed ({type(error).__name__}); its terminal may say more")
@@ -101,8 +103,11 @@ def check_names(request: Request, *known: str) -> None:
             raise ConfigError(f"there is no parameter {name[:40]!r} at {request.url.path}; {there}")
 
 
-def _json(status: int, name: str, message: str) -> Response:
-    text = shown(message)
-    short = text if len(text) <= _MAX_MESSAGE else text[: _MAX_MESSAGE - 3] + "..."
+def _json(status: int, name: str, message: str, **more: str) -> Response:
+    said = {key: _short(shown(text)) for key, text in {"message": message, **more}.items()}
     headers = {"retry-after": "2"} if status in (429, 503) else None
-    return JSONResponse({"error": name, "message": short}, status, headers)
+    return JSONResponse({"error": name, **said}, status, headers)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _MAX_MESSAGE else text[: _MAX_MESSAGE - 3] + "..."
