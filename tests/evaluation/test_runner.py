@@ -253,3 +253,15 @@ def test_the_verb(clips: list[Clip], tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "Failed: broken.wav with Opus 12" in failing.output
     for bad in (["-c", "opus"], ["-c", "opus@6"], [paths[0], "-c", "nonsense@6"], ["/nowhere.wav", "-c", "opus@6"]):
         assert CliRunner().invoke(verb, bad).exit_code == 2
+
+
+def test_new_weights_are_another_trial(clips: list[Clip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a model in a folder, and of the shipped one, which is not named; codecs without weights are the same."""
+    monkeypatch.setattr("recodec.evaluation.codecs.spec.DEFAULT_FOLDER", tmp_path)
+    weights = tmp_path / "model.safetensors"
+    specs = parse_codecs([f"recodec:{tmp_path}@6", "recodec@6", "recodec-encodec@6", "opus@6"])
+    keys = []
+    for content in (b"one", b"another"):
+        weights.write_bytes(content)
+        keys.append([Trial(clips[0], spec, CHEAP).key for spec in specs])
+    assert [old == new for old, new in zip(*keys, strict=True)] == [False, False, False, True]

@@ -33,8 +33,8 @@ class Trial:
     def key(self) -> str:
         """Identifies the trial and the state of the files it reads, so that finished work is known again."""
         parts = [repr(self), _stamp(self.clip.path)]
-        if self.codec.model:
-            parts += [_stamp(path) for path in _weight_files(self.codec.model)]
+        if self.codec.weights:
+            parts += [_stamp(path) for path in _weight_files(self.codec.weights)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 
     @property

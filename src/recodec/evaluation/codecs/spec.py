@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import ConfigError
+from ...hub import DEFAULT_FOLDER
 from .anchors import LowPass, Reference
 from .base import AudioCodec
 from .classic import mp3, opus
@@ -46,6 +47,11 @@ class CodecSpec:
         name = Path(self.model).name if self.model else _TITLES.get(self.name, self.name)
         return name if self.bandwidth_kbps is None else f"{name} {self.bandwidth_kbps:g}"
 
+    @property
+    def weights(self) -> str | None:
+        """The checkpoint: the shipped model's where none is named; `None` where a peer brings its own."""
+        return self.model or (str(DEFAULT_FOLDER) if FAMILIES[self.name].is_ours else None)
+
     def build(self) -> AudioCodec:
         """The codec itself; checkpoints are loaded here.
 
@@ -58,11 +64,23 @@ class CodecSpec:
 
 @dataclass(frozen=True)
 class Family:
-    """How a family of codecs is built, and what it needs to be told."""
+    """How a family of codecs is built, and what it needs to be told.
+
+    Attributes:
+        build: makes the codec of a setting.
+        has_bandwidth: whether it is told one.
+        has_model: whether it may be told one.
+        is_ours: whether it takes the shipped model if it is told none.
+    """
 
     build: Callable[[CodecSpec], AudioCodec]
     has_bandwidth: bool = True
     has_model: bool = False
+    is_ours: bool = False
+
+
+def _ours(engine: str, decoder: str = "auto") -> Family:
+    return Family(lambda spec: RecodecCodec(spec.model, _rate(spec), engine, decoder), has_model=True, is_ours=True)
 
 
 _TITLES = {
@@ -86,9 +104,9 @@ FAMILIES: dict[str, Family] = {
     "lowpass": Family(lambda spec: LowPass(), has_bandwidth=False),
     "opus": Family(lambda spec: opus(_rate(spec))),
     "mp3": Family(lambda spec: mp3(_rate(spec))),
-    "recodec": Family(lambda spec: RecodecCodec(spec.model, _rate(spec), "onnx"), has_model=True),
-    "recodec-encodec": Family(lambda spec: RecodecCodec(spec.model, _rate(spec), "onnx", "encodec"), has_model=True),
-    "recodec-torch": Family(lambda spec: RecodecCodec(spec.model, _rate(spec), "torch"), has_model=True),
+    "recodec": _ours("onnx"),
+    "recodec-encodec": _ours("onnx", "encodec"),
+    "recodec-torch": _ours("torch"),
     "encodec": Family(lambda spec: MetaCodec(spec.model, _rate(spec)), has_model=True),
     "transformers": Family(lambda spec: TransformersCodec(spec.model, _rate(spec)), has_model=True),
     "dac": Family(lambda spec: DacCodec(spec.model, _rate(spec)), has_model=True),
