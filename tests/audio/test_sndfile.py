@@ -3,6 +3,7 @@
 import io
 import signal
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ class Interrupting(io.BytesIO):
             self.armed = False
             signal.raise_signal(signal.SIGINT)
 
-    def write(self, content: bytes) -> int:
+    def write(self, content: Any) -> int:
         self._press()
         return super().write(content)
 
