@@ -32,7 +32,7 @@ from .codec.files import unpack as _unpack
 from .codec.loading import find_lm
 from .codec.version0 import EcdcReader0
 from .config import EncodecConfig
-from .errors import ConfigError, CorruptError, TruncatedError, UnsupportedError
+from .errors import ConfigError, UnsupportedError
 from .hub import model_called
 from .pipes import read_up_to
 from .wire.v1 import editing
@@ -89,7 +89,8 @@ def facts(source: Source) -> dict[str, Any]:
             "num_samples": reader.num_samples, "num_codebooks": reader.num_codebooks, "coded": reader.is_coded,
         }  # fmt: skip
         if isinstance(reader, EcdcReader0):
-            return found | _by_size(reader)
+            complete, loss = reader.state_by_size(presets.named(reader.model))
+            return found | {"complete": complete, "loss": loss}
         file.seek(0)
         held = _inspect(file)
     header = held.header
@@ -328,14 +329,6 @@ def _is_version0(file: IO[bytes]) -> bool:
     front = read_up_to(file, len(MAGIC) + 1)
     file.seek(0)
     return front == MAGIC + b"\0"
-
-
-def _by_size(reader: EcdcReader0) -> dict[str, Any]:
-    """What the size of a file of version 0 says of its state."""
-    try:
-        return {"complete": reader.check_size(presets.named(reader.model)) or None, "loss": None}
-    except (TruncatedError, CorruptError) as error:
-        return {"complete": not isinstance(error, TruncatedError), "loss": str(error)}
 
 
 def _codebooks(header: Header, bandwidth: float | None, num_codebooks: int | None) -> int:

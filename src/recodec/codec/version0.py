@@ -9,7 +9,7 @@ from typing import IO, cast
 
 import numpy as np
 
-from ..errors import ModelMismatchError, TruncatedError, UnsupportedError
+from ..errors import CorruptError, ModelMismatchError, TruncatedError, UnsupportedError
 from ..geometry import CodecGeometry
 from ..pipes import Unread
 from ..wire.v0 import files
@@ -120,6 +120,13 @@ class EcdcReader0(EcdcReader):
             return False
         files.check_size(self._file, self.metadata, geometry)
         return True
+
+    def state_by_size(self, geometry: CodecGeometry | None) -> tuple[bool | None, str | None]:
+        """Whether the end is there (`None` if that cannot be said), and what is wrong; see `check_size`."""
+        try:
+            return self.check_size(geometry) or None, None
+        except (TruncatedError, CorruptError) as error:
+            return not isinstance(error, TruncatedError), str(error)
 
     def check_model(self, engine: Engine) -> None:
         self.metadata.check_model(engine.name, *known_fingerprints(engine))

@@ -100,15 +100,6 @@ class SpectralObjective(Objective):
         return self.balancer.gradient(losses, output) / parallel.size()  # all of them are means over the batch
 
 
-def objective_of(
-    config: TrainConfig, device: torch.device, random: torch.Generator, weights: dict[str, float]
-) -> Objective:
-    """What the paper's decoder learns by in this run; arguments as of the objectives."""
-    if config.losses == SPECTRAL:
-        return SpectralObjective(config, device, random, weights)
-    return PaperObjective(config, device, weights)
-
-
 class Branch(ABC):
     """One decoder that learns.
 
@@ -129,14 +120,26 @@ class EncodecBranch(Branch):
     """The paper's decoder.
 
     Args:
+        config: of the run, which says by which losses it learns.
         decoder: of the model, perhaps compiled.
-        objective: its losses.
+        device, random, weights: of the losses; see the objectives.
     """
 
     prefix = ""
 
-    def __init__(self, decoder: Callable[..., Any], objective: Objective) -> None:
-        self._decoder, self.objective = decoder, objective
+    def __init__(
+        self,
+        config: TrainConfig,
+        decoder: Callable[..., Any],
+        device: torch.device,
+        random: torch.Generator,
+        weights: dict[str, float],
+    ) -> None:
+        self._decoder = decoder
+        self.objective = (
+            SpectralObjective(config, device, random, weights) if config.losses == SPECTRAL
+            else PaperObjective(config, device, weights)
+        )  # fmt: skip
 
     def decode(self, quantized: torch.Tensor, num_codebooks: int) -> torch.Tensor:
         return self._decoder(quantized)
@@ -148,13 +151,20 @@ class SpectralBranch(Branch):
     Args:
         config: of the run.
         network: the decoder, on its device.
-        objective: its losses.
+        device, random, weights: of the losses; see `SpectralObjective`.
     """
 
     prefix = "spectral_"
 
-    def __init__(self, config: TrainConfig, network: SpectralDecoder, objective: Objective) -> None:
-        self.network, self.objective = network, objective
+    def __init__(
+        self,
+        config: TrainConfig,
+        network: SpectralDecoder,
+        device: torch.device,
+        random: torch.Generator,
+        weights: dict[str, float],
+    ) -> None:
+        self.network, self.objective = network, SpectralObjective(config, device, random, weights)
         self.average = WeightAverage(network, config.average_decay)
         self._frames: Callable[..., Any] = _WholeBackbone(network)
         if config.compiled:

@@ -21,7 +21,7 @@ from ..nn.pickled import load_pickled
 from . import parallel
 from .adversarial import Adversary
 from .average import WeightAverage
-from .branches import Branch, EncodecBranch, Losses, SpectralBranch, SpectralObjective, objective_of
+from .branches import Branch, EncodecBranch, Losses, SpectralBranch
 from .codebooks import CodebookLearner, quantize_for_training
 from .config import TrainConfig
 from .data import Batch, Examples, batches
@@ -85,11 +85,7 @@ class Trainer:
         if adversarial.is_on:
             more = {"generator": adversarial.generator_weight, "feature": adversarial.feature_weight}
         self.spectral = self._spectral_branch(more) if config.trains_spectral else None
-        paper = (
-            [EncodecBranch(decoder, objective_of(config, self.device, self.random, more))]
-            if config.trains_encodec
-            else []
-        )
+        paper = [EncodecBranch(config, decoder, self.device, self.random, more)] if config.trains_encodec else []
         self.branches: list[Branch] = [*paper, *([] if self.spectral is None else [self.spectral])]
         self.balancer = self.branches[0].objective.balancer
         self.optimizer = torch.optim.Adam(
@@ -230,7 +226,7 @@ class Trainer:
         first = lambda: parallel.all_gather(self._next_batch())  # noqa: E731
         network = spectral_network(self.config, self.model, first).to(self.device).train()
         parallel.broadcast(network)
-        return SpectralBranch(self.config, network, SpectralObjective(self.config, self.device, self.random, weights))
+        return SpectralBranch(self.config, network, self.device, self.random, weights)
 
     def _groups(self) -> Any:
         """What the optimizer is given: the model, and after it the spectral decoder with a learning rate of its own."""

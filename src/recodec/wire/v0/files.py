@@ -328,23 +328,15 @@ def payload_bytes(geometry: CodecGeometry, num_samples: int, num_codebooks: int)
 
 
 def check_size(file: IO[bytes], metadata: Metadata, geometry: CodecGeometry) -> None:
-    """Compare the size of a file of plain codes with what its header promises; a pipe's is not known.
-
-    Args:
-        file: stands after the header, and again afterwards.
-        metadata: as `read_metadata` gave it.
-        geometry: of the model.
+    """Compare the size of a file of plain codes, which stands after its header, with what that promises.
 
     Raises:
-        TruncatedError: if the file is too short.
-        CorruptError: if it is too long.
+        TruncatedError, CorruptError: if it is too short, or too long. Of a pipe that is not known.
     """
     if not file.seekable():
         return
-    wanted = payload_bytes(geometry, metadata.num_samples, metadata.num_codebooks)
-    here = file.tell()
-    there = file.seek(0, io.SEEK_END) - here
-    file.seek(here)
+    wanted, here = payload_bytes(geometry, metadata.num_samples, metadata.num_codebooks), file.tell()
+    there = file.seek(0, io.SEEK_END) - file.seek(here)
     if there < wanted:
         raise TruncatedError(f"the header promises {wanted} bytes of codes, {there} are there")
     if there > wanted:
