@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -47,3 +48,15 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     assert found == [b"through"]
     assert stat.S_ISFIFO(path.stat().st_mode)
     assert os.listdir(tmp_path) == ["pipe"]
+
+
+def test_an_error_names_what_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not a temporary file beside it."""
+
+    def refuse(*arguments: object, **named: object) -> object:
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / ".recodec-x.part"))
+
+    monkeypatch.setattr("recodec.atomic.tempfile.mkstemp", refuse)
+    with pytest.raises(PermissionError) as raised, atomic_write(tmp_path / "a.wav"):
+        pass
+    assert raised.value.filename == str(tmp_path / "a.wav")

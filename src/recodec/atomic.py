@@ -37,7 +37,10 @@ def atomic_write(path: str | Path, *, overwrite: bool = True) -> Iterator[IO[byt
     if not path.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     # A short name of its own: with more added, a long but legal name would be too long.
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".recodec-", suffix=".part")
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".recodec-", suffix=".part")
+    except OSError as error:  # it names the file that could not be made, which nobody asked for
+        raise type(error)(error.errno, error.strerror, str(path)) from error
     try:
         with os.fdopen(handle, "w+b") as file:
             yield file

@@ -109,6 +109,8 @@ class CodecGeometry(SegmentGeometry):
             if not 1 <= num_quantizers <= self.num_quantizers:
                 raise ConfigError(f"num_quantizers must be from 1 to {self.num_quantizers}, got {num_quantizers}")
             return num_quantizers
+        if isinstance(bandwidth, str):
+            raise ConfigError(f"a bandwidth is a number of kbps, got the text {bandwidth!r}")
         if bandwidth not in self.target_bandwidths:
             choices = list(self.target_bandwidths)
             raise ConfigError(f"This model doesn't support the bandwidth {bandwidth}. Select one of {choices}.")

@@ -231,3 +231,59 @@ def test_one_letter_means_one_thing_and_names_are_frozen() -> None:
         "--resume", "--rooms", "--runner", "--runtime", "--seed", "--shard-clips", "--start", "--stop",
         "--stop-after", "--stream-above", "--suffix", "--threads", "--title", "--web",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "arguments", [("compress", ""), ("decompress", ""), ("compress", "a.wav", "-d", ""), ("cut", "", "x.ecdc"),
+                  ("verify", ""), ("evaluate", ""), ("tokenize", "in", "")],
+)  # fmt: skip
+def test_an_empty_text_is_not_a_folder(
+    recodec: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    """As a variable gives that is not set: nothing is done to the folder in which the command runs."""
+    write(tmp_path / "a.wav")
+    monkeypatch.chdir(tmp_path)
+    done = recodec(*arguments)
+    assert done.code == 2
+    assert "an empty text is not the name of a file or a folder" in done.err
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.wav"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [("cut", "-", "x.ecdc"), ("cut", "a.ecdc", "-"), ("transcode", "a.ecdc", "-", "-b", "1.5"),
+                  ("concat", "a.ecdc", "-o", "-"), ("info", "-"), ("verify", "-")],
+)  # fmt: skip
+def test_verbs_that_take_no_pipe_say_so(
+    recodec: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    (tmp_path / "a.ecdc").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    done = recodec(*arguments)
+    assert done.code == 2
+    assert "'-' is not taken here: name a file (./- is one of that name)" in done.err
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.ecdc"]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_errors_of_many_say_which_input(recodec: Callable, model: Path, tmp_path: Path, jobs: int) -> None:
+    for name in ("one.ecdc", "two.ecdc"):
+        (tmp_path / name).write_bytes(b"RIFF")
+    done = recodec("decompress", tmp_path, "-d", tmp_path / "out", "--model", model, "-j", jobs)
+    assert done.code == 1
+    for name in ("one.ecdc", "two.ecdc"):
+        assert f"{tmp_path / name}: this is not an .ecdc file" in done.err
+
+
+def test_one_input_under_two_names_is_named_twice(recodec: Callable, model: Path, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.wav")
+    again = tmp_path / "x" / ".." / "a.wav"
+    (tmp_path / "x").mkdir()
+    done = recodec("compress", path, again, "-d", tmp_path / "out", "--model", model)
+    assert (done.code, f"{again} is named twice" in done.err) == (2, True)
+
+
+def test_what_is_compressed_already_is_called_so(recodec: Callable, model: Path, tmp_path: Path) -> None:
+    assert recodec("compress", write(tmp_path / "a.wav"), "--model", model).code == 0
+    done = recodec("compress", tmp_path / "a.ecdc", "-o", tmp_path / "b.ecdc", "--model", model)
+    assert done.code == 1
+    assert "a.ecdc is an .ecdc file already; decompress makes audio of it" in done.err

@@ -167,3 +167,56 @@ def test_nothing_is_overwritten_and_damage_stops_unless_it_is_asked_for(recodec,
     assert recodec(verb, *arguments(bad, out), "--force", "--damaged").code == 0
     report = report_of(out)
     assert (report.lost_ticks, report.num_damages, report.complete) == (75, 0, True)
+
+
+@pytest.mark.parametrize(
+    ("verb", "more"), [("cut", []), ("transcode", ["-b", "1.5"]), ("concat", None)], ids=["cut", "transcode", "concat"]
+)
+def test_what_is_missing_is_said_where_damage_is_gone_over(recodec, good, tmp_path, verb, more):
+    """The result of a file whose end is missing is whole by itself."""
+    cut_off = tmp_path / "cut-off.ecdc"
+    cut_off.write_bytes(good.read_bytes()[:4000])
+    out = tmp_path / "out.ecdc"
+    arguments = [cut_off, "-o", out] if more is None else [cut_off, out, *more]
+    done = recodec(verb, *arguments, "--damaged")
+    assert done.code == 0, done.err
+    assert f"{cut_off}: damaged; the end is missing after 5.00 s" in done.err
+    assert report_of(out).intact
+
+
+@pytest.mark.parametrize(("verb", "more"), [("cut", ["IN", "OUT"]), ("transcode", ["IN", "OUT", "-b", "3"]),
+                                            ("concat", ["IN", "-o", "OUT"])])  # fmt: skip
+def test_no_compressed_file_gets_the_suffix_of_audio(recodec, good, tmp_path, verb, more):
+    names = {"IN": good, "OUT": tmp_path / "x.wav"}
+    done = recodec(verb, *(names.get(word, word) for word in more), "-f")
+    assert done.code == 2
+    assert "x.wav has the suffix of an audio file, and would be an .ecdc file: name it .ecdc" in done.err
+    assert not (tmp_path / "x.wav").exists()
+
+
+def test_what_was_made_is_said(recodec, good, tmp_path):
+    done = recodec("transcode", good, tmp_path / "low.ecdc", "-b", "3")
+    size = (tmp_path / "low.ecdc").stat().st_size
+    assert done.err == f"{tmp_path / 'low.ecdc'}: {size:,} bytes, {8 * size / 1000 / 9.99583:.2f} kbps, 10.0 s\n"
+    assert recodec("transcode", "-q", good, tmp_path / "lower.ecdc", "-b", "1.5").err == ""
+
+
+def test_a_header_that_can_be_mended_comes_with_advice(recodec, model, tmp_path):
+    codec = Codec.from_pretrained(model)
+    data = bytearray(codec.compress(np.full((1, 24_000), 0.1, np.float32)))
+    data[12] ^= 1
+    (tmp_path / "a.ecdc").write_bytes(data)
+    done = recodec("decompress", tmp_path / "a.ecdc", "--model", model)
+    assert done.code == 1
+    assert "the header is damaged: its checksum is wrong; --damaged plays what can be played" in done.err
+    assert recodec("decompress", tmp_path / "a.ecdc", "--model", model, "--damaged").code == 0
+
+
+def test_bytes_after_a_file_of_version_0_do_not_keep_it_from_being_played(recodec, tmp_path):
+    codec = Codec.from_pretrained()
+    data = codec.compress(np.full((1, 24_000), 0.1, np.float32), 6.0, version=0)
+    (tmp_path / "a.ecdc").write_bytes(data + b"15 bytes follow")
+    done = recodec("decompress", tmp_path / "a.ecdc")
+    assert done.code == 1
+    assert "15 bytes are left over after the last segment; --damaged plays what can be played" in done.err
+    assert recodec("decompress", tmp_path / "a.ecdc", "--damaged").code == 0

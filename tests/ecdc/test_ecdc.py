@@ -9,7 +9,8 @@ from recodec import ecdc, presets
 from recodec.cli import run
 from recodec.codec import Codec
 from recodec.errors import BitstreamError, ConfigError, CorruptError, TruncatedError, UnsupportedError
-from recodec.wire.v0.files import Metadata, payload_bytes
+from recodec.wire.v0.files import Metadata
+from recodec.wire.v0.size import payload_bytes
 
 
 @pytest.fixture(scope="module")

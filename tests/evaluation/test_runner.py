@@ -263,5 +263,14 @@ def test_new_weights_are_another_trial(clips: list[Clip], tmp_path: Path, monkey
     keys = []
     for content in (b"one", b"another"):
         weights.write_bytes(content)
+        (tmp_path / "README.md").write_bytes(content)
         keys.append([Trial(clips[0], spec, CHEAP).key for spec in specs])
     assert [old == new for old, new in zip(*keys, strict=True)] == [False, False, False, True]
+    (tmp_path / "README.md").write_bytes(b"a card that was written again")
+    assert [Trial(clips[0], spec, CHEAP).key for spec in specs] == keys[1]
+
+
+def test_a_bandwidth_that_the_model_lacks_is_refused_before_the_run(clips: list[Clip]) -> None:
+    with pytest.raises(ConfigError, match=r"bandwidth 2\.0"):
+        Campaign(clips, parse_codecs(["recodec@2"]))
+    Campaign(clips, parse_codecs(["recodec:none/such@2"]))  # nobody knows its bandwidths here: its trials will say so

@@ -19,6 +19,7 @@ from recodec.geometry import CodecGeometry
 from recodec.presets import encodec_24khz, encodec_48khz
 from recodec.wire.v0 import files as ecdc0
 from recodec.wire.v0.files import Metadata
+from recodec.wire.v0.size import payload_bytes
 from support.peers import import_encodec
 from support.pipes import Pipe
 
@@ -156,7 +157,7 @@ def test_any_pieces_give_the_same_file(num_samples, num_codebooks, read_frames, 
     segments = random_segments(geometry, num_samples, num_codebooks, num_samples)
     metadata = Metadata.for_model("mine", FINGERPRINT, num_samples, num_codebooks)
     expected = ecdc0.encode_stream(metadata, geometry, segments)
-    assert len(expected) == len(metadata.to_bytes()) + ecdc0.payload_bytes(geometry, num_samples, num_codebooks)
+    assert len(expected) == len(metadata.to_bytes()) + payload_bytes(geometry, num_samples, num_codebooks)
 
     file = io.BytesIO()
     writer = ecdc0.Writer(file, metadata, geometry)
@@ -180,7 +181,7 @@ def test_payload_size_counts_every_segment(num_samples, stride):
     geometry = AnyStride(stride)
     starts = range(0, num_samples, stride)
     expected = sum(4 + -(-(-(-min(100, num_samples - start) // 4) * 3 * 5) // 8) for start in starts)
-    assert ecdc0.payload_bytes(geometry, num_samples, 3) == expected
+    assert payload_bytes(geometry, num_samples, 3) == expected
 
 
 def test_a_new_file_names_its_weights_unless_meta_has_to_read_it():

@@ -27,6 +27,8 @@ export interface Span {
 export class Inspection {
   /** Of all. */
   sizeBytes = 0;
+  /** Bytes of what could be read. */
+  goodBytes = 0;
   numPackets = 0;
   /** Packets coded with a language model. */
   numCoded = 0;
@@ -70,10 +72,10 @@ export class Inspection {
     return (this.lostTicks * this.header.tick) / this.header.samplingRate;
   }
 
-  /** Kilobits per second of the whole stream, all overhead counted; 0 for an empty one. */
+  /** Kilobits per second of the audio that is there, all overhead counted; 0 if there is none. */
   get bandwidthKbps(): number {
     const there = this.durationS - this.lostS;
-    return there > 0 ? (8 * this.sizeBytes) / 1000 / there : 0;
+    return there > 0 ? (8 * this.goodBytes) / 1000 / there : 0;
   }
 
   /**
@@ -119,6 +121,7 @@ export function inspect(bytes: ArrayBuffer | Uint8Array): Inspection {
   }
   report ??= new Inspection(reader.header as Header);
   report.sizeBytes = file.length;
+  report.goodBytes = reader.goodBytes;
   report.damages = reader.damages;
   report.numDamages = reader.numDamages;
   const known = reader.end === null ? report.header.numSamples : reader.end.numSamples;

@@ -55,6 +55,8 @@ export class PacketReader {
   readonly damages: Damage[] = [];
   /** How many there were. */
   numDamages = 0;
+  /** Bytes of headers, packets and end that were read. */
+  goodBytes = 0;
 
   readonly #tolerant: boolean;
   readonly #timeline: Timeline;
@@ -145,6 +147,7 @@ export class PacketReader {
     }
     this.#good(this.#offset + position);
     if (found !== null) events.push(...this.#accept(found, position, size));
+    this.goodBytes += size;
     return position + size;
   }
 

@@ -196,6 +196,8 @@ def open_decoder(file: IO[bytes], name: str, *, partial: bool = False) -> FileDe
     front = file.read(FRONT_BYTES)
     if not front:
         raise AudioError(f"{name} is empty")
+    if front[:4] == b"ECDC":
+        raise AudioError(f"{name} is an .ecdc file already", "decompress makes audio of it, transcode a smaller file")
     if is_wav(front):
         try:
             return open_wav(file, name, partial=partial)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 
 import click
 
-from .endpoints import STANDARD, is_plain
+from .endpoints import STANDARD, is_audio_name, is_plain
 from .options import say
 
 JOBS_HELP = "Work on this many files at once, each in a process of its own; or on one file, with this many threads."
@@ -73,8 +74,11 @@ def plan(
     Raises:
         click.UsageError: for an output that does not go with the inputs, is there already, or is an input itself.
     """
-    if len(set(sources)) < len(sources):
-        raise click.UsageError("an input is named twice")
+    named: set[str] = set()
+    for source in sources:
+        if (place := os.path.realpath(source)) in named:
+            raise click.UsageError(f"{source} is named twice")
+        named.add(place)
     if target is not None:
         if len(sources) != 1 or sources[0].is_dir():
             raise click.UsageError("-o takes one input; for several there is --out-dir")
@@ -124,6 +128,32 @@ def check_target(source: Path, target: Path, force: bool) -> Path:
         if not force:
             raise click.UsageError(f"{target} exists already; use --force to replace it")
     return target
+
+
+def check_coded_name(target: Path) -> None:
+    """Refuse an output whose name says that it is an audio file, and which would be an `.ecdc` file."""
+    if is_audio_name(target):
+        raise click.UsageError(f"{target} has the suffix of an audio file, and would be an .ecdc file: name it .ecdc")
+
+
+def say_loss(source: Path) -> None:
+    """Say what is missing from an `.ecdc` file of version 1, before what is left is taken on."""
+    from .. import ecdc
+
+    found = ecdc.inspect(source)
+    if not found.intact:
+        say(f"{source}: damaged; {found.loss}", err=True)
+
+
+def say_made(target: Path) -> None:
+    """Say what was written."""
+    from .. import ecdc
+
+    made = ecdc.facts(target)
+    say(
+        f"{target}: {made['size_bytes']:,} bytes, {made['bandwidth_kbps']:.2f} kbps, {made['duration_s']:.1f} s",
+        err=True,
+    )
 
 
 def shared_out(jobs: int | None, tasks: int, threads: int | None) -> tuple[int, int | None]:
@@ -196,9 +226,15 @@ def attempt(work: Callable[..., Done], task: Task, settings: Any) -> Done:
         task.target.parent.mkdir(parents=True, exist_ok=True)
         return work(task, settings, alone=False)
     except (RecodecError, click.ClickException) as error:
-        return Done(task, error=str(error))
+        return Done(task, error=_naming(task.source, str(error)))
     except OSError as error:
-        return Done(task, error=f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        text = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        return Done(task, error=_naming(task.source, text))
+
+
+def _naming(source: Path, text: str) -> str:
+    """An error of one input of many, which says which one."""
+    return text if str(source) in text else f"{source}: {text}"
 
 
 def _print(done: Done, quiet: bool) -> None:

@@ -6,16 +6,14 @@ from pathlib import Path
 
 import click
 
-from .options import need, options
+from .options import FileName, need, options
 
 
 @click.command()
-@click.argument("reference", type=click.Path(exists=True, dir_okay=False))
-@click.argument("degraded", type=click.Path(exists=True, dir_okay=False))
+@click.argument("reference", type=FileName(exists=True, dir_okay=False))
+@click.argument("degraded", type=FileName(exists=True, dir_okay=False))
 @options("kind")
-@click.option(
-    "--picture", type=click.Path(dir_okay=False), help="Write waveforms and spectrograms: .png, .svg or .pdf."
-)
+@click.option("--picture", type=FileName(dir_okay=False), help="Write waveforms and spectrograms: .png, .svg or .pdf.")
 @options("force")
 def compare(reference: str, degraded: str, kind: str, picture: str | None, force: bool) -> None:
     """Measure DEGRADED against REFERENCE, and draw a picture of both if asked for."""

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .batch import JOBS_HELP, Done, Task, plan, run, shared_out, split_output
+from .batch import JOBS_HELP, Done, Task, check_coded_name, plan, run, shared_out, split_output
 from .endpoints import STANDARD, is_audio_name, is_plain, label, open_recording, open_target
-from .options import model_options, options, progress
+from .options import FileName, model_options, options, progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="INPUT... [OUTPUT]",
-                type=click.Path(path_type=Path, allow_dash=True))  # fmt: skip
+                type=FileName(path_type=Path, allow_dash=True))  # fmt: skip
 @options("out", "out_dir", "bandwidth", out="The output, of one input.")
 @click.option("--format", "version", type=click.Choice(["0", "1"]), default="1", show_default=True,
               help="Version of the file format; 0 is that of Meta's tool.")  # fmt: skip
@@ -104,8 +104,8 @@ def _check_inputs(sources: Sequence[Path], target: Path | None) -> None:
     for source in sources:
         if source != STANDARD and not source.exists():
             raise click.UsageError(f"INPUT {str(source)!r} does not exist")
-    if target is not None and is_audio_name(target):
-        raise click.UsageError(f"{target} has the suffix of an audio file, and would be an .ecdc file: name it .ecdc")
+    if target is not None:
+        check_coded_name(target)
 
 
 def _audio_files(folder: Path) -> Sequence[Path]:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from .batch import check_target
-from .options import options, say
+from .batch import check_coded_name, check_target, say_loss
+from .options import FileName, options, say
 
 
 @click.command()
-@click.argument("source", metavar="IN", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("source", metavar="IN", type=FileName(exists=True, dir_okay=False, path_type=Path))
+@click.argument("out", metavar="OUT", type=FileName(path_type=Path))
 @options(
     "start",
     "stop",
@@ -29,7 +29,10 @@ def cut(
     It is cut at frames; segments of models that have them are kept whole, and so are packets that are coded with a
     language model which is not here. What was kept is printed.
     """
+    check_coded_name(out)
     check_target(source, out, force)
+    if damaged:
+        say_loss(source)
 
     from .. import ecdc
 

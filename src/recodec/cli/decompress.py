@@ -7,24 +7,26 @@ import time
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from ..memory import return_freed_arrays
 from .batch import JOBS_HELP, Done, Task, plan, run, shared_out, split_output
 from .endpoints import STANDARD, has_header_suffix, label, open_audio_target, open_source
-from .options import model_options, options, progress
+from .options import FileName, model_options, options, progress
 
 if TYPE_CHECKING:
     from ..codec import Codec, EcdcReader, ModelChoice
 
 T = TypeVar("T")
 
+_ADVICE = "; --damaged plays what can be played"
+
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="INPUT... [OUTPUT]",
-                type=click.Path(path_type=Path, allow_dash=True))  # fmt: skip
+                type=FileName(path_type=Path, allow_dash=True))  # fmt: skip
 @options("out", "out_dir", out="The output, of one input; its suffix says the format.")
 @click.option("--suffix", default=".wav", show_default=True, help="Of outputs that are not named.")
 @click.option("--bits", type=click.Choice(["16", "24", "32"]), help="Of a sample in .wav, .flac, .aiff and .caf; 32 is "
@@ -73,14 +75,13 @@ def decompress(
 
 def decompress_one(task: Task, settings: dict[str, Any], *, alone: bool) -> Done:
     """Decompress one input."""
-    from ..codec import open_reader
     from ..errors import CorruptError
 
     return_freed_arrays()
     begin, quiet = time.perf_counter(), settings["quiet"] or not alone
     damaged, raw = settings["damaged"], settings["raw"]
     with open_source(task.source) as file:
-        recording = open_reader(file, tolerant=damaged)
+        recording = _opened(file, damaged)
         codec = _codec(settings["choice"], recording.model)
         rate, channels = codec.sampling_rate, codec.config.audio_channels
         first, last = _range(settings, rate)
@@ -108,7 +109,8 @@ def decompress_one(task: Task, settings: dict[str, Any], *, alone: bool) -> Done
         f"{label(task.target, 'standard output')}: {count / rate:.1f} s, {count / rate / seconds:.0f} times real time"
     ]
     if recording.lost_samples:
-        lines.insert(0, f"{recording.lost_samples / rate:.3f} s were lost, and are concealed")
+        lost = f"{recording.lost_samples / rate:.3f} s were lost, and are concealed"
+        lines.insert(0, f"{label(task.source, 'standard input')}: {lost}")
     if recording.lacks_end and (length is None or count < length):
         there = f"{count / rate:.1f} s{'' if length is None else f' of {length / rate:.1f} s'} are there"
         lines.insert(0, f"the end of {label(task.source, 'the input')} is missing: {there}")
@@ -116,6 +118,24 @@ def decompress_one(task: Task, settings: dict[str, Any], *, alone: bool) -> Done
         lines.insert(0, f"{sink.clipped} samples go beyond full scale and are clipped; --rescale or --gain keeps them")
     size = task.source.stat().st_size if task.source.is_file() else 0
     return Done(task, tuple(lines), size, count / rate, seconds)
+
+
+def _opened(file: IO[bytes], damaged: bool) -> EcdcReader:
+    """The recording, or an error that says what may still be done."""
+    from ..codec import open_reader
+    from ..errors import CorruptError
+
+    try:
+        return open_reader(file, tolerant=damaged)
+    except CorruptError as error:
+        if damaged or not file.seekable():
+            raise
+        file.seek(0)
+        try:
+            open_reader(file, tolerant=True)
+        except CorruptError:
+            raise error from None
+        raise CorruptError(f"{error}{_ADVICE}") from error
 
 
 @lru_cache(maxsize=2)
@@ -170,7 +190,7 @@ def _with_advice(pieces: Iterator[T]) -> Iterator[T]:
     try:
         yield from pieces
     except (CorruptError, TruncatedError) as error:
-        raise type(error)(f"{error}; --damaged plays what can be played") from error
+        raise type(error)(f"{error}{_ADVICE}") from error
 
 
 def _length(settings: dict[str, Any], first: int, last: int | None, num_samples: int | None, rate: int) -> int | None:

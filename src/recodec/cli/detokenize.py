@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from .options import need, options, say
+from .options import FileName, need, options, say
 
 
 @click.command()
-@click.argument("source", metavar="INPUT", type=click.Path(exists=True, path_type=Path))
-@click.argument("target", metavar="OUTPUT", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("source", metavar="INPUT", type=FileName(exists=True, path_type=Path))
+@click.argument("target", metavar="OUTPUT", type=FileName(file_okay=False, path_type=Path))
 @click.option("--suffix", default=".wav", show_default=True,
               help="Of the files.")  # fmt: skip
 @options(

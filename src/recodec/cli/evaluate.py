@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from .options import Kbps, need, options, say
+from .options import FileName, Kbps, need, options, say
 
 
 @click.command()
-@click.argument("paths", nargs=-1, type=click.Path(), metavar="[FILE|FOLDER]...")
-@click.option("--manifest", "manifests", multiple=True, type=click.Path(exists=True, dir_okay=False),
+@click.argument("paths", nargs=-1, type=FileName(), metavar="[FILE|FOLDER]...")
+@click.option("--manifest", "manifests", multiple=True, type=FileName(exists=True, dir_okay=False),
               help="CSV or TSV with the columns file and kind.")  # fmt: skip
 @options("codec", "kind", codec="Codec and its bandwidths; may be repeated. Default: recodec@6 and opus@6,9,12.")
 @click.option("-b", "--bandwidth", "bandwidths", multiple=True, type=Kbps(),
@@ -25,7 +25,7 @@ from .options import Kbps, need, options, say
     out={
         "default": "evaluation",
         "show_default": True,
-        "type": click.Path(file_okay=False),
+        "type": FileName(file_okay=False),
         "help": "Folder for results and report. A run there that was interrupted goes on.",
     },
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import need, options
+from .options import FileName, need, options
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("out_dir", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("out_dir", metavar="DIR", type=FileName(file_okay=False, path_type=Path))
 @options("model", "bandwidth", "decoder", "force", bandwidth="Of the encoder; the model's highest by default.",
          decoder="auto also writes the model's spectral decoder, if it has one; encodec does not; spectral insists on "
          "it. A folder or hub id with a spectral decoder also does.")  # fmt: skip

@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from .options import say
+from .options import FileName, say
 
 
 @click.command()
 @click.argument("sources", nargs=-1, required=True, metavar="FILE...",
-                type=click.Path(exists=True, dir_okay=False, path_type=Path))  # fmt: skip
+                type=FileName(exists=True, dir_okay=False, path_type=Path))  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print an object for each file, a line each.")
 def info(sources: tuple[Path, ...], as_json: bool) -> None:
     """Show what each FILE, an .ecdc file of version 0 or 1, holds: model, length, bandwidth, damage.

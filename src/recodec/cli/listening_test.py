@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .options import Kbps, options
+from .options import FileName, Kbps, options
 
 
 @click.group("listening-test")
@@ -15,13 +15,13 @@ def listening_test() -> None:
 
 
 @listening_test.command()
-@click.argument("paths", nargs=-1, type=click.Path(), metavar="[FILE|FOLDER]...")
-@click.option("--manifest", "manifests", multiple=True, type=click.Path(exists=True, dir_okay=False),
+@click.argument("paths", nargs=-1, type=FileName(), metavar="[FILE|FOLDER]...")
+@click.option("--manifest", "manifests", multiple=True, type=FileName(exists=True, dir_okay=False),
               help="CSV or TSV with the columns file and kind.")  # fmt: skip
 @options("codec", "kind", codec="As for `recodec evaluate`; default: recodec@6 and opus@6,12.")
 @click.option("-b", "--bandwidth", "bandwidths", multiple=True, type=Kbps(),
               help="For codecs named without bandwidths; may be repeated.")  # fmt: skip
-@click.option("-o", "--out", default="listening-test", show_default=True, type=click.Path(file_okay=False),
+@click.option("-o", "--out", default="listening-test", show_default=True, type=FileName(file_okay=False),
               help="Folder for index.html and key.json.")  # fmt: skip
 @click.option("--title", default="Listening test", show_default=True, help="Of the page.")
 @click.option("--completion-code", metavar="TEXT", help="The page shows it to raters who have saved their answers.")
@@ -52,9 +52,9 @@ def make(paths: tuple[str, ...], manifests: tuple[str, ...], codecs: tuple[str, 
 
 
 @listening_test.command()
-@click.argument("answers", nargs=-1, required=True, type=click.Path(exists=True))
-@click.option("--key", required=True, type=click.Path(exists=True, dir_okay=False), help="key.json of the test.")
-@click.option("-o", "--out", type=click.Path(dir_okay=False), help="CSV with the scores that count, one a row.")
+@click.argument("answers", nargs=-1, required=True, type=FileName(exists=True))
+@click.option("--key", required=True, type=FileName(exists=True, dir_okay=False), help="key.json of the test.")
+@click.option("-o", "--out", type=FileName(dir_okay=False), help="CSV with the scores that count, one a row.")
 def score(answers: tuple[str, ...], key: str, out: str | None) -> None:
     """Read ANSWERS (files, or folders of .json files), drop unreliable raters, print means with intervals.
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import options, say
+from .options import FileName, options, say
 
 if TYPE_CHECKING:
     from ..config import EncodecConfig
 
 
 @click.command()
-@click.argument("files", nargs=-1, metavar="[FILE...]", type=click.Path(exists=True, dir_okay=False))
+@click.argument("files", nargs=-1, metavar="[FILE...]", type=FileName(exists=True, dir_okay=False))
 @options(
     "model",
     model="Ask this model, a folder or a hub id, whether it decodes the FILEs; by default the one that each names.",

@@ -18,6 +18,19 @@ MAX_THREADS = 1024
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class FileName(click.Path):
+    """A file or a folder. An empty text, such as a variable gives that is not set, is neither, nor is `-` where no pipe
+    is taken."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Check, or fail as usage."""
+        if value == "":
+            self.fail("an empty text is not the name of a file or a folder", param, ctx)
+        if value == "-" and not self.allow_dash:
+            self.fail("'-' is not taken here: name a file (./- is one of that name)", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class Time(click.ParamType):
     """Seconds, minutes:seconds or hours:minutes:seconds; to seconds."""
 
@@ -69,8 +82,8 @@ class Channels(click.ParamType):
 LM_MODEL = "The model, or its language model where packets are coded; by default the one that the file names."
 """Help of `--model` for verbs that need no more of it."""
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
-_FOLDER = click.Path(file_okay=False, path_type=Path)
+_FILE = FileName(dir_okay=False, path_type=Path)
+_FOLDER = FileName(file_okay=False, path_type=Path)
 _OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "model": (("-m", "--model"), {"metavar": "NAME_OR_PATH", "help":
         "recodec_24khz (the shipped one, and the default), a folder, or a hub id such as facebook/encodec_24khz."}),
@@ -95,7 +108,7 @@ _OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "partial": (("--partial",), {"is_flag": True, "help": "Take what there is of audio files that were cut off."}),
     "channels": (("--channels",), {"type": Channels(),
         "help": "Take these channels of the input, and mix no other in."}),
-    "meta_lm": (("--meta-lm",), {"type": click.Path(exists=True, dir_okay=False, path_type=Path), "metavar": "FILE",
+    "meta_lm": (("--meta-lm",), {"type": FileName(exists=True, dir_okay=False, path_type=Path), "metavar": "FILE",
         "help": "Checkpoint of Meta's language model, for files of version 0 that are coded with it. Needs torch."}),
     "lm": (("--lm/--no-lm",), {"default": True, "show_default": True,
         "help": "Whether the model's language model, if it has one, makes files smaller."}),

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from .options import need, options, say
+from .options import FileName, need, options, say
 
 
 @click.command()
@@ -38,14 +38,14 @@ from .options import need, options, say
     show_default=True,
     help="How many live calls there may be at once.",
 )
-@click.option("--runtime", "runtime_dir", type=click.Path(file_okay=False, exists=True, path_type=Path), metavar="DIR",
+@click.option("--runtime", "runtime_dir", type=FileName(file_okay=False, exists=True, path_type=Path), metavar="DIR",
               help="Folder with ort-wasm-simd-threaded.wasm of onnxruntime-web, which live calls need. Without it, the "
               "file is fetched from the npm registry once, when it is first needed.")  # fmt: skip
 @click.option("--offline", is_flag=True, help="Fetch nothing from the network.")
-@click.option("--certificate", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
+@click.option("--certificate", type=FileName(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
               help="A certificate for HTTPS (PEM). Without HTTPS, browsers give no microphone to a page that another "
               "machine serves.")  # fmt: skip
-@click.option("--certificate-key", "key", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
+@click.option("--certificate-key", "key", type=FileName(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
               help="The key of the certificate.")  # fmt: skip
 def serve(
     host: str, port: int, browser: bool, model: str | None, threads: int | None, jobs: int | None, max_mb: float,

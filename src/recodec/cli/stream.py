@@ -15,7 +15,7 @@ import click
 
 from .batch import check_target
 from .endpoints import has_header_suffix, is_plain, open_audio_target, open_recording
-from .options import model_options, options
+from .options import FileName, model_options, options
 
 if TYPE_CHECKING:
     from ..audio.pcm import Pcm
@@ -26,10 +26,8 @@ REMEMBERED = 4500  # blocks: a minute of single frames
 
 
 @click.command()
-@click.argument(
-    "source", metavar="INPUT", type=click.Path(exists=True, dir_okay=False, path_type=Path, allow_dash=True)
-)
-@click.argument("target", metavar="[OUTPUT]", required=False, type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("source", metavar="INPUT", type=FileName(exists=True, dir_okay=False, path_type=Path, allow_dash=True))
+@click.argument("target", metavar="[OUTPUT]", required=False, type=FileName(path_type=Path, allow_dash=True))
 @options("bandwidth")
 @click.option("--grid", "grid_frames", type=click.IntRange(min=1), default=1, show_default=True, metavar="FRAMES",
               help="Frames that are coded at once: more are faster and wait longer.")  # fmt: skip

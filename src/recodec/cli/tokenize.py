@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import need, options, say
+from .options import FileName, need, options, say
 
 if TYPE_CHECKING:
     from ..tokenize import Report
@@ -36,7 +36,7 @@ class Allowance(click.ParamType):
 
 @click.command()
 @click.argument("source", metavar="INPUT")
-@click.argument("target", metavar="OUTPUT", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("target", metavar="OUTPUT", type=FileName(file_okay=False, path_type=Path))
 @options("bandwidth")
 @click.option("--codebooks", type=click.IntRange(min=1), help="Codebooks to use, in place of --bandwidth.")
 @click.option("--format", "form", type=click.Choice(["parquet", "tar", "ecdc"]), default="parquet", show_default=True,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from .options import options, read_settings, say
+from .options import FileName, options, read_settings, say
 
 if TYPE_CHECKING:
     from ..training.config import TrainConfig
@@ -27,7 +27,7 @@ def _run_options(function: F) -> F:
         options("threads", threads="CPU threads; all cores by default."),
         options("device", device={"default": "auto", "help": "cpu, cuda or cuda:N; auto takes a GPU if there is one, "
                                   "and each process its own."}),
-        options("out", out={"required": True, "type": click.Path(file_okay=False),
+        options("out", out={"required": True, "type": FileName(file_okay=False),
                             "help": "Folder for state, log and model."}),
     ):  # fmt: skip
         function = option(function)
@@ -54,7 +54,7 @@ def train(recipe: str, settings: tuple[str, ...], **options: Any) -> None:
 @click.argument("settings", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--from", "start", metavar="CHECKPOINT",
               help="A folder, a hub id, or a file of weights in any layout; the shipped model by default.")  # fmt: skip
-@click.option("--discriminator", type=click.Path(exists=True, dir_okay=False),
+@click.option("--discriminator", type=FileName(exists=True, dir_okay=False),
               help="The discriminator.pt that the checkpoint's own run has left; a fresh one by default.")  # fmt: skip
 @_run_options
 def finetune(

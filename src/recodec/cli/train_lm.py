@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import need, options, read_settings, say
+from .options import FileName, need, options, read_settings, say
 
 if TYPE_CHECKING:
     from ..codec import ModelChoice
@@ -30,7 +30,7 @@ _GROUP = "data."
     "device",
     "threads",
     threads="CPU threads; all cores by default.",
-    out={"required": True, "type": click.Path(file_okay=False), "help": "Folder for codes, state and model."},
+    out={"required": True, "type": FileName(file_okay=False), "help": "Folder for codes, state and model."},
 )
 @click.option("--resume/--no-resume", default=True, show_default=True, help="Go on from the state in --out.")
 @click.option("--stop-after", type=click.FloatRange(min=0), metavar="MINUTES", help="Save and stop after that time.")

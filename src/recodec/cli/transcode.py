@@ -6,19 +6,20 @@ from pathlib import Path
 
 import click
 
-from .batch import check_target
-from .options import options
+from .batch import check_coded_name, check_target, say_loss, say_made
+from .options import FileName, options
 
 
 @click.command()
-@click.argument("source", metavar="IN", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("source", metavar="IN", type=FileName(exists=True, dir_okay=False, path_type=Path))
+@click.argument("out", metavar="OUT", type=FileName(path_type=Path))
 @options(
     "bandwidth",
     "model",
     "meta_lm",
     "damaged",
     "force",
+    "quiet",
     bandwidth="Before entropy coding, as for compress; files of version 0 may keep theirs.",
     model="The model, or its language model where packets are coded; by default the one that the file names.",
 )
@@ -30,6 +31,7 @@ def transcode(
     meta_lm: Path | None,
     damaged: bool,
     force: bool,
+    quiet: bool,
 ) -> None:
     """Lower the bandwidth of the .ecdc file IN, by leaving out its finest codebooks. The model is not
     needed; packets that are coded with its language model need that.
@@ -39,6 +41,7 @@ def transcode(
 
     The result is what compress would have written at that bandwidth.
     """
+    check_coded_name(out)
     check_target(source, out, force)
 
     from .. import ecdc
@@ -50,7 +53,11 @@ def transcode(
         raise click.UsageError("a file of version 1 takes a --bandwidth to lower it to")
     if version == 0 and damaged:
         raise click.UsageError("--damaged is for files of version 1: in version 0 damage does not show")
+    if damaged:
+        say_loss(source)
     if version == 1:
         ecdc.peel(source, out, bandwidth=bandwidth, model=model, tolerant=damaged, overwrite=force)
     else:
         ecdc.upgrade(source, out, bandwidth=bandwidth, model=model, meta_lm=meta_lm, overwrite=force)
+    if not quiet:
+        say_made(out)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import options, say
+from .options import FileName, options, say
 
 if TYPE_CHECKING:
     from ..ecdc import Inspection
@@ -16,7 +16,7 @@ MOST_LINES = 20
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False), metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, type=FileName(exists=True, dir_okay=False), metavar="FILE...")
 @options("quiet", quiet="Say nothing of good files.")
 def verify(files: tuple[str, ...], quiet: bool) -> None:
     """Check every packet of .ecdc files, version 1. No model is needed.

@@ -13,7 +13,8 @@ from ..errors import CorruptError, ModelMismatchError, TruncatedError, Unsupport
 from ..geometry import CodecGeometry
 from ..pipes import Unread
 from ..wire.v0 import files
-from ..wire.v0.segments import SegmentLM
+from ..wire.v0.segments import LeftoverError, SegmentLM
+from ..wire.v0.size import check_size
 from ..wire.v1.payload import PacketLM
 from .blocks import FILE_GRID_FRAMES, Block, block_decoder
 from .ecdc_file import BlockWriter, EcdcReader
@@ -118,7 +119,7 @@ class EcdcReader0(EcdcReader):
         """
         if geometry is None or self.metadata.coded or not self._file.seekable():
             return False
-        files.check_size(self._file, self.metadata, geometry)
+        check_size(self._file, geometry, self.num_samples, self.num_codebooks)
         return True
 
     def state_by_size(self, geometry: CodecGeometry | None) -> tuple[bool | None, str | None]:
@@ -162,6 +163,6 @@ class EcdcReader0(EcdcReader):
             # As a pipe, whose size is not compared with the header's claim; in small pieces, to lose little.
             file = cast(IO[bytes], Unread(b"", self._file))
             longest = 8 if segment is None else longest
-        with suppress(TruncatedError) if self._tolerant else nullcontext():
+        with suppress(TruncatedError, LeftoverError) if self._tolerant else nullcontext():
             for piece in files.read_pieces(file, self.metadata, geometry, longest, lm):
                 yield Block(piece.codes, piece.scale)

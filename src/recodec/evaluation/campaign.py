@@ -50,6 +50,8 @@ class Campaign:
             missing = [name for name in PAIR_METRICS[key].packages if find_spec(name) is None]
             if missing:
                 raise ConfigError(f"the metric {key} needs {', '.join(missing)}: pip install 'recodec[speech]'")
+        for codec in self.codecs:
+            codec.check_bandwidth()
 
     def trials(self, folder: str | Path, broken: Collection[str] = ()) -> list[Trial]:
         """Trials clip by clip, the same clip's codecs next to each other.

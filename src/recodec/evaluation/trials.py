@@ -193,7 +193,9 @@ def _keep(path: str, coded: Coded, rate_hz: int) -> dict[str, str]:
 
 def _weight_files(model: str) -> list[str]:
     folder = Path(model)
-    return sorted(str(p) for p in folder.iterdir() if p.is_file()) if folder.is_dir() else [model]
+    if not folder.is_dir():
+        return [model]
+    return sorted(str(path) for path in folder.iterdir() if path.is_file() and path.suffix != ".md")  # cards change
 
 
 def _stamp(path: str) -> str:

@@ -6,10 +6,12 @@ opus@6,12   mp3@32   recodec-torch:runs/a@6   reference   lowpass
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...errors import ConfigError
+from ...config import EncodecConfig
+from ...errors import CheckpointError, ConfigError
 from ...hub import DEFAULT_FOLDER
 from .anchors import LowPass, Reference
 from .base import AudioCodec
@@ -51,6 +53,16 @@ class CodecSpec:
     def weights(self) -> str | None:
         """The checkpoint: the shipped model's where none is named; `None` where a peer brings its own."""
         return self.model or (str(DEFAULT_FOLDER) if FAMILIES[self.name].is_ours else None)
+
+    def check_bandwidth(self) -> None:
+        """Make sure that a model of ours has the bandwidth, if the model is here.
+
+        Raises:
+            ConfigError: if it does not have it.
+        """
+        if FAMILIES[self.name].is_ours and self.bandwidth_kbps is not None:
+            with suppress(CheckpointError):  # each trial will say so
+                EncodecConfig.from_pretrained(self.weights).choose_quantizers(self.bandwidth_kbps)
 
     def build(self) -> AudioCodec:
         """The codec itself; checkpoints are loaded here.

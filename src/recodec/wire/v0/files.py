@@ -30,10 +30,19 @@ from typing import IO, Any
 
 import numpy as np
 
-from ...errors import CorruptError, ModelMismatchError, TruncatedError, UnsupportedError
+from ...errors import CorruptError, ModelMismatchError, UnsupportedError
 from ...geometry import CodecGeometry
-from .. import bits
-from .segments import CodedWriter, PlainWriter, SegmentLM, SegmentWriter, read_coded, read_exactly, read_plain
+from .segments import (
+    CodedWriter,
+    LeftoverError,
+    PlainWriter,
+    SegmentLM,
+    SegmentWriter,
+    read_coded,
+    read_exactly,
+    read_plain,
+)
+from .size import check_size
 
 MAGIC = b"ECDC"
 VERSION = 0
@@ -293,7 +302,7 @@ def read_pieces(
         )
     if not metadata.coded:
         lm = None
-        check_size(file, metadata, geometry)
+        check_size(file, geometry, metadata.num_samples, count)
     elif lm is None:
         raise UnsupportedError(
             "the file is coded with Meta's language model: it takes that (meta_lm) to read, best on the machine that "
@@ -310,37 +319,7 @@ def read_pieces(
             yield Piece(codes, scale)
             scale = None
     if file.read(1):
-        raise CorruptError("bytes are left over after the last segment")
-
-
-def payload_bytes(geometry: CodecGeometry, num_samples: int, num_codebooks: int) -> int:
-    """Bytes that follow the header of a file of plain codes; fast for any number of samples that a header claims."""
-
-    def size(segment: int) -> int:
-        codes = geometry.segment_frames(num_samples, segment) * num_codebooks
-        return bits.packed_bytes(codes, geometry.codebook_nbits) + (_SCALE.size if geometry.normalize else 0)
-
-    count, full = geometry.num_segments(num_samples), 0
-    if geometry.chunk_length is not None and geometry.segment_stride is not None:
-        # A header may claim 2^63 samples: only the last segments, which are shorter, are counted one by one.
-        full = max(0, (num_samples - geometry.chunk_length) // geometry.segment_stride + 1)
-    return (full * size(0) if full else 0) + sum(size(segment) for segment in range(full, count))
-
-
-def check_size(file: IO[bytes], metadata: Metadata, geometry: CodecGeometry) -> None:
-    """Compare the size of a file of plain codes, which stands after its header, with what that promises.
-
-    Raises:
-        TruncatedError, CorruptError: if it is too short, or too long. Of a pipe that is not known.
-    """
-    if not file.seekable():
-        return
-    wanted, here = payload_bytes(geometry, metadata.num_samples, metadata.num_codebooks), file.tell()
-    there = file.seek(0, io.SEEK_END) - file.seek(here)
-    if there < wanted:
-        raise TruncatedError(f"the header promises {wanted} bytes of codes, {there} are there")
-    if there > wanted:
-        raise CorruptError(f"{there - wanted} bytes are left over after the last segment")
+        raise LeftoverError("bytes are left over after the last segment")
 
 
 def _read_scale(file: IO[bytes]) -> float:

@@ -7,7 +7,7 @@ from typing import IO, Protocol, runtime_checkable
 
 import numpy as np
 
-from ...errors import TruncatedError
+from ...errors import CorruptError, TruncatedError
 from ...pipes import read_up_to
 from .. import bits
 from .arithmetic import ArithmeticDecoder, ArithmeticEncoder
@@ -29,6 +29,10 @@ class FrameTables(Protocol):
             one before it.
         """
         ...
+
+
+class LeftoverError(CorruptError):
+    """Bytes follow the last segment."""
 
 
 @runtime_checkable

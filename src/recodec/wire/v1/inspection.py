@@ -20,7 +20,7 @@ class Inspection:
 
     Attributes:
         header: of the stream.
-        size_bytes: of all.
+        size_bytes, good_bytes: of all, and of what could be read.
         num_packets, num_coded, num_sections: how many packets, packets coded with a language model, sections.
         frames: by number of codebooks, how many frames.
         payload_bytes: of all packets together, without scales.
@@ -36,6 +36,7 @@ class Inspection:
 
     header: Header
     size_bytes: int = 0
+    good_bytes: int = 0
     num_packets: int = 0
     num_coded: int = 0
     num_sections: int = 0
@@ -81,9 +82,9 @@ class Inspection:
 
     @property
     def bandwidth_kbps(self) -> float:
-        """Bits per second of the audio that is there, all overhead counted; 0 if there is none."""
+        """Kilobits per second of the audio that is there, all overhead counted; 0 if there is none."""
         there = self.duration_s - self.lost_s
-        return 8 * self.size_bytes / 1000 / there if there > 0 else 0.0
+        return 8 * self.good_bytes / 1000 / there if there > 0 else 0.0
 
     @property
     def overhead_bytes(self) -> int:
@@ -131,7 +132,7 @@ def inspect(file: IO[bytes]) -> Inspection:
         _count(found, event)
     assert reader.header is not None
     report = found or Inspection(reader.header)
-    report.size_bytes = file.seek(0, 2)
+    report.size_bytes, report.good_bytes = file.seek(0, 2), reader.good_bytes
     report.damages, report.num_damages = reader.damages, reader.num_damages
     known = report.header.num_samples if reader.end is None else reader.end.num_samples
     made = report.end_tick * report.header.tick

@@ -62,6 +62,7 @@ class PacketReader:
         end: of the stream, as soon as it is known.
         damages: the first `MAX_DAMAGES` places of damage, in order.
         num_damages: how many there were.
+        good_bytes: of headers, packets and end that were read.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class PacketReader:
         self.end: End | None = None
         self.damages: list[Damage] = []
         self.num_damages = 0
+        self.good_bytes = 0
         self._tolerant = tolerant
         self._timeline = Timeline(first)
         self._buffer = bytearray()
@@ -147,6 +149,7 @@ class PacketReader:
                     self._good(self._offset + position)
                     if found is not None:
                         events += self._accept(found, position, size)
+                    self.good_bytes += size
                     position += size
         except BitstreamError as error:
             self._error = error
