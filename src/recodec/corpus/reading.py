@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from ..audio.files import AudioReader
-from ..errors import AudioError
+from ..errors import AudioError, IncompleteError
 from .entries import Entry, Part, Recording, open_bytes
 from .files import read_broken, read_file
 from .tars import read_tar
@@ -45,7 +45,9 @@ def open_recording(
 
 
 def reason(error: Exception) -> str:
-    """An error in one line."""
+    """An error in one line; without the advice that only verbs for single recordings can follow."""
+    if isinstance(error, IncompleteError):
+        return error.reason
     if isinstance(error, AudioError) or not isinstance(error, OSError) or not error.strerror:
         return " ".join(str(error).split()) or type(error).__name__
     return f"{error.filename}: {error.strerror}"

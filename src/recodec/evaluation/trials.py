@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..atomic import write_bytes
+from ..corpus import reason
 from ..errors import RecodecError
 from .clips import Clip
 from .codecs import AudioCodec, CodecSpec, Coded, transcode
@@ -109,7 +110,7 @@ def run_trial(trial: Trial) -> Outcome:
         coded = transcode(codec, audio, rate_hz)
         pair = Pair(audio, coded.audio, rate_hz, trial.clip.kind, features)
     except (RecodecError, OSError, ImportError) as error:
-        return failed(trial, str(error) or type(error).__name__)
+        return failed(trial, reason(error))
     except Exception as error:  # a peer's or a library's own error must not end a long run
         return failed(trial, f"{type(error).__name__}: {error}")
     outcome = _measure(trial, coded, pair, load_s)
