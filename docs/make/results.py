@@ -33,7 +33,7 @@ MARKS = ("<!-- figures -->", "<!-- end of figures -->")
 CARD = ("visqol", "pesq_wb", "estoi")
 LEVELS = ("level_1000", "level_2000", "level_4000", "level_8000")
 PICTURES = ("visqol", "si_snr", "mel_distance")
-SPEEDS = ("encode_speed", "decode_speed")
+LEFT_OUT = ("encode_speed", "decode_speed", "kbps_entropy")  # of the machine; of the language model: exact-entropy.md
 HEAD = """# Results
 
 {model} against libopus and MP3, on the {clips} clips of the dev split ({kinds}), by `make results`.
@@ -115,9 +115,9 @@ def write_document(outcomes: Sequence[Outcome], folder: Path, *, model: str) -> 
 
 
 def table(cells: Sequence[Cell], kind: str) -> str:
-    """The figures of one kind of sound, without speeds: those depend on the machine."""
+    """The figures of one kind of sound."""
     rows = [cell for cell in cells if cell.kind == kind]
-    keys = [key for key in ALL_METRICS if key not in SPEEDS and any(key in cell.values for cell in rows)]
+    keys = [key for key in ALL_METRICS if key not in LEFT_OUT and any(key in cell.values for cell in rows)]
     heads = [ALL_METRICS[key].title + (f" [{ALL_METRICS[key].unit}]" if ALL_METRICS[key].unit else "") for key in keys]
     lines = [f"## {kind.capitalize()}", "", "| | " + " | ".join(heads) + " |", "| --- |" + " ---: |" * len(keys)]
     for cell in rows:
