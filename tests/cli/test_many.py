@@ -287,3 +287,14 @@ def test_what_is_compressed_already_is_called_so(recodec: Callable, model: Path,
     done = recodec("compress", tmp_path / "a.ecdc", "-o", tmp_path / "b.ecdc", "--model", model)
     assert done.code == 1
     assert "a.ecdc is an .ecdc file already; decompress makes audio of it" in done.err
+
+
+@pytest.mark.parametrize(("option", "words"), [(("--packet", "2"), "--packet goes with --format 1"),
+                                               (("--lm",), "--lm goes with --format 1")])  # fmt: skip
+def test_version_0_takes_no_options_of_version_1(
+    recodec: Callable, model: Path, tmp_path: Path, option: tuple[str, ...], words: str
+) -> None:
+    done = recodec("compress", write(tmp_path / "a.wav"), "--model", model, "--format", "0", *option)
+    assert done.code == 2
+    assert words in done.err
+    assert recodec("compress", tmp_path / "a.wav", "--model", model, "--format", "0").code == 0

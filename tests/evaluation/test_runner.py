@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from recodec.cli.evaluate import evaluate as verb
 from recodec.errors import AudioError, ConfigError
 from recodec.evaluation import runner, trials
+from recodec.evaluation.bootstrap import bootstrap_mean
 from recodec.evaluation.campaign import Campaign, evaluate
 from recodec.evaluation.clips import Clip, gather_clips
 from recodec.evaluation.codebooks import codebook_use, entropy_bits
@@ -24,7 +25,7 @@ from recodec.evaluation.codecs import parse_codecs
 from recodec.evaluation.metrics import PAIR_METRICS
 from recodec.evaluation.results import COLUMNS, tidy_rows, write_results
 from recodec.evaluation.runner import JOURNAL_NAME, read_journal, run
-from recodec.evaluation.summary import summarize, text_table, time_table
+from recodec.evaluation.summary import FEWER, Cell, summarize, text_table, time_table
 from recodec.evaluation.trials import Outcome, Trial, run_trial
 from recodec.processes import WorkerPool
 from support.signals import noise, voice
@@ -274,3 +275,13 @@ def test_a_bandwidth_that_the_model_lacks_is_refused_before_the_run(clips: list[
     with pytest.raises(ConfigError, match=r"bandwidth 2\.0"):
         Campaign(clips, parse_codecs(["recodec@2"]))
     Campaign(clips, parse_codecs(["recodec:none/such@2"]))  # nobody knows its bandwidths here: its trials will say so
+
+
+def test_a_mean_over_fewer_clips_says_so() -> None:
+    values = {"kbps": bootstrap_mean([6.0, 6.0, 6.0]), "si_snr": bootstrap_mean([1.0, 2.0])}
+    lines = text_table([Cell("speech", "x", "x", "X", None, 3, values)], ["kbps", "si_snr"]).splitlines()
+    assert "6.00 ±0.00 " in lines[2]
+    assert lines[2].endswith("(2)")
+    assert lines[-1] == FEWER
+    whole = {"si_snr": bootstrap_mean([1.0, 2.0, 3.0])}
+    assert FEWER not in text_table([Cell("speech", "x", "x", "X", None, 3, whole)], ["si_snr"])

@@ -43,6 +43,8 @@ def compress(
     """
     if meta_lm is not None and version != "0":
         raise click.UsageError("--meta-lm goes with --format 0")
+    if version == "0":
+        _refuse_version1_options(settings["lm"])
     sources, target = split_output(paths, out, _is_output)
     _check_inputs(sources, target)
     tasks = plan(sources, target, out_dir, ".ecdc", _audio_files, settings["force"])
@@ -92,6 +94,15 @@ def _codec(choice: ModelChoice) -> Codec:
     from ..codec import Codec
 
     return Codec.of_choice(choice)
+
+
+def _refuse_version1_options(lm: bool) -> None:
+    """Files of version 0 have neither packets nor the model's own language model."""
+    source_of = click.get_current_context().get_parameter_source
+    if source_of("packet_s") == click.core.ParameterSource.COMMANDLINE:
+        raise click.UsageError("--packet goes with --format 1: files of version 0 have no packets")
+    if lm and source_of("lm") == click.core.ParameterSource.COMMANDLINE:
+        raise click.UsageError("--lm goes with --format 1; files of version 0 take --meta-lm")
 
 
 def _is_output(path: Path) -> bool:

@@ -10,6 +10,8 @@ from .clips import KINDS
 from .metrics import ALL_METRICS
 from .trials import Outcome
 
+FEWER = "(N): a mean over N clips; the metric is not defined for the others, and results.csv says why."
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -59,8 +61,9 @@ def text_table(cells: Sequence[Cell], metrics: Sequence[str]) -> str:
     rows = [["kind", "codec", "clips", *(_head(key) for key in present)]]
     for cell in cells:
         rows.append(
-            [cell.kind, cell.label, str(cell.clips), *(format_interval(cell.values.get(key)) for key in present)]
-        )
+            [cell.kind, cell.label, str(cell.clips),
+             *(format_interval(cell.values.get(key), cell.clips) for key in present)]
+        )  # fmt: skip
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = []
     for index, row in enumerate(rows):
@@ -68,7 +71,14 @@ def text_table(cells: Sequence[Cell], metrics: Sequence[str]) -> str:
         lines.append("  ".join(left + [row[i].rjust(widths[i]) for i in range(2, len(row))]).rstrip())
         if index == 0:
             lines.append("  ".join("-" * width for width in widths))
+    if any(has_fewer(cell, key) for cell in cells for key in present):
+        lines += ["", FEWER]
     return "\n".join(lines)
+
+
+def has_fewer(cell: Cell, key: str) -> bool:
+    """Whether a metric is a mean over fewer clips than there are."""
+    return key in cell.values and 0 < cell.values[key].count < cell.clips
 
 
 def format_number(value: float, *, like: float | None = None) -> str:
@@ -77,12 +87,18 @@ def format_number(value: float, *, like: float | None = None) -> str:
     return f"{value:.{0 if size >= 100 else 1 if size >= 10 else 2}f}"
 
 
-def format_interval(interval: Interval | None) -> str:
-    """Mean and half the width of its interval, as `4.32 ±0.05`; `-` for none."""
+def format_interval(interval: Interval | None, clips: int | None = None) -> str:
+    """Mean and half the width of its interval, as `4.32 ±0.05`; `-` for none.
+
+    Args:
+        interval: of the mean.
+        clips: how many there are; where the mean is over fewer, their number follows, as in `4.32 ±0.05 (2)`.
+    """
     if interval is None or interval.count == 0:
         return "-"
     half = (interval.high - interval.low) / 2
-    return f"{format_number(interval.mean)} \u00b1{format_number(half, like=interval.mean)}"
+    fewer = f" ({interval.count})" if clips is not None and interval.count < clips else ""
+    return f"{format_number(interval.mean)} \u00b1{format_number(half, like=interval.mean)}{fewer}"
 
 
 def step_times(outcomes: Iterable[Outcome]) -> list[tuple[str, float, float]]:
