@@ -178,11 +178,11 @@ def test_metas_language_model_there_and_back_and_to_version_1(recodec, with_lm, 
 def test_without_metas_language_model_there_is_one_clear_error(recodec, model, wav, meta_lm, tmp_path):
     coded, out = tmp_path / "coded.ecdc", tmp_path / "out.wav"
     assert recodec("compress", wav, coded, "--model", model, "--format", 0, "--meta-lm", meta_lm).code == 0
-    for verb in ("decompress", "transcode"):
-        outcome = recodec(verb, coded, out, "--model", model)
+    for verb, target in ("decompress", out), ("transcode", tmp_path / "out.ecdc"):
+        outcome = recodec(verb, coded, target, "--model", model)
         assert outcome.code == 1
         assert "it takes that (meta_lm) to read" in outcome.err
-        assert not out.exists()
+        assert not target.exists()
     outcome = recodec("compress", wav, out, "--model", model, "--meta-lm", meta_lm)
     assert outcome.code == 2
     assert "--format 0" in outcome.err
