@@ -85,3 +85,14 @@ def test_handlers_are_as_before_and_called_once() -> None:
         assert signal.getsignal(signal.SIGTERM) is mine
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def test_a_file_that_is_closed_first_raises_nothing_in_callbacks(capfd: pytest.CaptureFixture) -> None:
+    """As where an error closes the file before the last reference to its sound is gone."""
+    file = io.BytesIO()
+    sound = SndFile(file, 24_000, 1, "PCM_16", "WAV")
+    sound.write(np.zeros((100, 1), np.int16))
+    file.close()
+    sound.close()
+    assert isinstance(sound.file_error, ValueError)
+    assert capfd.readouterr().err == ""

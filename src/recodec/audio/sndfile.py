@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import IO, Any, cast
+from collections.abc import Callable
+from typing import IO, Any, TypeVar, cast
 
 import soundfile
 
 from ..interruptions import interruptions_held
+
+T = TypeVar("T")
 
 WRITE_SAMPLES = 2**14
 """The most that is written at once: the Vorbis encoder overflows its stack on long writes (libsndfile issue 1095)."""
@@ -78,25 +81,22 @@ class _Guarded:
         self.error: OSError | ValueError | None = None
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        try:
-            return self._file.seek(offset, whence)
-        except (OSError, ValueError) as error:  # a damaged header may ask for a place before the start
-            self.error = self.error or error
-            return self._file.tell()
+        # A damaged header may ask for a place before the start.
+        return self._kept(lambda: self._file.seek(offset, whence), self.tell)
 
     def tell(self) -> int:
-        return self._file.tell()
+        return self._kept(self._file.tell, lambda: 0)
 
     def read(self, count: int = -1) -> bytes:
-        try:
-            return self._file.read(count)
-        except OSError as error:
-            self.error = self.error or error
-            return b""
+        return self._kept(lambda: self._file.read(count), bytes)
 
     def write(self, content: bytes) -> int:
+        return self._kept(lambda: self._file.write(content), lambda: 0)
+
+    def _kept(self, call: Callable[[], T], instead: Callable[[], T]) -> T:
+        """What a call gives, or something else where it fails; a file that is closed raises `ValueError`."""
         try:
-            return self._file.write(content)
-        except OSError as error:
+            return call()
+        except (OSError, ValueError) as error:
             self.error = self.error or error
-            return 0
+            return instead()
