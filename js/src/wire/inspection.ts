@@ -7,7 +7,7 @@ import { startAt } from "./index.js";
 import { endOf, PLAIN } from "./packets.js";
 import { MAX_DAMAGES, PacketReader, type Damage, type Event } from "./reader.js";
 import type { Lost } from "./timeline.js";
-import { isVersion0 } from "./version0.js";
+import { isOfRightSize, isVersion0 } from "./version0.js";
 
 const PIECE_BYTES = 1 << 16;
 
@@ -105,13 +105,17 @@ export class Inspection {
  * Read a file of version 1 to its end, whatever its state, and say what it holds and what is damaged.
  *
  * @param bytes - of the file.
- * @throws UnsupportedError for a file of version 0, which has no checksums: nothing can be said of its state.
+ * @throws UnsupportedError for a file of version 0, which has no checksums: whether it is damaged cannot be said.
+ * @throws TruncatedError or CorruptError for one whose size is not what its header promises, where that can be known.
  * @throws BitstreamError if it is not a file of ours at all; ConfigError for what is not bytes.
  */
 export function inspect(bytes: ArrayBuffer | Uint8Array): Inspection {
   const file = bytesOf(bytes);
   if (isVersion0(file)) {
-    throw new UnsupportedError("a file of version 0 has no checksums: whether it is whole cannot be said");
+    const right = isOfRightSize(file) ? "its size is right, but " : "";
+    throw new UnsupportedError(
+      `a file of version 0 has no checksums: ${right}whether its codes are damaged cannot be said`,
+    );
   }
   const reader = new PacketReader({ tolerant: true });
   let report: Inspection | null = null;

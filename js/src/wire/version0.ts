@@ -151,6 +151,28 @@ function payloadBytes(geometry: Geometry, metadata: Metadata): number {
   return total;
 }
 
+/** Geometries of models by the names that files have, where a file may be looked at without its model. */
+const KNOWN: Readonly<Record<string, Geometry>> = {
+  encodec_24khz: { hop: 320, codebooks: 32, codeBits: 10, normalize: false, segmentLength: 0, segmentStride: 0 },
+  encodec_48khz: { hop: 320, codebooks: 16, codeBits: 10, normalize: true, segmentLength: 48000, segmentStride: 47520 },
+  encodec_32khz: { hop: 640, codebooks: 4, codeBits: 11, normalize: false, segmentLength: 0, segmentStride: 0 },
+  recodec_24khz: { hop: 320, codebooks: 16, codeBits: 10, normalize: false, segmentLength: 0, segmentStride: 0 },
+};
+
+/**
+ * Compare the size of a file with what its header promises, if that can be done.
+ *
+ * @param file - the whole file.
+ * @returns whether it could be done: not for unknown models, and not where a language model decides the size.
+ * @throws TruncatedError or CorruptError if it is another one, or as `readMetadata`.
+ */
+export function isOfRightSize(file: Uint8Array): boolean {
+  const [metadata, begin] = readMetadata(file);
+  if (metadata.coded || !Object.hasOwn(KNOWN, metadata.model)) return false;
+  checkSize(file.length - begin, payloadBytes(KNOWN[metadata.model], metadata));
+  return true;
+}
+
 /**
  * Read the segments after the header, and make sure that nothing follows them.
  *
@@ -159,7 +181,7 @@ function payloadBytes(geometry: Geometry, metadata: Metadata): number {
  * @param file - the whole file.
  * @param begin - where the codes begin.
  * @param maxFrames - the most frames of a piece, 8 or more.
- * @param tolerant - give what there is of a file that was cut off.
+ * @param tolerant - give what there is of a file that was cut off, or that bytes follow.
  * @throws TruncatedError if the file ends too early.
  * @throws CorruptError if it has more codebooks than the model or an impossible scale, or if bytes are left over.
  * @throws UnsupportedError if it is coded with Meta's language model.
@@ -209,7 +231,7 @@ export function* readPieces(
     if (tolerant && error instanceof TruncatedError) return;
     throw error;
   }
-  if (at < file.length) throw new CorruptError("bytes are left over after the last segment");
+  if (at < file.length && !tolerant) throw new CorruptError("bytes are left over after the last segment");
 }
 
 function readScale(file: Uint8Array, at: number): number {
