@@ -220,3 +220,21 @@ def test_bytes_after_a_file_of_version_0_do_not_keep_it_from_being_played(recode
     assert done.code == 1
     assert "15 bytes are left over after the last segment; --damaged plays what can be played" in done.err
     assert recodec("decompress", tmp_path / "a.ecdc", "--damaged").code == 0
+
+
+@pytest.mark.parametrize("verb", ["info", "verify"])
+def test_a_name_that_is_not_there_does_not_keep_the_others_from_being_read(recodec, good, tmp_path, verb):
+    done = recodec(verb, good, tmp_path / "missing.ecdc", tmp_path, good)
+    assert done.code == 1
+    assert (done.out + done.err).count(f"{tmp_path / 'missing.ecdc'}: No such file or directory") == 1
+    assert f"{tmp_path}: Is a directory" in done.out + done.err
+    assert done.out.count(str(good)) == 2
+    assert recodec(verb, tmp_path / "missing.ecdc").code == 1
+
+
+def test_where_nothing_is_left_after_a_start_it_says_so(recodec, tmp_path):
+    data = Codec.from_pretrained().pack(np.zeros((2, 750), np.int64), lm=False)
+    (tmp_path / "a.ecdc").write_bytes(data[: len(data) // 2 + 10])
+    done = recodec("decompress", tmp_path / "a.ecdc", "--damaged", "--start", "8")
+    assert done.code == 1
+    assert "a.ecdc has no audio after 8 s in what is left of it" in done.err

@@ -285,3 +285,27 @@ def test_a_mean_over_fewer_clips_says_so() -> None:
     assert lines[-1] == FEWER
     whole = {"si_snr": bootstrap_mean([1.0, 2.0, 3.0])}
     assert FEWER not in text_table([Cell("speech", "x", "x", "X", None, 3, whole)], ["si_snr"])
+
+
+def test_a_run_without_a_terminal_says_now_and_then_how_far_it_is(
+    clips: list[Clip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recodec.cli.evaluate.LINE_S", 0.0)
+    arguments = [
+        clips[0].path,
+        "-c",
+        "lowpass",
+        "-c",
+        "reference",
+        "--metric",
+        "si_snr",
+        "-o",
+        str(tmp_path),
+        "-j",
+        "1",
+    ]
+    done = CliRunner().invoke(verb, [*arguments, "--no-report"])
+    assert done.exit_code == 0, done.output
+    assert "1 of 2 clips and codecs are done" in done.stderr
+    again = CliRunner().invoke(verb, [*arguments, "-j", "1", "--no-report", "-q"])
+    assert "clips and codecs are done" not in again.output

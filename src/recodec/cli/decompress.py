@@ -103,7 +103,9 @@ def decompress_one(task: Task, settings: dict[str, Any], *, alone: bool) -> Done
                 advance(piece.shape[1] / rate)
                 count += piece.shape[1]
             if not count:
-                raise CorruptError(f"{label(task.source, 'the input')} has no audio in what is left of it")
+                name = label(task.source, "the input")
+                after = f" after {first / rate:g} s" if first else ""
+                raise CorruptError(f"{name} has no audio{after} in what is left of it")
     seconds = time.perf_counter() - begin
     lines = [
         f"{label(task.target, 'standard output')}: {count / rate:.1f} s, {count / rate / seconds:.0f} times real time"

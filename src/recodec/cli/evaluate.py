@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
 
 import click
 
 from .options import FileName, Kbps, need, options, say
+
+LINE_S = 60.0
+T = TypeVar("T")
 
 
 @click.command()
@@ -77,7 +82,7 @@ def evaluate(paths: tuple[str, ...], manifests: tuple[str, ...], codecs: tuple[s
         )
     except RecodecError as error:
         raise click.UsageError(str(error)) from error
-    watch = None if quiet or not sys.stderr.isatty() else _progress
+    watch = None if quiet else _bar if sys.stderr.isatty() else _lines
     outcomes = run(campaign, out, workers=jobs, table=f"results.{table}", report=report, watch=watch)
     click.echo(text_table(summarize(outcomes), ["kbps", "kbps_entropy", *campaign.metrics]))
     click.echo(f"\nWhat took the time, over all processes:\n{time_table(outcomes)}\n")
@@ -89,7 +94,17 @@ def evaluate(paths: tuple[str, ...], manifests: tuple[str, ...], codecs: tuple[s
         click.get_current_context().exit(1)
 
 
-def _progress(outcomes: Any, total: int) -> Any:
+def _bar(outcomes: Any, total: int) -> Any:
     from tqdm import tqdm
 
     return tqdm(outcomes, total=total, unit="clip", desc="evaluate")
+
+
+def _lines(outcomes: Iterable[T], total: int) -> Iterator[T]:
+    """For logs, which take no bar: how far the work is, a line a minute."""
+    said = time.monotonic()
+    for count, outcome in enumerate(outcomes, 1):
+        yield outcome
+        if time.monotonic() - said >= LINE_S:
+            said = time.monotonic()
+            say(f"{count} of {total} clips and codecs are done", err=True)

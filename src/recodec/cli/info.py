@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from .options import FileName, say
+from .options import FileName, reason_of, say
 
 
 @click.command()
 @click.argument("sources", nargs=-1, required=True, metavar="FILE...",
-                type=FileName(exists=True, dir_okay=False, path_type=Path))  # fmt: skip
+                type=FileName(path_type=Path))  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print an object for each file, a line each.")
 def info(sources: tuple[Path, ...], as_json: bool) -> None:
     """Show what each FILE, an .ecdc file of version 0 or 1, holds: model, length, bandwidth, damage.
@@ -26,11 +26,11 @@ def info(sources: tuple[Path, ...], as_json: bool) -> None:
     for number, source in enumerate(sources):
         try:
             facts = _facts(source)
-        except BitstreamError as error:
+        except (BitstreamError, OSError) as error:
             if len(sources) == 1:
                 raise
             failed = True
-            say(f"recodec: error: {source}: {error}", err=True)
+            say(f"recodec: error: {source}: {reason_of(error)}", err=True)
             continue
         if as_json:
             click.echo(json.dumps(facts))

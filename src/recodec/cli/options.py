@@ -18,6 +18,11 @@ MAX_THREADS = 1024
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def reason_of(error: Exception) -> str:
+    """What is wrong with a file, in a line that names the file already."""
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+
+
 class FileName(click.Path):
     """A file or a folder. An empty text, such as a variable gives that is not set, is neither, nor is `-` where no pipe
     is taken."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import FileName, options, say
+from .options import FileName, options, reason_of, say
 
 if TYPE_CHECKING:
     from ..ecdc import Inspection
@@ -16,7 +16,7 @@ MOST_LINES = 20
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=FileName(exists=True, dir_okay=False), metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, type=FileName(), metavar="FILE...")
 @options("quiet", quiet="Say nothing of good files.")
 def verify(files: tuple[str, ...], quiet: bool) -> None:
     """Check every packet of .ecdc files, version 1. No model is needed.
@@ -30,9 +30,9 @@ def verify(files: tuple[str, ...], quiet: bool) -> None:
     for path in files:
         try:
             found = ecdc.inspect(path)
-        except BitstreamError as error:
+        except (BitstreamError, OSError) as error:
             failed = True
-            say(f"{path}: {error}")
+            say(f"{path}: {reason_of(error)}")
             continue
         failed |= not found.intact
         if not found.intact:
