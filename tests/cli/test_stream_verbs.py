@@ -232,9 +232,12 @@ def test_a_name_that_is_not_there_does_not_keep_the_others_from_being_read(recod
     assert recodec(verb, tmp_path / "missing.ecdc").code == 1
 
 
-def test_where_nothing_is_left_after_a_start_it_says_so(recodec, tmp_path):
-    data = Codec.from_pretrained().pack(np.zeros((2, 750), np.int64), lm=False)
-    (tmp_path / "a.ecdc").write_bytes(data[: len(data) // 2 + 10])
-    done = recodec("decompress", tmp_path / "a.ecdc", "--damaged", "--start", "8")
+def test_where_nothing_is_left_after_a_start_it_says_so(recodec, model, tmp_path):
+    codec = Codec.from_pretrained(model)
+    with codec.writer(tmp_path / "whole.ecdc", packet_s=1.0) as writer:
+        writer.push(np.full((1, 240_000), 0.1, np.float32))
+    data = (tmp_path / "whole.ecdc").read_bytes()
+    (tmp_path / "a.ecdc").write_bytes(data[: len(data) // 2])
+    done = recodec("decompress", tmp_path / "a.ecdc", "--damaged", "--start", "8", "--model", model)
     assert done.code == 1
     assert "a.ecdc has no audio after 8 s in what is left of it" in done.err
