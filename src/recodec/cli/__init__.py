@@ -128,6 +128,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """As `main`, returning the exit code."""
     from ..errors import ConfigError, RecodecError
     from .endpoints import silence_output
+    from .options import error_text
 
     try:
         code = cli.main(arguments, prog_name="recodec", standalone_mode=False)
@@ -146,7 +147,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         silence_output()
         return 1
     except OSError as error:
-        return _fail(1, f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        return _fail(1, error_text(error))
 
 
 def _stop(number: int, _: object) -> NoReturn:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from .endpoints import STANDARD, is_audio_name, is_plain
-from .options import say
+from .options import error_of, say
 
 JOBS_HELP = "Work on this many files at once, each in a process of its own; or on one file, with this many threads."
 
@@ -149,11 +149,8 @@ def say_made(target: Path) -> None:
     """Say what was written."""
     from .. import ecdc
 
-    made = ecdc.facts(target)
-    say(
-        f"{target}: {made['size_bytes']:,} bytes, {made['bandwidth_kbps']:.2f} kbps, {made['duration_s']:.1f} s",
-        err=True,
-    )
+    made = ecdc.inspect(target)
+    say(f"{target}: {made.size_bytes:,} bytes, {made.bandwidth_kbps:.2f} kbps, {made.duration_s:.1f} s", err=True)
 
 
 def shared_out(jobs: int | None, tasks: int, threads: int | None) -> tuple[int, int | None]:
@@ -225,16 +222,8 @@ def attempt(work: Callable[..., Done], task: Task, settings: Any) -> Done:
             return Done(task, error=f"{task.target} exists already; use --force to replace it")
         task.target.parent.mkdir(parents=True, exist_ok=True)
         return work(task, settings, alone=False)
-    except (RecodecError, click.ClickException) as error:
-        return Done(task, error=_naming(task.source, str(error)))
-    except OSError as error:
-        text = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        return Done(task, error=_naming(task.source, text))
-
-
-def _naming(source: Path, text: str) -> str:
-    """An error of one input of many, which says which one."""
-    return text if str(source) in text else f"{source}: {text}"
+    except (RecodecError, click.ClickException, OSError) as error:
+        return Done(task, error=error_of(task.source, error))
 
 
 def _print(done: Done, quiet: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from .options import FileName, reason_of, say
+from .options import FileName, error_of, say
 
 
 @click.command()
@@ -30,7 +30,7 @@ def info(sources: tuple[Path, ...], as_json: bool) -> None:
             if len(sources) == 1:
                 raise
             failed = True
-            say(f"recodec: error: {source}: {reason_of(error)}", err=True)
+            say(f"recodec: error: {error_of(source, error)}", err=True)
             continue
         if as_json:
             click.echo(json.dumps(facts))

@@ -18,9 +18,15 @@ MAX_THREADS = 1024
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def reason_of(error: Exception) -> str:
-    """What is wrong with a file, in a line that names the file already."""
-    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+def error_text(error: Exception) -> str:
+    """An error in words; of a file that cannot be used, its name and why."""
+    return f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
+
+
+def error_of(source: object, error: Exception) -> str:
+    """An error of one input of many, which says which one."""
+    text = error_text(error)
+    return text if str(source) in text else f"{source}: {text}"
 
 
 class FileName(click.Path):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import FileName, options, reason_of, say
+from .options import FileName, error_of, options, say
 
 if TYPE_CHECKING:
     from ..ecdc import Inspection
@@ -32,7 +32,7 @@ def verify(files: tuple[str, ...], quiet: bool) -> None:
             found = ecdc.inspect(path)
         except (BitstreamError, OSError) as error:
             failed = True
-            say(f"{path}: {reason_of(error)}")
+            say(error_of(path, error))
             continue
         failed |= not found.intact
         if not found.intact:
