@@ -14,6 +14,7 @@ from ..checkpoint import codebooks_of, read_model
 from ..config import EncodecConfig
 from ..errors import ConfigError
 from ..tokenize import open_shards
+from .settings import share_of
 from .sources import EVERYTHING
 
 
@@ -139,10 +140,9 @@ class CodeCrops:
         self.crop_frames = crop_frames
         self.random = np.random.default_rng(seed)
         clips: dict[str, list[np.ndarray]] = {}
-        if isinstance(folder, Mapping):
-            mean = sum(group_weights.values()) / max(1, len(group_weights)) or 1.0
-            group_weights = {**dict.fromkeys(folder, mean), **group_weights}
-        for name, place in folder.items() if isinstance(folder, Mapping) else [(None, folder)]:
+        folders: Mapping[str, str | Path] = folder if isinstance(folder, Mapping) else {"": folder}
+        group_weights = {**{name: share_of(name, group_weights) for name in folders if name}, **group_weights}
+        for name, place in folders.items():
             for clip in read_clips(place, shape, list(group_weights)):
                 clips.setdefault(name or clip.group, []).append(clip.codes.astype(np.int16))
         joined = {name: np.concatenate(found, axis=1) for name, found in clips.items()}
@@ -151,8 +151,8 @@ class CodeCrops:
             name: codes for name, codes in long.items() if name == EVERYTHING
         }
         if not named:
-            place = ", ".join(map(str, folder.values())) if isinstance(folder, Mapping) else folder
-            raise ConfigError(f"{place} holds no codes of {crop_frames} frames in {', '.join(group_weights)}")
+            places = ", ".join(map(str, folders.values()))
+            raise ConfigError(f"{places} holds no codes of {crop_frames} frames in {', '.join(group_weights)}")
         weights = np.array([group_weights.get(name, 1.0) for name in named])
         self._groups, self._chances = list(named.values()), weights / weights.sum()
 

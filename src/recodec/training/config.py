@@ -17,7 +17,7 @@ from ..spectral import SpectralConfig
 from .adversarial import AdversarialTraining
 from .codebooks import CodebookLearning
 from .precision import PRECISIONS
-from .settings import apply_settings
+from .settings import apply_settings, share_of
 from .spectral import ALONE, BOTH, DECODERS, LOSSES, SPECTRAL, SpectralTraining
 
 
@@ -209,8 +209,7 @@ class TrainConfig:
 
     def share_of(self, group: str) -> float:
         """The share of crops from a group."""
-        weights = self.group_weights
-        return weights[group] if group in weights else sum(weights.values()) / max(1, len(weights)) or 1.0
+        return share_of(group, self.group_weights)
 
     @property
     def crop_samples(self) -> int:

@@ -15,6 +15,11 @@ Config = TypeVar("Config")
 _WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", type(None): "null"}
 
 
+def share_of(group: str, weights: Mapping[str, float]) -> float:
+    """The share of crops from a group; the mean of all shares for one that has none of its own."""
+    return weights[group] if group in weights else sum(weights.values()) / max(1, len(weights)) or 1.0
+
+
 def apply_settings(
     config: Config, settings: Mapping[str, str], *, owners: Sequence[str], mappings: Sequence[str] = ()
 ) -> Config:
