@@ -31,6 +31,15 @@ export const MICROPHONE = ["--use-fake-device-for-media-stream", "--use-fake-ui-
 /** The name of a browser. */
 export type BrowserName = keyof typeof BROWSERS;
 
+/**
+ * The browser that tests of the built package take. Firefox compiles the runtime anew for each page, which takes minutes on
+ * one core: `npm run test:firefox`.
+ */
+export const TESTED: BrowserName = process.env.BROWSER === "firefox" ? "firefox" : "chrome";
+
+/** How long a page may take on a busy machine, to load the model and to play some seconds. */
+export const LONG = { timeout: 90_000 };
+
 function found(...paths: (string | undefined)[]): string | undefined {
   return paths.find((path) => path !== undefined && existsSync(path));
 }

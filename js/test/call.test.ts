@@ -1,47 +1,24 @@
 /** The page of calls against a server that refuses, stops and goes, and on a machine that is too slow. */
 
-import type { Browser, Page } from "puppeteer-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { BROWSERS, close, launch, MICROPHONE, microphones, open, textOf, until, watchMicrophones } from "./browser.js";
-import { FakeServer, fakeWorker, good } from "./fake_server.js";
-
-const LIMIT_MS = 15_000;
-const says = (page: Page, pattern: RegExp): Promise<void> => until(page, "status", pattern, LIMIT_MS);
+import type { Page } from "puppeteer-core";
+import { beforeEach, describe, expect, it } from "vitest";
+import { BROWSERS, microphones, textOf, until } from "./browser.js";
+import { type FakeServer, fakeWorker, good } from "./fake_server.js";
+import { freshPages, LIMIT_MS, says, visit } from "./fresh_pages.js";
 
 describe.skipIf(!BROWSERS.chrome)("the page of calls, in Chromium", () => {
-  let browser: Browser;
   let server: FakeServer;
   let base: string;
   let page: Page;
-
-  beforeAll(async () => {
-    browser = await launch("chrome", MICROPHONE);
-  });
+  const fresh = freshPages();
+  const go = (path: string): Promise<void> => visit(page, base + path);
 
   beforeEach(async () => {
-    server = new FakeServer();
-    base = await server.start();
-    [page] = await open(browser, "about:blank");
-    await watchMicrophones(page);
+    [server, base, page] = await fresh();
   });
-
-  afterEach(async () => {
-    server.stop();
-    await page.close();
-  });
-
-  afterAll(async () => {
-    await close(browser);
-  });
-
-  async function visit(path: string): Promise<void> {
-    await page.goto(base + path);
-    await page.bringToFront();
-    await until(page, "model", /kHz/, LIMIT_MS);
-  }
 
   it("a call in a full room is refused before anything is loaded or opened", async () => {
-    await visit("call#full");
+    await go("call#full");
     await page.click("#enter");
     await says(page, /^two are in this room already: choose another name$/);
     expect(server.paths).toContain("/call/full");
@@ -51,7 +28,7 @@ describe.skipIf(!BROWSERS.chrome)("the page of calls, in Chromium", () => {
   });
 
   it("a call without a server is refused in a sentence", async () => {
-    await visit("call#alone");
+    await go("call#alone");
     server.stop();
     await page.click("#enter");
     await says(page, /^the server does not answer: is it still running\?$/);
@@ -62,7 +39,7 @@ describe.skipIf(!BROWSERS.chrome)("the page of calls, in Chromium", () => {
     server.refuse = null;
     server.answers["/worker.js"] = [fakeWorker(pushMs)];
     server.answers["/runtime/ort-wasm-simd-threaded.wasm"] = [good(Buffer.alloc(8))];
-    await visit("call#room");
+    await go("call#room");
     for (const [id, value] of Object.entries(settings)) await page.select(`#${id}`, value);
     await page.click("#enter");
     await says(page, /^You are in the room/);

@@ -1,13 +1,12 @@
 /** The page of `recodec serve` against a server that refuses, stops and goes, and against hasty clicks. */
 
-import type { Browser, Page } from "puppeteer-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { BROWSERS, close, launch, MICROPHONE, microphones, open, textOf, until, watchMicrophones } from "./browser.js";
-import { cut, FakeServer, good, MODEL, refusal, tone } from "./fake_server.js";
+import type { Page } from "puppeteer-core";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { BROWSERS, microphones, textOf, until } from "./browser.js";
+import { cut, type FakeServer, good, MODEL, refusal, tone } from "./fake_server.js";
+import { freshPages, LIMIT_MS, says, visit } from "./fresh_pages.js";
 
-const LIMIT_MS = 15_000;
 const INTACT = { version: 1, bandwidth_kbps: 5.9, duration_s: 2, num_samples: 48_000, loss: null };
-const says = (page: Page, pattern: RegExp): Promise<void> => until(page, "status", pattern, LIMIT_MS);
 
 /** Drop a file on the page. */
 async function drop(page: Page, name: string, content = "audio"): Promise<void> {
@@ -30,43 +29,22 @@ function clickTwice(page: Page): Promise<void> {
 }
 
 describe.skipIf(!BROWSERS.chrome)("the page, in Chromium", () => {
-  let browser: Browser;
   let server: FakeServer;
   let base: string;
   let page: Page;
-
-  beforeAll(async () => {
-    browser = await launch("chrome", MICROPHONE);
-  });
+  const fresh = freshPages();
+  const go = (path = ""): Promise<void> => visit(page, base + path);
 
   beforeEach(async () => {
-    server = new FakeServer();
-    base = await server.start();
+    [server, base, page] = await fresh();
     server.answers["/api/wav"] = [good(await tone(2))];
     server.answers["/api/compress"] = [good(Buffer.from("ECDC\x01"))];
     server.answers["/api/decompress"] = [good(await tone(2))];
     server.answers["/api/info"] = [good(INTACT)];
-    [page] = await open(browser, "about:blank");
-    await watchMicrophones(page);
   });
-
-  afterEach(async () => {
-    server.stop();
-    await page.close();
-  });
-
-  afterAll(async () => {
-    await close(browser);
-  });
-
-  async function visit(path = ""): Promise<void> {
-    await page.goto(base + path);
-    await page.bringToFront();
-    await until(page, "model", /kHz/, LIMIT_MS);
-  }
 
   it("hasty clicks open one microphone, which is off after the recording", async () => {
-    await visit();
+    await go();
     await clickTwice(page);
     await says(page, /^Recording, 0:00\.[3-9]/);
     expect(await microphones(page)).toEqual([1, 1]);
@@ -81,7 +59,7 @@ describe.skipIf(!BROWSERS.chrome)("the page, in Chromium", () => {
   });
 
   it("a file that is opened ends the recording, also one that only begins", async () => {
-    await visit();
+    await go();
     await page.evaluate(() => document.getElementById("record")!.click());
     await drop(page, "speech.wav");
     await says(page, /^You hear/);
@@ -99,7 +77,7 @@ describe.skipIf(!BROWSERS.chrome)("the page, in Chromium", () => {
     const bytes = 4 * 48_000; // a second at the browser's rate, or little more
     server.answers["/api/model"] = [good({ ...MODEL, limits: { bytes, seconds: 3600 } })];
     server.answers["/api/wav"] = [refusal(503, "OutOfTimeError", "the request took too long")];
-    await visit();
+    await go();
     await page.click("#record");
     await says(page, /^recording.wav cannot be opened: the request took too long\.$/);
     const [sent] = server.seen.filter(({ path }) => path.startsWith("/api/wav"));
@@ -115,7 +93,7 @@ describe.skipIf(!BROWSERS.chrome)("the page, in Chromium", () => {
   });
 
   it("a microphone that is taken away ends the recording, which is kept", async () => {
-    await visit();
+    await go();
     await page.click("#record");
     await says(page, /^Recording, 0:00\.[3-9]/);
     await page.evaluate(() => {
@@ -131,7 +109,7 @@ describe.skipIf(!BROWSERS.chrome)("the page, in Chromium", () => {
     await page.evaluateOnNewDocument(() => {
       AudioWorklet.prototype.addModule = () => Promise.reject(new Error("no worklets today"));
     });
-    await visit();
+    await go();
     await page.click("#record");
     await says(page, /^this browser does not give the microphone's samples: no worklets today$/);
     expect(await microphones(page)).toEqual([1, 0]);
@@ -139,7 +117,7 @@ describe.skipIf(!BROWSERS.chrome)("the page, in Chromium", () => {
   });
 
   it("Play at the end begins again at once", async () => {
-    await visit();
+    await go();
     await drop(page, "speech.wav");
     await says(page, /^You hear/);
     await page.focus("#position");
@@ -151,7 +129,7 @@ describe.skipIf(!BROWSERS.chrome)("the page, in Chromium", () => {
   });
 
   it("an .ecdc file is decoded and heard as it is", async () => {
-    await visit();
+    await go();
     await drop(page, "speech.ecdc", "ECDC\x01 and so on");
     await says(page, /^You hear the file as it is, decoded by the spectral decoder/);
     expect(await page.$$eval("#versions label", (all) => all.map((one) => one.textContent))).toEqual([
@@ -170,7 +148,7 @@ describe.skipIf(!BROWSERS.chrome)("the page, in Chromium", () => {
 
   it("a damaged .ecdc file is heard as far as it goes, and the page says that it is damaged", async () => {
     server.answers["/api/info"] = [good({ ...INTACT, loss: "1.000 s of 2.00 s are lost" })];
-    await visit();
+    await go();
     await drop(page, "speech.ecdc", "ECDC\x01 and so on");
     await says(page, /^You hear the file as it is/);
     expect(await textOf(page, "loss")).toBe("The file is damaged or was cut off: 1.000 s of 2.00 s are lost.");
@@ -181,7 +159,7 @@ describe.skipIf(!BROWSERS.chrome)("the page, in Chromium", () => {
     const busy = refusal(429, "BusyError", "2 requests are being coded and 8 wait: try again later", "1");
     server.answers["/api/wav"] = [busy, good(await tone(2))];
     server.answers["/api/compress"] = [busy, busy, good(Buffer.from("ECDC\x01"))];
-    await visit();
+    await go();
     await drop(page, "speech.wav");
     await says(page, /^The server is busy.*again in 1 s/);
     await says(page, /^You hear/);
@@ -191,7 +169,7 @@ describe.skipIf(!BROWSERS.chrome)("the page, in Chromium", () => {
 
   it("a server that stays busy is asked a few times only", async () => {
     server.answers["/api/wav"] = [refusal(429, "BusyError", "too many wait: try again later", "0")];
-    await visit();
+    await go();
     await drop(page, "speech.wav");
     await says(page, /^speech.wav cannot be opened: too many wait: try again later\.$/);
     expect(server.paths.filter((path) => path.startsWith("/api/wav")).length).toBe(6);
@@ -199,7 +177,7 @@ describe.skipIf(!BROWSERS.chrome)("the page, in Chromium", () => {
 
   it.each(["/api/wav", "/api/compress", "/api/decompress"])("%s: an answer that is cut off is told", async (path) => {
     server.answers[path] = [cut(await tone(2))];
-    await visit();
+    await go();
     await drop(page, "speech.wav");
     await says(
       page,
@@ -209,7 +187,7 @@ describe.skipIf(!BROWSERS.chrome)("the page, in Chromium", () => {
 
   it("a server that ends the connection without an answer is told", async () => {
     server.answers["/api/wav"] = [(_, response) => void response.destroy()];
-    await visit();
+    await go();
     await drop(page, "speech.wav");
     await says(
       page,
@@ -218,7 +196,7 @@ describe.skipIf(!BROWSERS.chrome)("the page, in Chromium", () => {
   });
 
   it("a file that fails is named, and so is the recording that is still open", async () => {
-    await visit();
+    await go();
     await drop(page, "note.txt");
     await says(page, /^You hear/);
     expect(await textOf(page, "listen-title")).toBe("Listen to note.txt");
@@ -245,7 +223,7 @@ describe.skipIf(!BROWSERS.chrome)("the page, in Chromium", () => {
       (_, response) => void response.writeHead(400).end(JSON.stringify(refused)),
       good(await tone(1)),
     ];
-    await visit();
+    await go();
     await drop(page, "half.wav");
     await says(page, /^half.wav cannot be opened: the upload was cut off: 1 s of 2 s are there\.$/);
     await page.click("#partial");
@@ -260,13 +238,13 @@ describe.skipIf(!BROWSERS.chrome)("the page, in Chromium", () => {
 
   it("a file that is too long is refused with advice that a page can follow", async () => {
     server.answers["/api/info"] = [good({ ...INTACT, duration_s: 400 })];
-    await visit();
+    await go();
     await drop(page, "long.ecdc", "ECDC\x01 and so on");
     await says(page, /^long.ecdc cannot be opened: it has 400 s .* the page takes 300 s at most: choose a shorter/);
   });
 
   it("a server that is gone is told", async () => {
-    await visit();
+    await go();
     server.stop();
     await drop(page, "speech.wav");
     await says(page, /^speech.wav cannot be opened: the server does not answer: is it still running\?$/);

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { Browser } from "puppeteer-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type * as Recodec from "../src/index.js";
-import { BROWSERS, close, closePages, hasSound, launch, open, serve, type BrowserName } from "./browser.js";
+import { BROWSERS, close, closePages, hasSound, launch, LONG, open, serve, TESTED as name } from "./browser.js";
 import { tone } from "./fake_server.js";
 import { made as readMade, there } from "./made.js";
 
@@ -44,13 +44,8 @@ const LACKING = [
   ["ort-wasm-simd-threaded.wasm", "ort-wasm-simd-threaded.wasm cannot be fetched: the server says 404"],
 ] as const;
 
-const LONG = { timeout: 90_000 }; // on a busy machine, to load the model and to play some seconds
-
 /** What a page's script has imported. */
 const made = "made" as keyof typeof globalThis;
-
-// Firefox compiles the runtime anew for each page, which takes minutes on one core: `npm run test:firefox`.
-const name: BrowserName = process.env.BROWSER === "firefox" ? "firefox" : "chrome";
 
 describe.skipIf(!there || !BROWSERS[name])(`in ${name}`, () => {
   let server: Server;

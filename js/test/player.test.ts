@@ -2,7 +2,7 @@ import type { Server } from "node:http";
 import type { Browser, Page } from "puppeteer-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { AudioOutput, RecodecPlayer } from "../src/player/element.js";
-import { BROWSERS, close, closePages, hasSound, launch, open, serve, type BrowserName } from "./browser.js";
+import { BROWSERS, close, closePages, hasSound, launch, LONG, open, serve, TESTED as name } from "./browser.js";
 import { there } from "./made.js";
 
 const OUTPUT = `<!doctype html><meta charset="utf-8">
@@ -12,13 +12,8 @@ const PLAYER = `<!doctype html><meta charset="utf-8"><script type="module" src="
 
 const PRELOAD = PLAYER.replace("<recodec-player", '<recodec-player preload="auto"');
 
-const LONG = { timeout: 90_000 }; // on a busy machine, to load the model and to play some seconds
-
 /** What a page's script has imported. */
 const made = "made" as keyof typeof globalThis;
-
-// Firefox compiles the runtime anew for each page, which takes minutes on one core: `npm run test:firefox`.
-const name: BrowserName = process.env.BROWSER === "firefox" ? "firefox" : "chrome";
 
 describe.skipIf(!there || !BROWSERS[name])(`the player in ${name}`, () => {
   let server: Server;

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import type { Browser, Page } from "puppeteer-core";
@@ -9,7 +9,7 @@ import { transform } from "../src/serve/spectrogram.js";
 import { info } from "../src/wire/info.js";
 import { within } from "../src/serve/waiting.js";
 import { readWav, writeWav } from "../src/serve/wav.js";
-import { BROWSERS, close, closePages, hasSound, launch, MICROPHONE, open, textOf, until } from "./browser.js";
+import { BROWSERS, close, closePages, hasSound, launch, MICROPHONE, open, textOf, TESTED, until } from "./browser.js";
 import { made, there } from "./made.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -161,8 +161,10 @@ describe.skipIf(!there || !BROWSERS.chrome)("recodec serve in Chromium", () => {
     const session = await page.createCDPSession();
     await session.send("Browser.setDownloadBehavior", { behavior: "allow", downloadPath: folder });
     await page.click("#rows a");
-    await vi.waitUntil(() => existsSync(`${folder}/speech_1.5kbps.ecdc`), { timeout: 20_000 });
-    expect(info(new Uint8Array(readFileSync(`${folder}/speech_1.5kbps.ecdc`)))).toMatchObject({
+    const kept = `${folder}/speech_1.5kbps.ecdc`;
+    // The name is there before all bytes are.
+    await vi.waitUntil(() => existsSync(kept) && statSync(kept).size === sizes[0], { timeout: 20_000 });
+    expect(info(new Uint8Array(readFileSync(kept)))).toMatchObject({
       intact: true,
       codebooks: 2,
     });
@@ -290,7 +292,7 @@ describe.skipIf(!there || !BROWSERS.chrome)("recodec serve in Chromium", () => {
     }
   }, 300_000);
 
-  it.skipIf(!BROWSERS.firefox || process.env.BROWSER !== "firefox")(
+  it.skipIf(!BROWSERS.firefox || TESTED !== "firefox")(
     "Firefox plays a recording, and calls Chromium",
     async ({ skip }) => {
       const other = await launch("firefox");
