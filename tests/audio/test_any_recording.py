@@ -190,7 +190,7 @@ def test_surround_is_mixed_by_the_usual_coefficients() -> None:
     audio = np.eye(6, dtype=np.float32) * 0.5  # one channel after the other, a sample each
     data = encoded(audio, "WAV", "FLOAT")
     with AudioReader(io.BytesIO(data), name="film.wav") as reader:
-        assert reader.note == "film.wav: 6 channels (FL FR FC LFE BL BR) are mixed to 2 by ITU-R BS.775"
+        assert reader.notes == ["film.wav: 6 channels (FL FR FC LFE BL BR) are mixed to 2 by ITU-R BS.775"]
         stereo = next(reader.blocks(6))
     half = np.sqrt(0.5)
     expected = 0.5 * np.array([[1, 0, half, 0, half, 0], [0, 1, half, 0, 0, half]])

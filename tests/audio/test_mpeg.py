@@ -12,8 +12,8 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recodec.audio import read_audio
-from recodec.audio.mpeg import MpegForm, change_of_form
+from recodec.audio import AudioReader, read_audio
+from recodec.audio.mpeg import FormChange, MpegForm, survey_mpeg
 from recodec.audio.stretches import read_stretch, shape_of
 from recodec.audio.wholeness import start_of_mpeg
 from recodec.errors import AudioError
@@ -28,6 +28,11 @@ def mp3(rate_hz: int, channels: int, mode: str = "CONSTANT", level: float = 0.5)
     ) as sound:
         sound.write(audio.T)
     return file.getvalue()
+
+
+def change_of_form(file: io.BytesIO) -> FormChange | None:
+    survey = survey_mpeg(file)
+    return None if survey is None else survey.change
 
 
 FORMS = [(44_100, 2), (48_000, 1), (32_000, 2), (24_000, 1), (22_050, 2), (16_000, 1), (11_025, 1), (8_000, 2)]
@@ -71,6 +76,38 @@ def test_a_single_frame_of_another_form_is_a_change() -> None:
     assert (change.before.channels, change.after.channels) == (1, 2)
 
 
+@pytest.mark.parametrize(("rate_hz", "channels"), FORMS)
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+@pytest.mark.parametrize("share", [0.35, 0.6, 0.8])
+def test_what_a_cut_file_promises_is_what_partial_takes(rate_hz: int, channels: int, mode: str, share: float) -> None:
+    whole = mp3(rate_hz, channels, mode, level=0.0)
+    cut = whole[: round(len(whole) * share)]
+    survey = survey_mpeg(io.BytesIO(cut))
+    assert survey is not None
+    there = read_audio(io.BytesIO(cut), partial=True)[0].shape[1]
+    assert there == survey.num_samples
+    if survey.missing_share:
+        with pytest.raises(AudioError, match=rf"\({there} of {rate_hz} samples\)"):
+            read_audio(io.BytesIO(cut))
+
+
+def test_damage_between_frames_is_said(tmp_path: Path) -> None:
+    data = bytearray(mp3(24_000, 1))
+    data[len(data) // 2 : len(data) // 2 + 300] = bytes(300)
+    survey = survey_mpeg(io.BytesIO(bytes(data)))
+    assert survey is not None
+    assert 200 <= survey.foreign_bytes < 2000
+    with AudioReader(io.BytesIO(bytes(data)), name="x.mp3") as reader:
+        assert reader.notes == [
+            f"x.mp3: {survey.foreign_bytes} bytes, the first at 0.5 s, are not MPEG audio, and are skipped"
+        ]
+    with AudioReader(io.BytesIO(mp3(24_000, 1)), name="x.mp3") as reader:
+        assert reader.notes == []
+    tagged = mp3(24_000, 1) + b"TAG" + bytes(125)  # a tag at the end is not damage
+    with AudioReader(io.BytesIO(tagged), name="x.mp3") as reader:
+        assert reader.notes == []
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=200), st.integers(0, 3000))
 def test_damage_is_walked_over(changes: list[tuple[int, int]], cut: int) -> None:
@@ -78,8 +115,9 @@ def test_damage_is_walked_over(changes: list[tuple[int, int]], cut: int) -> None
     for place, byte in changes:
         data[place % len(data)] = byte
     file = io.BytesIO(bytes(data))
-    change_of_form(file)
+    survey = survey_mpeg(file)
     assert file.tell() == 0
+    assert survey is None or (survey.foreign_bytes <= len(data) and 0 <= survey.missing_share <= 1)
 
 
 def in_wav(frames: bytes, rate_hz: int, channels: int, tag: int = 0x55) -> bytes:

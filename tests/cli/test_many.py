@@ -274,6 +274,19 @@ def test_errors_of_many_say_which_input(recodec: Callable, model: Path, tmp_path
         assert f"{tmp_path / name}: this is not an .ecdc file" in done.err
 
 
+def test_a_suffix_of_audio_does_not_come_twice(recodec: Callable, model: Path, tmp_path: Path) -> None:
+    source, coded = write(tmp_path / "a.wav"), tmp_path / "a.wav.ecdc"
+    assert recodec("compress", source, "-o", coded, "--model", model).code == 0
+    done = recodec("decompress", coded, "--model", model)
+    assert (done.code, f"{source} exists already" in done.err) == (2, True)
+    assert recodec("decompress", coded, "-d", tmp_path / "out", "--model", model).code == 0
+    assert recodec("decompress", coded, "--suffix", ".flac", "--model", model).code == 0
+    found = {path.name for path in tmp_path.rglob("*.*")}
+    assert found >= {"a.wav", "a.wav.ecdc", "a.wav.flac"}
+    assert (tmp_path / "out" / "a.wav").exists()
+    assert "a.wav.wav" not in found
+
+
 def test_one_input_under_two_names_is_named_twice(recodec: Callable, model: Path, tmp_path: Path) -> None:
     path = write(tmp_path / "a.wav")
     again = tmp_path / "x" / ".." / "a.wav"

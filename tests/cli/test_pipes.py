@@ -100,6 +100,11 @@ def test_raw_samples_from_and_to_files(recodec: Callable, model: Path, files: di
     assert (tmp_path / "in.ecdc").read_bytes() == files["ecdc"]
     assert recodec("decompress", tmp_path / "in.ecdc", *form).code == 0
     assert len((tmp_path / "in.raw").read_bytes()) == len(files["raw"])
+    (tmp_path / "odd.pcm").write_bytes(files["raw"] + b"x")
+    odd = recodec("compress", tmp_path / "odd.pcm", *form)
+    assert (odd.code, "ends within a sample; --partial" in odd.err) == (1, True)
+    assert recodec("compress", tmp_path / "odd.pcm", "--partial", *form).code == 0
+    assert (tmp_path / "odd.ecdc").read_bytes() == files["ecdc"]
     wrong = recodec("decompress", tmp_path / "in.ecdc", tmp_path / "out.wav", *form)
     assert (wrong.code, "would not be a wav" in wrong.err) == (2, True)
 

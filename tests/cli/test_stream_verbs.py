@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from recodec import Codec
 from recodec.wire.v1.header import Header
 from recodec.wire.v1.inspection import Inspection, inspect
 from recodec.wire.v1.payload import make_packets
+from recodec.wire.v1.reader import PacketReader
 from recodec.wire.v1.writer import StreamWriter
 
 
@@ -88,6 +90,23 @@ def test_a_missing_end_is_said(recodec: Callable, model: Path, tmp_path: Path, k
         assert "damaged; the end is missing after 4.00 s, and how much that is cannot be said" in verified
         assert "damaged: the end is missing after 4.00 s" in state
         assert f"the end of {cut} is missing: 4.0 s are there" in played.err
+
+
+@pytest.mark.parametrize(("start", "stop", "lost"), [(3, 6, 2.0), (4.5, 4.75, 0.25), (5, 10, 1.0), (6, 10, None),
+                                                     (0, 4, None)])  # fmt: skip
+def test_what_was_lost_is_counted_where_it_is_heard(
+    recodec: Callable, model: Path, tmp_path: Path, start: float, stop: float, lost: float | None
+) -> None:
+    file = io.BytesIO()
+    with Codec.from_pretrained(model).writer(file, packet_s=1.0) as writer:
+        writer.push(np.zeros((1, 24_000 * 10), np.float32))
+    data, reader = bytearray(file.getvalue()), PacketReader()
+    ends = [end for end in range(1, len(data)) if reader.feed(data[end - 1 : end])]  # of the packets
+    data[ends[3] : ends[5]] = bytes(ends[5] - ends[3])  # 4 s to 6 s
+    (tmp_path / "x.ecdc").write_bytes(data)
+    done = recodec("decompress", tmp_path / "x.ecdc", "--damaged", "--start", start, "--stop", stop, "--model", model)
+    assert done.code == 0
+    assert re.findall(r"([\d.]+) s were lost", done.err) == ([] if lost is None else [f"{lost:.3f}"])
 
 
 def test_verify_of_much_damage_is_brief(recodec, tmp_path):

@@ -17,7 +17,7 @@ import soundfile
 
 from ..errors import AudioError, IncompleteError
 from ..pipes import read_up_to
-from .mpeg import change_of_form
+from .mpeg import MpegSurvey, survey_mpeg
 from .ogg import OggPages, Window, ogg_pages
 from .pcm import Pcm
 from .resampling import check_rate
@@ -42,6 +42,8 @@ class FileDecoder(Protocol):
     """Per channel, as the header promises; `None` where it does not say."""
     places: int
     """Mask of the loudspeakers that the channels belong to, as in a WAV; 0 where that is not known."""
+    note: str | None
+    """One line on what in the file is stepped over; `None` if there is nothing."""
 
     def pieces(self) -> Iterator[Samples]:
         """All samples (C, T), T >= 1. Called once.
@@ -61,6 +63,8 @@ class PcmDecoder:
         name: what the errors call it.
         partial: take what there is where the end is missing.
     """
+
+    note: str | None = None
 
     def __init__(self, file: IO[bytes], header: WavHeader, name: str, *, partial: bool = False) -> None:
         self._file, self._pcm, self._size, self._name, self._partial = file, header.pcm, header.size, name, partial
@@ -85,7 +89,7 @@ class PcmDecoder:
         if self._size is not None and taken < self._size:
             raise cut_off(self._name, taken // frame, self._size // frame, self.rate_hz)
         if held:
-            raise AudioError(f"{self._name} ends within a sample")
+            raise IncompleteError(f"{self._name} ends within a sample", f"{_PARTIAL_TAKES} what is before")
 
     def stretch(self, file: IO[bytes], start: int, count: int) -> Samples:
         """Samples from the middle of a file that can seek, fewer where it ends before."""
@@ -109,29 +113,34 @@ class SndfileDecoder:
         file: that can seek.
         name: what the errors call it.
         partial: take what there is where the end is missing.
+        mpeg: what is known of its frames, if it is MPEG audio.
 
     Raises:
         soundfile.LibsndfileError: if libsndfile does not know the format.
+        AudioError: if it was cut off.
     """
 
     places = 0
 
-    def __init__(self, file: IO[bytes], name: str, *, partial: bool = False) -> None:
+    def __init__(self, file: IO[bytes], name: str, *, partial: bool = False, mpeg: MpegSurvey | None = None) -> None:
         # libsndfile plays a file that was cut off as if it were whole, so this is found out without it.
-        self._missing = missing_share(file)
+        missing = missing_share(file)
         self._sound = SndFile(file)
         self._name, self._partial = name, partial
+        self.note = None if mpeg is None else mpeg.note(name)
         self.rate_hz, self.channels = self._sound.samplerate, self._sound.channels
         frames = self._sound.frames
         self.num_samples = None if frames >= _UNKNOWN_FRAMES else frames
         self.subtype = self._sound.subtype
         self.estimates = self._sound.format in _NOT_COUNTED
         """Whether `num_samples` may be wrong."""
-        if self._missing and not partial:
-            share = 1 - self._missing
-            # libsndfile takes the length of an MP3 from the promise, and that of other files from what is there.
-            promised = frames if self.estimates else round(frames / share) if share else 0
-            raise cut_off(name, round(promised * share), promised, self.rate_hz)
+        # libsndfile takes the length of an MP3 from the promise, and that of other files from what is there.
+        if partial:
+            pass
+        elif missing:
+            raise cut_off(name, frames, round(frames / (1 - missing)) if missing < 1 else 0, self.rate_hz)
+        elif mpeg is not None and mpeg.missing_share:
+            raise cut_off(name, mpeg.num_samples, frames, self.rate_hz)
 
     def pieces(self) -> Iterator[Samples]:
         position = 0
@@ -165,6 +174,7 @@ class ChainedDecoder:
     """
 
     places = 0
+    note: str | None = None
 
     def __init__(self, decoders: list[SndfileDecoder], name: str) -> None:
         self._decoders, self._name = decoders, name
@@ -205,7 +215,8 @@ def open_decoder(file: IO[bytes], name: str, *, partial: bool = False) -> FileDe
             pass
     file.seek(0)
     # Before libsndfile sees the file, since a change of form can harm its decoder: see mpeg.py.
-    if (change := change_of_form(file, start_of_mpeg(file))) is not None:
+    mpeg = survey_mpeg(file, start_of_mpeg(file))
+    if mpeg is not None and (change := mpeg.change) is not None:
         (rate_hz, channels, _), (then_hz, then_channels, _) = change.before, change.after
         raise AudioError(
             f"{name} changes after {change.num_samples / rate_hz:.3f} s from {rate_hz} Hz and {channels} channel(s) to "
@@ -215,7 +226,8 @@ def open_decoder(file: IO[bytes], name: str, *, partial: bool = False) -> FileDe
         pages = ogg_pages(file) if front[:4] == b"OggS" else OggPages([], False)
         file.seek(0)
         windows = [cast(IO[bytes], Window(file, *link)) for link in pages.links]
-        parts = [SndfileDecoder(window, name, partial=partial) for window in (windows if len(windows) > 1 else [file])]
+        files = windows if len(windows) > 1 else [file]
+        parts = [SndfileDecoder(file, name, partial=partial, mpeg=mpeg) for file in files]
         if pages.is_cut and not partial:
             there_s = sum((part.num_samples or 0) / part.rate_hz for part in parts)
             raise IncompleteError(
@@ -224,7 +236,7 @@ def open_decoder(file: IO[bytes], name: str, *, partial: bool = False) -> FileDe
         return ChainedDecoder(parts, name) if len(parts) > 1 else parts[0]
     except soundfile.LibsndfileError as error:
         file.seek(0)
-        missing = missing_share(file)
+        missing = missing_share(file) or (0.0 if mpeg is None else mpeg.missing_share)
         if missing and not partial:
             raise AudioError(f"{name} was cut off: {100 * missing:.0f} % of it is missing") from error
         return _open_by_ffmpeg(file, name, error.error_string.rstrip("."))
@@ -257,9 +269,9 @@ def cut_off(name: str, there: int, promised: int, rate_hz: int) -> IncompleteErr
     )
 
 
-def raw_decoder(file: IO[bytes], pcm: Pcm, name: str) -> PcmDecoder:
+def raw_decoder(file: IO[bytes], pcm: Pcm, name: str, *, partial: bool = False) -> PcmDecoder:
     """Samples without a header, to the end of a file or a pipe."""
-    return PcmDecoder(file, WavHeader(pcm, None), name)
+    return PcmDecoder(file, WavHeader(pcm, None), name, partial=partial)
 
 
 def _open_by_ffmpeg(file: IO[bytes], name: str, reason: str) -> FileDecoder:

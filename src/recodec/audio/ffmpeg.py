@@ -32,6 +32,8 @@ class AvDecoder:
         AudioError: if FFmpeg does not know it, or it has no sound.
     """
 
+    note: str | None = None
+
     def __init__(self, file: IO[bytes], name: str) -> None:
         self._name = name
         try:

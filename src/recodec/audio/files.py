@@ -47,7 +47,7 @@ class AudioReader:
         source_rate_hz, source_channels: of the source.
         num_samples: of all pieces together, as the header promises; `None` where it does not say.
             MP3 files without an index promise an estimate.
-        note: one line that says how more than two channels are mixed; else `None`.
+        notes: lines that say how more than two channels are mixed, and what of an MP3 is stepped over.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -77,7 +77,7 @@ class AudioReader:
                 self.channels = len(select)
             check_rate(self.rate_hz, name="the output")
             self._mixer = Mixer(self.source_channels, self.channels, mask=decoder.places, select=select, name=self.name)
-            self.note = self._mixer.note
+            self.notes = [note for note in (decoder.note, self._mixer.note) if note is not None]
             self._promised = decoder.num_samples
             self._decoder: FileDecoder | None = decoder
             if self.num_samples == 0:
@@ -152,13 +152,13 @@ class _Opening:
             return decoder
         self._file.seek(0)
         if self._raw is not None:
-            return raw_decoder(self._file, self._raw, self._name)
+            return raw_decoder(self._file, self._raw, self._name, partial=self._partial)
         return open_decoder(self._file, self._name, partial=self._partial)
 
     def _from_pipe(self, stack: ExitStack) -> FileDecoder | None:
         """A decoder of what can be read as it comes; else nothing, and a copy of the pipe is the file."""
         if self._raw is not None:
-            return raw_decoder(self._file, self._raw, self._name)
+            return raw_decoder(self._file, self._raw, self._name, partial=self._partial)
         front = read_up_to(self._file, FRONT_BYTES)
         if not front:
             raise AudioError(f"{self._name} is empty")

@@ -1,8 +1,9 @@
-"""Frames of MPEG audio (MP1, MP2, MP3): does a file keep one form from its first frame to its last? Is all of it there?
+"""Frames of MPEG audio (MP1, MP2, MP3): what a walk over them finds, before the file is decoded.
 
-libmpg123, which decodes them within libsndfile, stops at a change without a word, and before its version 1.32.8 a frame
-of another form could make it write outside of its memory (CVE-2024-10573). So files are looked through before it sees
-them; a damaged header that reads as one of another form counts as a change.
+libmpg123, which decodes them within libsndfile, stops at a change of form without a word, and before its version 1.32.8
+a frame of another form could make it write outside of its memory (CVE-2024-10573). It also steps over damage, and plays
+a file that was cut off as if it were whole. So files are looked through before it sees them; a damaged header that
+reads as one of another form counts as a change.
 Headers are those of ISO/IEC 11172-3, section 2.4.1.3, and of 13818-3 for the lower rates.
 """
 
@@ -23,7 +24,10 @@ _KBPS = {
 _RATES_HZ = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
 _SEARCH_BYTES = 1 << 16
 _REMEMBERED = 4096
-_TOLD_WITHIN, _LARGEST_FRAME = 64, 1441  # bytes
+_LARGEST_FRAME = 1441  # bytes
+_DECODER_DELAY = (
+    529  # samples that every decoder of layer III adds, and libmpg123 drops where the encoder's delay is told
+)
 
 
 class MpegForm(NamedTuple):
@@ -42,8 +46,61 @@ class FormChange(NamedTuple):
     after: MpegForm
 
 
-def change_of_form(file: IO[bytes], start: int = 0) -> FormChange | None:
-    """The first change of form in a file of MPEG audio; `None` if there is none, or the file is not MPEG audio.
+class Promise(NamedTuple):
+    """What the first frame tells of the file (Xing and VBRI headers).
+
+    Attributes:
+        num_bytes: of all frames.
+        delay_samples: that decoding begins with, and that are dropped.
+    """
+
+    num_bytes: int
+    delay_samples: int
+
+
+class MpegSurvey(NamedTuple):
+    """What a walk over the frames of a file found.
+
+    Attributes:
+        form: of the first frame.
+        frames: whole ones, up to the first change of form.
+        change: the first change of form, or `None`.
+        foreign_bytes: between frames, that are not MPEG audio: damage, or tags in the middle.
+        frames_before: the first of those bytes.
+        promise: of the first frame, which then has no audio itself; or `None`.
+        missing_share: of the promised bytes, from 0 (all are there) to 1.
+    """
+
+    form: MpegForm
+    frames: int
+    change: FormChange | None
+    foreign_bytes: int
+    frames_before: int
+    promise: Promise | None
+    missing_share: float
+
+    @property
+    def num_samples(self) -> int:
+        """Samples that the whole frames decode to, but for those that the end of a file that is whole loses."""
+        return self._samples_of(self.frames)
+
+    def note(self, name: str) -> str | None:
+        """One line on what is stepped over; `None` if there is nothing."""
+        if not self.foreign_bytes:
+            return None
+        at_s = self._samples_of(self.frames_before) / self.form.rate_hz
+        return (
+            f"{name}: {self.foreign_bytes} bytes, the first at {at_s:.1f} s, are not MPEG audio, and are stepped over"
+        )
+
+    def _samples_of(self, frames: int) -> int:
+        if self.promise is None:
+            return frames * self.form.frame_samples
+        return max(0, (frames - 1) * self.form.frame_samples - self.promise.delay_samples)
+
+
+def survey_mpeg(file: IO[bytes], start: int = 0) -> MpegSurvey | None:
+    """Walk over the frames of a file; `None` if it is not MPEG audio.
 
     What was found of a file on disk is remembered, since training opens the same ones again and again.
 
@@ -55,52 +112,17 @@ def change_of_form(file: IO[bytes], start: int = 0) -> FormChange | None:
     if key is not None and key in _found:
         return _found[key]
     try:
-        change = _walked(file, start)
+        survey = _walked(file, start)
     finally:
         file.seek(0)
     if key is not None:
-        _found[key] = change
+        _found[key] = survey
         if len(_found) > _REMEMBERED:
             _found.popitem(last=False)
-    return change
+    return survey
 
 
-def missing_share_of_mpeg(file: IO[bytes]) -> float:
-    """The share of a file of MPEG audio that is missing, from 0 to 1.
-
-    The first frame may tell the length in bytes (Xing and VBRI headers); where it does not, this is 0.
-
-    Args:
-        file: that can seek; it stands at its start, before and after.
-    """
-    place = _after_tags(file)
-    found = None if place is None else _frame(file, place)
-    share = 0.0
-    if place is not None and found is not None:
-        file.seek(place)
-        promised = _promised_bytes(file.read(_TOLD_WITHIN))
-        there = file.seek(0, os.SEEK_END) - place
-        # Encoders do not agree on whether that first frame counts, and the last one may be padded.
-        if promised is not None and there < promised - 2 * _LARGEST_FRAME:
-            share = 1 - there / promised
-    file.seek(0)
-    return share
-
-
-def _promised_bytes(frame: bytes) -> int | None:
-    """The length of all frames that the first one tells."""
-    if frame[36:40] == b"VBRI":
-        return int.from_bytes(frame[46:50], "big")
-    low, mono = frame[1] >> 3 & 3 != 3, frame[3] >> 6 == 3
-    at = 4 + ((9 if mono else 17) if low else (17 if mono else 32))
-    flags = int.from_bytes(frame[at + 4 : at + 8], "big")
-    if frame[at : at + 4] not in (b"Xing", b"Info") or not flags & 2:
-        return None
-    at += 8 + 4 * (flags & 1)
-    return int.from_bytes(frame[at : at + 4], "big")
-
-
-_found: OrderedDict[tuple[int, ...], FormChange | None] = OrderedDict()
+_found: OrderedDict[tuple[int, ...], MpegSurvey | None] = OrderedDict()
 
 
 def _identity(file: IO[bytes]) -> tuple[int, ...] | None:
@@ -112,24 +134,59 @@ def _identity(file: IO[bytes]) -> tuple[int, ...] | None:
     return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns
 
 
-def _walked(file: IO[bytes], start: int) -> FormChange | None:
+def _walked(file: IO[bytes], start: int) -> MpegSurvey | None:
     place = _after_tags(file, start)
-    if place is None:
+    first = None if place is None else _frame(file, place)
+    if place is None or first is None:
         return None
-    first, frames = None, 0
-    while (found := _frame(file, place)) is not None or (place := _next_frame(file, place + 1)) is not None:
+    promise, missing = _kept_promise(file, place, first)
+    end, change = file.seek(0, os.SEEK_END), None
+    form, frames, foreign, before = first[0], 0, 0, 0
+    while place is not None:
+        found = _frame(file, place)
         if found is None:
+            after = _next_frame(file, place + 1)
+            if after is not None:
+                before = before if foreign else frames
+                foreign += after - place
+            place = after
             continue
-        form, size = found
-        first = first or form
-        if form != first:
-            return FormChange(frames * first.frame_samples, first, form)
-        frames += 1
-        place += size
-    return None
+        if found[0] != form:
+            change = FormChange(frames * form.frame_samples, form, found[0])
+            break
+        place += found[1]
+        frames += place <= end
+    return MpegSurvey(form, frames, change, foreign, before, promise, missing)
 
 
-def _after_tags(file: IO[bytes], start: int = 0) -> int | None:
+def _kept_promise(file: IO[bytes], place: int, first: tuple[MpegForm, int]) -> tuple[Promise | None, float]:
+    """What the first frame promises, and the share of it that is missing."""
+    file.seek(place)
+    promise = _promise(file.read(first[1]))
+    there = file.seek(0, os.SEEK_END) - place
+    # Encoders do not agree on whether the first frame counts, and the last one may be padded.
+    if promise is None or there >= promise.num_bytes - 2 * _LARGEST_FRAME:
+        return promise, 0.0
+    return promise, 1 - there / promise.num_bytes
+
+
+def _promise(frame: bytes) -> Promise | None:
+    """What a frame promises, if it is one of those that tell of the others."""
+    if frame[36:40] == b"VBRI":
+        return Promise(int.from_bytes(frame[46:50], "big"), 0)
+    low, mono = frame[1] >> 3 & 3 != 3, frame[3] >> 6 == 3
+    at = 4 + ((9 if mono else 17) if low else (17 if mono else 32))
+    flags = int.from_bytes(frame[at + 4 : at + 8], "big")
+    if frame[at : at + 4] not in (b"Xing", b"Info") or not flags & 2:
+        return None
+    num_bytes = int.from_bytes(frame[at + 8 + 4 * (flags & 1) :][:4], "big")
+    # LAME's tag: its delay is the first 12 of the 24 bits after 21 bytes.
+    tag = frame[at + 8 + 4 * (flags & 1) + 4 + 100 * (flags >> 2 & 1) + 4 * (flags >> 3 & 1) :]
+    delay = int.from_bytes(tag[21:23], "big") >> 4
+    return Promise(num_bytes, delay + _DECODER_DELAY if delay else 0)
+
+
+def _after_tags(file: IO[bytes], start: int) -> int | None:
     """Where the first frame is; `None` if the file is not MPEG audio."""
     place = start
     for _ in range(16):

@@ -7,8 +7,6 @@ import struct
 from collections.abc import Iterator
 from typing import IO
 
-from .mpeg import missing_share_of_mpeg
-
 _MAX_CHUNKS = 10_000
 _UNKNOWN = frozenset({0, 0xFFFFFFFF, 2**63 - 1, 2**64 - 1})
 _MPEG_TAGS = (0x50, 0x55)  # of MPEG audio, and of its third layer
@@ -18,8 +16,8 @@ _W64_DATA = b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 def missing_share(file: IO[bytes]) -> float:
     """The share of a file's samples that is missing, by its header: from 0 (all are there) to 1.
 
-    It knows WAV, RF64, BW64, AIFF, AIFC, AU, CAF, Wave64, and MP3s whose first frame tells their length. Other formats
-    notice a missing end when they are decoded, or do not know their length; for them it is 0.
+    It knows WAV, RF64, BW64, AIFF, AIFC, AU, CAF and Wave64; of MP3s, `survey_mpeg` knows it. Other formats notice a
+    missing end when they are decoded, or do not know their length; for them it is 0.
 
     Args:
         file: that can seek; it stands at its start, before and after.
@@ -31,7 +29,7 @@ def missing_share(file: IO[bytes]) -> float:
         if size not in _UNKNOWN and size < 1 << 62 and start + size > end:
             share = 1 - max(0, end - start) / size
     file.seek(0)
-    return share or missing_share_of_mpeg(file)
+    return share
 
 
 def start_of_mpeg(file: IO[bytes]) -> int:

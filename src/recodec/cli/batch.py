@@ -92,7 +92,7 @@ def plan(
     if len(sources) == 1 and not sources[0].is_dir():
         single = STANDARD
         if is_plain(sources[0]):
-            single = (sources[0].parent if out_dir is None else out_dir) / (sources[0].stem + suffix)
+            single = (sources[0].parent if out_dir is None else out_dir) / _output_name(sources[0], suffix)
         return [Task(sources[0], check_target(sources[0], single, force))]
     taken: set[Path] = set()
     tasks = []
@@ -100,7 +100,7 @@ def plan(
         for file in find(source) if source.is_dir() else [source]:
             below = file.relative_to(source).parent if source.is_dir() else Path()
             place = file.parent if out_dir is None else out_dir / below
-            chosen = place / (file.stem + suffix)
+            chosen = place / _output_name(file, suffix)
             if chosen in taken:  # another input of the same stem: the whole name tells them apart
                 chosen = place / (file.name + suffix)
             if chosen in taken:
@@ -110,6 +110,11 @@ def plan(
     if not tasks:
         raise click.UsageError(f"there is nothing to do in {', '.join(map(str, sources))}")
     return tasks
+
+
+def _output_name(source: Path, suffix: str) -> str:
+    """The name of an input with another suffix; `a.wav.ecdc` becomes `a.wav`."""
+    return source.stem if Path(source.stem).suffix.lower() == suffix.lower() else source.stem + suffix
 
 
 def check_target(source: Path, target: Path, force: bool) -> Path:

@@ -86,7 +86,7 @@ def compress_one(task: Task, settings: dict[str, Any], *, alone: bool) -> Done:
     name = label(task.target, "standard output")
     sizes = f"{size:,} bytes, {8 * size / 1000 / audio_s:.2f} kbps, " if size else ""
     lines = [f"{name}: {sizes}{audio_s:.1f} s, {audio_s / seconds:.0f} times real time"]
-    return Done(task, tuple(([reader.note] if reader.note else []) + lines), size, audio_s, seconds)
+    return Done(task, (*reader.notes, *lines), size, audio_s, seconds)
 
 
 @lru_cache(maxsize=1)

@@ -110,8 +110,8 @@ def decompress_one(task: Task, settings: dict[str, Any], *, alone: bool) -> Done
     lines = [
         f"{label(task.target, 'standard output')}: {count / rate:.1f} s, {count / rate / seconds:.0f} times real time"
     ]
-    if recording.lost_samples:
-        lost = f"{recording.lost_samples / rate:.3f} s were lost, and are concealed"
+    if lost_samples := recording.lost_within(first, first + count):
+        lost = f"{lost_samples / rate:.3f} s were lost, and are concealed"
         lines.insert(0, f"{label(task.source, 'standard input')}: {lost}")
     if recording.lacks_end and (length is None or count < length):
         there = f"{count / rate:.1f} s{'' if length is None else f' of {length / rate:.1f} s'} are there"

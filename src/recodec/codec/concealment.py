@@ -34,11 +34,11 @@ class ConcealingDecoder:
         first: where the audio begins, in ticks.
 
     Attributes:
-        lost_samples: that were concealed so far.
+        gaps: that were concealed so far, as samples (begin, stop) of the stream.
     """
 
     def __init__(self, header: Header, decoder: Decoder, grid_frames: int, first: int = 0) -> None:
-        self.lost_samples = 0
+        self.gaps: list[tuple[int, int]] = []
         self._header, self._model_decoder, self._grid_frames = header, decoder, grid_frames
         self._decoder = self._fresh()
         self._first = first
@@ -86,7 +86,7 @@ class ConcealingDecoder:
         if stop <= begin:
             return
         tick, rate = self._header.tick, self._header.sampling_rate
-        self.lost_samples += (stop - begin) * tick
+        self.gaps.append((begin * tick, stop * tick))
         resume = stop * tick
         short = (stop - begin) * tick <= CONTINUED_S * rate
         if self._frames is not None and self._model_decoder.config.is_streamable:

@@ -129,9 +129,13 @@ class EcdcReader(ABC):
         """Whether it takes a language model to read, or may for some packets."""
 
     @property
-    @abstractmethod
     def lost_samples(self) -> int:
         """Samples per channel that were missing so far, and were concealed."""
+        return self.lost_within(0)
+
+    @abstractmethod
+    def lost_within(self, first: int, last: int | None = None) -> int:
+        """Those of them that are between two samples of the recording; its end by default."""
 
     @property
     @abstractmethod

@@ -97,8 +97,7 @@ class EcdcReader0(EcdcReader):
     def is_coded(self) -> bool:
         return self.metadata.coded
 
-    @property
-    def lost_samples(self) -> int:
+    def lost_within(self, first: int, last: int | None = None) -> int:
         return 0
 
     @property

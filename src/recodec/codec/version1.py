@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from numbers import Real
@@ -152,9 +153,10 @@ class EcdcReader1(EcdcReader):
     def is_coded(self) -> bool:
         return self.header.table_rule > 0
 
-    @property
-    def lost_samples(self) -> int:
-        return 0 if self._decoder is None else self._decoder.lost_samples
+    def lost_within(self, first: int, last: int | None = None) -> int:
+        gaps = [] if self._decoder is None else self._decoder.gaps
+        last = sys.maxsize if last is None else last
+        return sum(max(0, min(stop, last) - max(begin, first)) for begin, stop in gaps)
 
     @property
     def lacks_end(self) -> bool:
