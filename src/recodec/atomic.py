@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -74,8 +75,9 @@ def _take_rights(temporary: str, path: Path) -> None:
         os.chmod(temporary, 0o666 & ~_umask())
         return
     os.chmod(temporary, stat.S_IMODE(old.st_mode))
-    with suppress(OSError, AttributeError):  # only the owner of the system may give a file away; Windows has no owners
-        os.chown(temporary, old.st_uid, old.st_gid)
+    if sys.platform != "win32":  # which has no owners
+        with suppress(OSError):  # only the owner of the system may give a file away
+            os.chown(temporary, old.st_uid, old.st_gid)
 
 
 def _umask() -> int:
