@@ -2,8 +2,8 @@
 
     python benchmarks/without_codebooks.py CLIP [CLIP ...]     # recordings of speech
 
-The default model with its spectral decoder. More bits cannot bring back what still differs without codebooks: the encoder
-and the decoder lose it. Takes `pip install 'recodec[torch,eval]'`.
+The default model with its spectral decoder. More bits cannot bring back what still differs without codebooks: encoder and
+decoder lose it. Takes `pip install 'recodec[torch,eval]'`.
 """
 
 from __future__ import annotations
