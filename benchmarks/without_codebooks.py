@@ -2,7 +2,7 @@
 
     python benchmarks/without_codebooks.py CLIP [CLIP ...]     # recordings of speech
 
-The default model with its spectral decoder. More bits cannot bring back what still differs without codebooks: encoder and
+The default model with its spectral decoder. More bits cannot bring back what differs without codebooks: encoder and
 decoder lose it. Takes `pip install 'recodec[torch,eval]'`.
 """
 
