@@ -26,6 +26,10 @@ class AudioError(RecodecError, ValueError):
         self.reason, self.advice = reason, advice
 
 
+PARTIAL_TAKES = "--partial (partial=True in Python, partial=1 over HTTP) takes"
+"""Begins the advice of an `IncompleteError`."""
+
+
 class IncompleteError(AudioError):
     """An audio file that was cut off or is damaged, of which `partial` takes what there is."""
 

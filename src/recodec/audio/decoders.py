@@ -15,20 +15,20 @@ from typing import IO, Protocol, cast
 import numpy as np
 import soundfile
 
-from ..errors import AudioError, IncompleteError
+from ..errors import PARTIAL_TAKES, AudioError, IncompleteError
 from ..pipes import read_up_to
-from .mpeg import MpegSurvey, survey_mpeg
-from .ogg import OggPages, Window, ogg_pages
+from .mpeg import FormChange, MpegSurvey, frames_alone, id3_bytes, survey_mpeg
+from .ogg import MAX_LINKS, ogg_pages
 from .pcm import Pcm
 from .resampling import check_rate
 from .samples import Samples
 from .sndfile import SndFile
+from .spliced import Spliced
 from .wav import OtherFormError, WavHeader, is_wav, read_wav_header
-from .wholeness import missing_share, start_of_mpeg
+from .wholeness import missing_share, sound_alone, start_of_mpeg
 
 READ_SAMPLES = 2**14
 FRONT_BYTES = 12
-_PARTIAL_TAKES = "--partial (partial=True in Python, partial=1 over HTTP) takes"
 _UNKNOWN_FRAMES = 2**62  # what libsndfile says, or more, where it does not know the length
 _NOT_COUNTED = ("MP3",)  # formats whose headers promise an estimate
 
@@ -89,14 +89,14 @@ class PcmDecoder:
         if self._size is not None and taken < self._size:
             raise cut_off(self._name, taken // frame, self._size // frame, self.rate_hz)
         if held:
-            raise IncompleteError(f"{self._name} ends within a sample", f"{_PARTIAL_TAKES} what is before")
+            raise IncompleteError(f"{self._name} ends within a sample", f"{PARTIAL_TAKES} what is before")
 
-    def stretch(self, file: IO[bytes], start: int, count: int) -> Samples:
-        """Samples from the middle of a file that can seek, fewer where it ends before."""
+    def stretch(self, start: int, count: int) -> Samples:
+        """Samples from the middle of a file that can seek, fewer where it ends before. Called once."""
         frame = self._pcm.frame_bytes
         size = count * frame if self._size is None else max(0, min(count * frame, self._size - start * frame))
-        file.seek(start * frame, os.SEEK_CUR)
-        data = file.read(size)
+        self._file.seek(start * frame, os.SEEK_CUR)
+        data = self._file.read(size)
         return self._pcm.decode(data[: len(data) // frame * frame])
 
     def _read(self, size: int, position: int) -> bytes:
@@ -124,36 +124,35 @@ class SndfileDecoder:
 
     def __init__(self, file: IO[bytes], name: str, *, partial: bool = False, mpeg: MpegSurvey | None = None) -> None:
         # libsndfile plays a file that was cut off as if it were whole, so this is found out without it.
-        missing = missing_share(file)
-        self._sound = SndFile(file)
+        missing = missing_share(file) if mpeg is None else mpeg.missing_share
+        self.file, self._sound = file, SndFile(file)
         self._name, self._partial = name, partial
         self.note = None if mpeg is None else mpeg.note(name)
         self.rate_hz, self.channels = self._sound.samplerate, self._sound.channels
         frames = self._sound.frames
         self.num_samples = None if frames >= _UNKNOWN_FRAMES else frames
         self.subtype = self._sound.subtype
-        self.estimates = self._sound.format in _NOT_COUNTED
+        self.estimates = self._sound.format in _NOT_COUNTED and (mpeg is None or not mpeg.is_told)
         """Whether `num_samples` may be wrong."""
-        # libsndfile takes the length of an MP3 from the promise, and that of other files from what is there.
-        if partial:
-            pass
-        elif missing:
-            raise cut_off(name, frames, round(frames / (1 - missing)) if missing < 1 else 0, self.rate_hz)
-        elif mpeg is not None and mpeg.missing_share:
-            raise cut_off(name, mpeg.num_samples, frames, self.rate_hz)
+        if missing and not partial:
+            promised = 0 if mpeg is None else mpeg.promised_samples
+            if not promised and missing < 1:
+                promised = round(frames / (1 - missing))
+            raise cut_off(name, frames, promised, self.rate_hz)
 
     def pieces(self) -> Iterator[Samples]:
         position = 0
         try:
-            while len(read := self._sound.read(READ_SAMPLES, dtype="float32", always_2d=True)):
+            for read in self._blocks():
                 yield read.T
                 position += len(read)
         except soundfile.LibsndfileError as error:
             if not self._partial:
                 reason = error.error_string.rstrip(".")
+                of = "" if self.estimates or self.num_samples is None else f" of {self.num_samples}"
                 raise IncompleteError(
-                    f"{self._name} is damaged after {position} samples ({reason}), or was cut off there",
-                    f"{_PARTIAL_TAKES} what is before",
+                    f"{self._name} is damaged after {position}{of} samples ({reason}), or was cut off there",
+                    f"{PARTIAL_TAKES} what is before",
                 ) from error
         finally:
             self._sound.close()
@@ -162,7 +161,25 @@ class SndfileDecoder:
         if self._sound.file_error is not None:
             raise AudioError(f"{self._name} cannot be read beyond {position} samples") from self._sound.file_error
         if not self.estimates and self.num_samples is not None and 0 < position < self.num_samples:
-            raise cut_off(self._name, position, self.num_samples, self.rate_hz)
+            there_s, promised_s = position / self.rate_hz, self.num_samples / self.rate_hz
+            raise IncompleteError(
+                f"{self._name} ends after {there_s:.3f} s of {promised_s:.3f} s: it is damaged there, or was cut off",
+                f"{PARTIAL_TAKES} what is before",
+            )
+
+    def _blocks(self) -> Iterator[np.ndarray]:
+        """(T, C), T >= 1, up to the end or to damage; no more than the header tells, since a tag may follow."""
+        left = None if self.estimates else self.num_samples
+        while left is None or left > 0:
+            size = READ_SAMPLES if left is None else min(READ_SAMPLES, left)
+            read, error = self._sound.read_to_damage(size)
+            if len(read):
+                yield read
+            if error is not None:
+                raise error
+            if not len(read):
+                return
+            left = None if left is None else left - len(read)
 
 
 class ChainedDecoder:
@@ -171,13 +188,13 @@ class ChainedDecoder:
     Args:
         decoders: of the links; the first decides rate and channels.
         name: what the errors call it.
+        note: see `FileDecoder`.
     """
 
     places = 0
-    note: str | None = None
 
-    def __init__(self, decoders: list[SndfileDecoder], name: str) -> None:
-        self._decoders, self._name = decoders, name
+    def __init__(self, decoders: list[SndfileDecoder], name: str, note: str | None) -> None:
+        self._decoders, self._name, self.note = decoders, name, note
         self.rate_hz, self.channels = decoders[0].rate_hz, decoders[0].channels
         lengths = [decoder.num_samples for decoder in decoders]
         self.num_samples = None if None in lengths else sum(length or 0 for length in lengths)
@@ -208,38 +225,54 @@ def open_decoder(file: IO[bytes], name: str, *, partial: bool = False) -> FileDe
         raise AudioError(f"{name} is empty")
     if front[:4] == b"ECDC":
         raise AudioError(f"{name} is an .ecdc file already", "decompress makes audio of it, transcode a smaller file")
+    if id3_bytes(file, 0) > file.seek(0, os.SEEK_END):
+        raise AudioError(f"{name} was cut off within the tag at its front: it has no sound")
+    file.seek(0)
+    # Before libsndfile sees the file, since a change of form can harm its decoder: see mpeg.py.
+    start = start_of_mpeg(file)
+    mpeg = survey_mpeg(file, start)
+    if mpeg is not None and mpeg.change is not None:
+        raise _changes(name, mpeg.change)
+    file = frames_alone(file, mpeg) if mpeg is not None and not start else sound_alone(file)
+    front = file.read(FRONT_BYTES)
     if is_wav(front):
         try:
             return open_wav(file, name, partial=partial)
         except OtherFormError:
             pass
     file.seek(0)
-    # Before libsndfile sees the file, since a change of form can harm its decoder: see mpeg.py.
-    mpeg = survey_mpeg(file, start_of_mpeg(file))
-    if mpeg is not None and (change := mpeg.change) is not None:
-        (rate_hz, channels, _), (then_hz, then_channels, _) = change.before, change.after
-        raise AudioError(
-            f"{name} changes after {change.num_samples / rate_hz:.3f} s from {rate_hz} Hz and {channels} channel(s) to "
-            f"{then_hz} Hz and {then_channels}, or is damaged there: split it first"
-        )
     try:
-        pages = ogg_pages(file) if front[:4] == b"OggS" else OggPages([], False)
-        file.seek(0)
-        windows = [cast(IO[bytes], Window(file, *link)) for link in pages.links]
-        files = windows if len(windows) > 1 else [file]
-        parts = [SndfileDecoder(file, name, partial=partial, mpeg=mpeg) for file in files]
-        if pages.is_cut and not partial:
-            there_s = sum((part.num_samples or 0) / part.rate_hz for part in parts)
-            raise IncompleteError(
-                f"{name} was cut off within a page of Ogg: {there_s:.3f} s are there", f"{_PARTIAL_TAKES} them"
-            )
-        return ChainedDecoder(parts, name) if len(parts) > 1 else parts[0]
+        if front[:4] == b"OggS":
+            return _open_ogg(file, name, partial=partial)
+        return SndfileDecoder(file, name, partial=partial, mpeg=None if start else mpeg)
     except soundfile.LibsndfileError as error:
-        file.seek(0)
-        missing = missing_share(file) or (0.0 if mpeg is None else mpeg.missing_share)
-        if missing and not partial:
-            raise AudioError(f"{name} was cut off: {100 * missing:.0f} % of it is missing") from error
-        return _open_by_ffmpeg(file, name, error.error_string.rstrip("."))
+        return _open_by_ffmpeg(file, name, error.error_string.rstrip("."), partial=partial)
+
+
+def _changes(name: str, change: FormChange) -> AudioError:
+    before, after = change.before, change.after
+    return AudioError(
+        f"{name} changes after {change.num_samples / before.rate_hz:.3f} s from {before.rate_hz} Hz and "
+        f"{before.channels} channel(s) to {after.rate_hz} Hz and {after.channels}, or is damaged there: split it first"
+    )
+
+
+def _open_ogg(file: IO[bytes], name: str, *, partial: bool) -> FileDecoder:
+    pages = ogg_pages(file)
+    if len(pages.links) > MAX_LINKS:
+        raise AudioError(f"{name} has {len(pages.links)} links, more than {MAX_LINKS}: split it first")
+    links = [cast(IO[bytes], Spliced(file, link)) for link in pages.links] or [file]
+    cut = f"{name} was cut off within a page of Ogg"
+    try:
+        decoders = [SndfileDecoder(link, name, partial=partial) for link in links]
+    except soundfile.LibsndfileError as error:
+        if pages.is_cut and not partial:
+            raise IncompleteError(cut, f"{PARTIAL_TAKES} what is before") from error
+        raise
+    if pages.is_cut and not partial:
+        there_s = sum((decoder.num_samples or 0) / decoder.rate_hz for decoder in decoders)
+        raise IncompleteError(f"{cut}: {there_s:.3f} s are there", f"{PARTIAL_TAKES} them")
+    return ChainedDecoder(decoders, name, pages.note(name))
 
 
 def open_wav(file: IO[bytes], name: str, *, partial: bool = False) -> PcmDecoder:
@@ -265,7 +298,7 @@ def cut_off(name: str, there: int, promised: int, rate_hz: int) -> IncompleteErr
     return IncompleteError(
         f"{name} was cut off: {there / rate_hz:.3f} s of {promised / rate_hz:.3f} s are there ({there} of {promised} "
         "samples)",
-        f"{_PARTIAL_TAKES} them",
+        f"{PARTIAL_TAKES} them",
     )
 
 
@@ -274,7 +307,12 @@ def raw_decoder(file: IO[bytes], pcm: Pcm, name: str, *, partial: bool = False) 
     return PcmDecoder(file, WavHeader(pcm, None), name, partial=partial)
 
 
-def _open_by_ffmpeg(file: IO[bytes], name: str, reason: str) -> FileDecoder:
+def _open_by_ffmpeg(file: IO[bytes], name: str, reason: str, *, partial: bool) -> FileDecoder:
+    file.seek(0)
+    if (missing := missing_share(file)) and not partial:
+        raise IncompleteError(
+            f"{name} was cut off: {100 * missing:.0f} % of it is missing", f"{PARTIAL_TAKES} the rest"
+        )
     if _looks_like_text(file):
         raise AudioError(f"{name} is not an audio file ({reason})")
     if find_spec("av") is None:
@@ -285,7 +323,7 @@ def _open_by_ffmpeg(file: IO[bytes], name: str, reason: str) -> FileDecoder:
         )
     from .ffmpeg import AvDecoder
 
-    return AvDecoder(file, name)
+    return AvDecoder(file, name, partial=partial, missing=missing)
 
 
 def _looks_like_text(file: IO[bytes]) -> bool:

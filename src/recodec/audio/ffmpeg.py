@@ -9,7 +9,7 @@ import av
 import numpy as np
 from av.error import FFmpegError
 
-from ..errors import AudioError
+from ..errors import PARTIAL_TAKES, AudioError, IncompleteError
 from .samples import Samples
 
 # Containers that hold sound themselves. Play lists and the like are left out: they make FFmpeg open other files.
@@ -27,6 +27,8 @@ class AvDecoder:
     Args:
         file: that can seek.
         name: what the errors call it.
+        partial: take what there is before damage, or where the end is missing.
+        missing: the share of the file that is.
 
     Raises:
         AudioError: if FFmpeg does not know it, or it has no sound.
@@ -34,27 +36,28 @@ class AvDecoder:
 
     note: str | None = None
 
-    def __init__(self, file: IO[bytes], name: str) -> None:
-        self._name = name
+    def __init__(self, file: IO[bytes], name: str, *, partial: bool = False, missing: float = 0.0) -> None:
+        self._name, self._partial = name, partial
         try:
             self._container = av.open(
                 file, "r", metadata_errors="ignore", container_options={"format_whitelist": ",".join(_CONTAINERS)}
             )
         except (FFmpegError, OSError, ValueError) as error:
-            raise AudioError(f"{name} is not an audio file that can be read here ({_reason(error)})") from error
+            raise _unreadable(
+                name, missing, f"is not an audio file that can be read here ({_reason(error)})"
+            ) from error
         if not self._container.streams.audio:
             self._container.close()
-            raise AudioError(f"{name} has no sound")
+            raise _unreadable(name, missing, "has no sound")
         self._stream = self._container.streams.audio[0]
         # A stream that FFmpeg could not make sense of has no decoder, and lacks these.
         self.rate_hz = int(getattr(self._stream, "rate", None) or 0)
         self.channels = int(getattr(self._stream, "channels", None) or 0)
         if not self.rate_hz or not self.channels:
             self._container.close()
-            raise AudioError(f"{name} does not say its sampling rate and channels")
-        self.num_samples: int | None = (
-            None  # a container's duration is rounded, and counts what decoders drop at the start
-        )
+            raise _unreadable(name, missing, "does not say its sampling rate and channels")
+        # A container's duration is rounded, and counts what decoders drop at the start.
+        self.num_samples: int | None = None
         self.places = _mask(self._stream)
 
     def pieces(self) -> Iterator[Samples]:
@@ -75,7 +78,19 @@ class AvDecoder:
                 for part in resampler.resample(None):
                     yield part.to_ndarray().astype(np.float32, copy=False)
         except (FFmpegError, OSError, ValueError) as error:
-            raise AudioError(f"{self._name} is damaged after {count} samples ({_reason(error)})") from error
+            if self._partial and count:
+                return
+            raise IncompleteError(
+                f"{self._name} is damaged after {count} samples ({_reason(error)}), or was cut off there",
+                f"{PARTIAL_TAKES} what is before",
+            ) from error
+
+
+def _unreadable(name: str, missing: float, reason: str) -> AudioError:
+    """The error for a file that FFmpeg makes nothing of: if some of it is missing, that is why."""
+    if missing:
+        reason = f"was cut off: {100 * missing:.0f} % of it is missing, and what is left cannot be read alone"
+    return AudioError(f"{name} {reason}")
 
 
 def _mask(stream: av.AudioStream) -> int:

@@ -1,41 +1,26 @@
-"""Frames of MPEG audio (MP1, MP2, MP3): what a walk over them finds, before the file is decoded.
+"""Files of MPEG audio (MP1, MP2, MP3), looked through before they are decoded.
 
 libmpg123, which decodes them within libsndfile, stops at a change of form without a word, and before its version 1.32.8
-a frame of another form could make it write outside of its memory (CVE-2024-10573). It also steps over damage, and plays
-a file that was cut off as if it were whole. So files are looked through before it sees them; a damaged header that
-reads as one of another form counts as a change.
-Headers are those of ISO/IEC 11172-3, section 2.4.1.3, and of 13818-3 for the lower rates.
+a frame of another form could make it write outside of its memory (CVE-2024-10573); a damaged header that reads as one
+of another form counts as a change. It gives up at a kilobyte of anything else, and libsndfile takes the length that the
+first frame tells, or an estimate, for the truth. So it is given the frames alone, and the right number of them.
 """
 
 from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from typing import IO, NamedTuple
+from itertools import pairwise
+from typing import IO, NamedTuple, cast
 
-_KBPS = {
-    (1, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
-    (1, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
-    (1, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
-    (2, 1): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
-    (2, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-    (2, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-}
-_RATES_HZ = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
-_SEARCH_BYTES = 1 << 16
+from .mpeg_frames import MpegForm, Promise, frame_at, next_frame, read_promise, telling_frame
+from .spliced import Spliced
+
 _REMEMBERED = 4096
-_LARGEST_FRAME = 1441  # bytes
-_DECODER_DELAY = (
-    529  # samples that every decoder of layer III adds, and libmpg123 drops where the encoder's delay is told
-)
-
-
-class MpegForm(NamedTuple):
-    """What must not change within a file: rate in Hz, channels, and samples of a frame."""
-
-    rate_hz: int
-    channels: int
-    frame_samples: int
+_FRONT_BYTES = 1 << 16  # after a tag in front, within which the first frame must be
+_MAX_TAGS = 16
+_FREE_FRAMES = 2  # encoders do not agree on what the first frame counts, and the last one may be padded
+_OTHERS = (b"fLaC", b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b"OggS", b".snd", b"caff", b"wvpk", b"riff")
 
 
 class FormChange(NamedTuple):
@@ -46,57 +31,56 @@ class FormChange(NamedTuple):
     after: MpegForm
 
 
-class Promise(NamedTuple):
-    """What the first frame tells of the file (Xing and VBRI headers).
-
-    Attributes:
-        num_bytes: of all frames.
-        delay_samples: that decoding begins with, and that are dropped.
-    """
-
-    num_bytes: int
-    delay_samples: int
-
-
 class MpegSurvey(NamedTuple):
     """What a walk over the frames of a file found.
 
     Attributes:
         form: of the first frame.
         frames: whole ones, up to the first change of form.
+        parts: of the file that they are, (start, stop) in bytes.
         change: the first change of form, or `None`.
         foreign_bytes: between frames, that are not MPEG audio: damage, or tags in the middle.
         frames_before: the first of those bytes.
-        promise: of the first frame, which then has no audio itself; or `None`.
+        constant: whether all frames have one bitrate, from which libmpg123 then knows the length.
+        promise: of the first frame, or `None`.
         missing_share: of the promised bytes, from 0 (all are there) to 1.
     """
 
     form: MpegForm
     frames: int
+    parts: list[tuple[int, int]]
     change: FormChange | None
     foreign_bytes: int
     frames_before: int
+    constant: bool
     promise: Promise | None
     missing_share: float
 
     @property
-    def num_samples(self) -> int:
-        """Samples that the whole frames decode to, but for those that the end of a file that is whole loses."""
-        return self._samples_of(self.frames)
+    def promised_samples(self) -> int:
+        """Samples that the file would have if it were whole, if the first frame tells."""
+        told = self.promise
+        if told is None or told.frames is None:
+            return 0
+        return max(0, told.frames * self.form.frame_samples - told.delay - told.padding)
+
+    @property
+    def is_told(self) -> bool:
+        """Whether `frames_alone` puts a frame in front that tells the length; otherwise libmpg123 estimates it well."""
+        return self.form.layer == 3 and (self.promise is not None or not self.constant)
+
+    @property
+    def audio_frames(self) -> int:
+        """Whole frames that have audio."""
+        return self.frames - (self.promise is not None)
 
     def note(self, name: str) -> str | None:
-        """One line on what is stepped over; `None` if there is nothing."""
+        """One line on what is skipped; `None` if there is nothing."""
         if not self.foreign_bytes:
             return None
-        at_s = self._samples_of(self.frames_before) / self.form.rate_hz
-        return (
-            f"{name}: {self.foreign_bytes} bytes, the first at {at_s:.1f} s, are not MPEG audio, and are stepped over"
-        )
-
-    def _samples_of(self, frames: int) -> int:
-        if self.promise is None:
-            return frames * self.form.frame_samples
-        return max(0, (frames - 1) * self.form.frame_samples - self.promise.delay_samples)
+        before = (self.frames_before - (self.promise is not None)) * self.form.frame_samples
+        at_s = max(0, before - (0 if self.promise is None else self.promise.delay)) / self.form.rate_hz
+        return f"{name}: {self.foreign_bytes} bytes, the first at {at_s:.1f} s, are not MPEG audio, and are skipped"
 
 
 def survey_mpeg(file: IO[bytes], start: int = 0) -> MpegSurvey | None:
@@ -112,7 +96,8 @@ def survey_mpeg(file: IO[bytes], start: int = 0) -> MpegSurvey | None:
     if key is not None and key in _found:
         return _found[key]
     try:
-        survey = _walked(file, start)
+        place = _after_tags(file, start)
+        survey = None if place is None else _walked(file, place)
     finally:
         file.seek(0)
     if key is not None:
@@ -120,6 +105,20 @@ def survey_mpeg(file: IO[bytes], start: int = 0) -> MpegSurvey | None:
         if len(_found) > _REMEMBERED:
             _found.popitem(last=False)
     return survey
+
+
+def frames_alone(file: IO[bytes], survey: MpegSurvey) -> IO[bytes]:
+    """The whole frames of a file as a file; of layer III, the first one tells how many there are."""
+    parts = survey.parts
+    if not survey.is_told:
+        return cast(IO[bytes], Spliced(file, parts))
+    if survey.promise is not None:
+        (start, stop), *others = parts
+        parts = [(start + len(survey.promise.frame), stop), *others]
+    file.seek(survey.parts[0][0])
+    size = sum(stop - start for start, stop in parts)
+    front = telling_frame(file.read(4), survey.promise, survey.audio_frames, size)
+    return cast(IO[bytes], Spliced(file, [front, *parts]))
 
 
 _found: OrderedDict[tuple[int, ...], MpegSurvey | None] = OrderedDict()
@@ -134,105 +133,65 @@ def _identity(file: IO[bytes]) -> tuple[int, ...] | None:
     return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns
 
 
-def _walked(file: IO[bytes], start: int) -> MpegSurvey | None:
-    place = _after_tags(file, start)
-    first = None if place is None else _frame(file, place)
-    if place is None or first is None:
+def _after_tags(file: IO[bytes], start: int) -> int | None:
+    """Where the first frame is; `None` if the file is not MPEG audio."""
+    place = start
+    for _ in range(_MAX_TAGS):
+        tag = id3_bytes(file, place)
+        if not tag:
+            break
+        place += tag
+    if frame_at(file, place) is not None:
+        return place
+    file.seek(place)
+    if place == start or file.read(4) in _OTHERS:
         return None
-    promise, missing = _kept_promise(file, place, first)
-    end, change = file.seek(0, os.SEEK_END), None
-    form, frames, foreign, before = first[0], 0, 0, 0
-    while place is not None:
-        found = _frame(file, place)
+    return next_frame(file, place, place + _FRONT_BYTES)
+
+
+def id3_bytes(file: IO[bytes], place: int) -> int:
+    """The size of an ID3v2 tag at a place; 0 if there is none."""
+    file.seek(place)
+    head = file.read(10)
+    if len(head) < 10 or head[:3] != b"ID3":
+        return 0
+    # The size has seven bits a byte, and counts neither the head nor a foot, which a flag tells of.
+    size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
+    return 10 + size + (10 if head[5] & 0x10 else 0)
+
+
+def _walked(file: IO[bytes], place: int) -> MpegSurvey | None:
+    first = frame_at(file, place)
+    if first is None:
+        return None
+    form, begin, end = first[0], place, file.seek(0, os.SEEK_END)
+    file.seek(place)
+    promise = read_promise(file.read(first[1])) if form.layer == 3 else None
+    frames, smallest, largest, before, change = 0, first[1], first[1], 0, None
+    parts = [(place, place)]
+    while True:
+        found = frame_at(file, place)
         if found is None:
-            after = _next_frame(file, place + 1)
-            if after is not None:
-                before = before if foreign else frames
-                foreign += after - place
+            after = next_frame(file, place + 1)
+            if after is None:
+                break
+            before = before if len(parts) > 1 else frames
+            parts.append((after, after))
             place = after
             continue
         if found[0] != form:
             change = FormChange(frames * form.frame_samples, form, found[0])
             break
         place += found[1]
-        frames += place <= end
-    return MpegSurvey(form, frames, change, foreign, before, promise, missing)
-
-
-def _kept_promise(file: IO[bytes], place: int, first: tuple[MpegForm, int]) -> tuple[Promise | None, float]:
-    """What the first frame promises, and the share of it that is missing."""
-    file.seek(place)
-    promise = _promise(file.read(first[1]))
-    there = file.seek(0, os.SEEK_END) - place
-    # Encoders do not agree on whether the first frame counts, and the last one may be padded.
-    if promise is None or there >= promise.num_bytes - 2 * _LARGEST_FRAME:
-        return promise, 0.0
-    return promise, 1 - there / promise.num_bytes
-
-
-def _promise(frame: bytes) -> Promise | None:
-    """What a frame promises, if it is one of those that tell of the others."""
-    if frame[36:40] == b"VBRI":
-        return Promise(int.from_bytes(frame[46:50], "big"), 0)
-    low, mono = frame[1] >> 3 & 3 != 3, frame[3] >> 6 == 3
-    at = 4 + ((9 if mono else 17) if low else (17 if mono else 32))
-    flags = int.from_bytes(frame[at + 4 : at + 8], "big")
-    if frame[at : at + 4] not in (b"Xing", b"Info") or not flags & 2:
-        return None
-    num_bytes = int.from_bytes(frame[at + 8 + 4 * (flags & 1) :][:4], "big")
-    # LAME's tag: its delay is the first 12 of the 24 bits after 21 bytes.
-    tag = frame[at + 8 + 4 * (flags & 1) + 4 + 100 * (flags >> 2 & 1) + 4 * (flags >> 3 & 1) :]
-    delay = int.from_bytes(tag[21:23], "big") >> 4
-    return Promise(num_bytes, delay + _DECODER_DELAY if delay else 0)
-
-
-def _after_tags(file: IO[bytes], start: int) -> int | None:
-    """Where the first frame is; `None` if the file is not MPEG audio."""
-    place = start
-    for _ in range(16):
-        file.seek(place)
-        head = file.read(10)
-        if head[:3] != b"ID3" or len(head) < 10:
+        smallest, largest = min(smallest, found[1]), max(largest, found[1])
+        if place > end:
             break
-        # The size of an ID3 tag has seven bits a byte.
-        place += 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
-    if _frame(file, place) is not None:
-        return place
-    return _next_frame(file, place) if place > start else None
-
-
-def _frame(file: IO[bytes], place: int) -> tuple[MpegForm, int] | None:
-    """The form and the size in bytes of the frame at a place, if there is one."""
-    file.seek(place)
-    return _parsed(file.read(4))
-
-
-def _parsed(head: bytes) -> tuple[MpegForm, int] | None:
-    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
-        return None
-    version, layer, step, rate = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3), head[2] >> 4, head[2] >> 2 & 3
-    if version == 1 or layer == 4 or step in (0, 15) or rate == 3:  # of no form, or of a bitrate that is not said
-        return None
-    bits = 1000 * _KBPS[1 if version == 3 else 2, layer][step - 1]
-    rate_hz, padding = _RATES_HZ[version][rate], head[2] >> 1 & 1
-    samples = 384 if layer == 1 else 576 if layer == 3 and version != 3 else 1152
-    # Sizes are counted in slots, of 4 bytes in layer I, and rounded down to whole ones before the padding.
-    slot = 4 if layer == 1 else 1
-    size = (samples // 8 // slot * bits // rate_hz + padding) * slot
-    return MpegForm(rate_hz, 1 if head[3] >> 6 == 3 else 2, samples), size
-
-
-def _next_frame(file: IO[bytes], place: int) -> int | None:
-    """Where the next frame begins that another of its form follows."""
-    file.seek(place)
-    block = file.read(_SEARCH_BYTES)
-    at = block.find(b"\xff")
-    while at >= 0:
-        found = _parsed(block[at : at + 4])
-        if found is not None:
-            # Four bytes that look like a header occur in any data, so another frame of its form must follow.
-            after = _frame(file, place + at + found[1])
-            if after is not None and after[0] == found[0]:
-                return place + at
-        at = block.find(b"\xff", at + 1)
-    return None
+        frames += 1
+        parts[-1] = (parts[-1][0], place)
+    missing = 0.0
+    if promise is not None and promise.num_bytes and end - begin < promise.num_bytes - _FREE_FRAMES * largest:
+        missing = 1 - (end - begin) / promise.num_bytes
+    parts = [part for part in parts if part[1] > part[0]]
+    foreign = sum(after[0] - part[1] for part, after in pairwise(parts))
+    constant = largest - smallest <= 4  # a slot of padding
+    return MpegSurvey(form, frames, parts, change, foreign, before, constant, promise, missing) if frames else None

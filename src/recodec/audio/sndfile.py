@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import IO, Any, TypeVar, cast
 
+import numpy as np
 import soundfile
 
 from ..interruptions import interruptions_held
@@ -58,6 +59,18 @@ class SndFile(soundfile.SoundFile):
     def read(self, frames: int = -1, *args: Any, **kwargs: Any) -> Any:
         with interruptions_held():
             return super().read(frames, *args, **kwargs)
+
+    def read_to_damage(self, frames: int) -> tuple[np.ndarray, soundfile.LibsndfileError | None]:
+        """Read (T, C) float32 samples, T up to `frames`, and the error that ended it if one did.
+
+        libsndfile tells the number of samples before an error, but soundfile does not: so they are marked beforehand.
+        """
+        block = np.full((frames, self.channels), np.nan, np.float32)
+        try:
+            return self.read(out=block), None
+        except soundfile.LibsndfileError as error:
+            unread = np.isnan(block).any(axis=1)
+            return block[: int(unread.argmax()) if unread.any() else frames], error
 
     def write(self, data: Any) -> None:
         for start in range(0, len(data), WRITE_SAMPLES):

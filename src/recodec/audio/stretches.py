@@ -66,13 +66,13 @@ def read_stretch(file: IO[bytes], name: str, start: int, count: int) -> Samples:
     """
     decoder = open_decoder(file, name)
     if isinstance(decoder, PcmDecoder):
-        audio = decoder.stretch(file, start, count)
+        audio = decoder.stretch(start, count)
     elif (
         isinstance(decoder, SndfileDecoder)
         and decoder.num_samples is not None
         and decoder.subtype not in _FROM_THE_START
     ):
-        audio = _sought(file, name, start, count, _RUN_UP_SAMPLES.get(decoder.subtype, 0))
+        audio = _sought(decoder.file, name, start, count, _RUN_UP_SAMPLES.get(decoder.subtype, 0))
     else:
         audio = _from_the_start(decoder, start, count)
     if audio.shape[1] != count:

@@ -20,6 +20,7 @@ MAX_FORMAT_BYTES = 1 << 16
 MAX_CHUNKS = 10_000
 _SKIP_BYTES = 1 << 16
 _UNKNOWN_SIZE = 0xFFFFFFFF
+_UNLIKELY = 1 << 62  # a size of 64 bits from there on says that it is not known
 _LIKELY_UNKNOWN = 0x7FFF0000  # programs that cannot go back write something this large, or larger
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _NAMES = {(_PCM, 8): "u8", (_PCM, 16): "s16le", (_PCM, 24): "s24le", (_PCM, 32): "s32le", (_FLOAT, 32): "f32le",
@@ -76,7 +77,9 @@ def read_wav_header(file: IO[bytes], name: str) -> WavHeader:
         if kind == b"data":
             if found is None:
                 raise AudioError(f"{name} does not say what its samples are")
-            return WavHeader(found[0], _data_size(size, wide_size), found[1])
+            known, frame = _data_size(size, wide_size), found[0].frame_bytes
+            # A last sample that is not whole is none.
+            return WavHeader(found[0], None if known is None else known - known % frame, found[1])
         if kind in (b"fmt ", b"ds64"):
             content = _content(file, size, name)
             if kind == b"fmt ":
@@ -90,7 +93,7 @@ def read_wav_header(file: IO[bytes], name: str) -> WavHeader:
 
 def _data_size(size: int, wide_size: int | None) -> int | None:
     """Bytes of the samples; `None` where the writer did not know them, and wrote 0 or something huge."""
-    if size == _UNKNOWN_SIZE and wide_size:
+    if size == _UNKNOWN_SIZE and wide_size and wide_size < _UNLIKELY:
         return wide_size
     return None if size == 0 or size >= _LIKELY_UNKNOWN else size
 

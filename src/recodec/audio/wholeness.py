@@ -1,35 +1,36 @@
-"""Is a file as long as its header says? libsndfile plays one that was cut off as if it had been meant so."""
+"""Is a file as long as its header says, and what in it is not sound?
+
+libsndfile plays a file that was cut off as if it had been meant so, and tags around a recording confuse it.
+"""
 
 from __future__ import annotations
 
 import os
-import struct
-from collections.abc import Iterator
-from typing import IO
+from typing import IO, cast
 
-_MAX_CHUNKS = 10_000
-_UNKNOWN = frozenset({0, 0xFFFFFFFF, 2**63 - 1, 2**64 - 1})
-_MPEG_TAGS = (0x50, 0x55)  # of MPEG audio, and of its third layer
-_W64_DATA = b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
+from .containers import find_sound, wav_form
+from .mpeg import id3_bytes
+from .spliced import Spliced
+
+_MPEG_FORMS = (0x50, 0x55)  # of MPEG audio, and of its third layer
+_ENDLESS = (b"riff", b"Crea")  # formats of which libsndfile takes all bytes to the end of the file for samples
+_TAGGED = (b"fLaC", b"wvpk", b"TTA1", b"MAC ", b"\x0bw")  # those that do not say where they end, but for tags
+_ID3_V1_BYTES = 128
 
 
 def missing_share(file: IO[bytes]) -> float:
-    """The share of a file's samples that is missing, by its header: from 0 (all are there) to 1.
+    """The share of a file's sound that is missing, by its header: from 0 (all is there) to 1.
 
-    It knows WAV, RF64, BW64, AIFF, AIFC, AU, CAF and Wave64; of MP3s, `survey_mpeg` knows it. Other formats notice a
-    missing end when they are decoded, or do not know their length; for them it is 0.
+    `containers.py` has the formats that say it; of MP3s, `survey_mpeg` knows it. Others notice a missing end when they
+    are decoded, or do not know their length; for them it is 0.
 
     Args:
         file: that can seek; it stands at its start, before and after.
     """
-    front = file.read(16)
-    end = file.seek(0, os.SEEK_END)
-    share = 0.0
-    for start, size in _samples_chunk(file, front, end):
-        if size not in _UNKNOWN and size < 1 << 62 and start + size > end:
-            share = 1 - max(0, end - start) / size
-    file.seek(0)
-    return share
+    sound, end = find_sound(file), _end(file)
+    if sound is None or sound.size is None or sound.start + sound.size <= end:
+        return 0.0
+    return 1 - max(0, end - sound.start) / sound.size
 
 
 def start_of_mpeg(file: IO[bytes]) -> int:
@@ -38,64 +39,44 @@ def start_of_mpeg(file: IO[bytes]) -> int:
     Args:
         file: that can seek; it stands at its start, before and after.
     """
-    front = file.read(16)
-    end = file.seek(0, os.SEEK_END)
-    start = 0
-    if front[:4] == b"RIFF" and front[8:12] == b"WAVE":
-        for place, size in _chunks(file, 12, end, "<4sI", b"fmt ", even=True):
-            file.seek(place)
-            if size >= 2 and int.from_bytes(file.read(2), "little") in _MPEG_TAGS:
-                start = next((at for at, _ in _wav(file, end, "<")), 0)
+    is_mpeg = wav_form(file) in _MPEG_FORMS
     file.seek(0)
-    return start
+    sound = find_sound(file) if is_mpeg else None
+    return 0 if sound is None else sound.start
 
 
-def _samples_chunk(file: IO[bytes], front: bytes, end: int) -> Iterator[tuple[int, int]]:
-    """Where the samples begin, and their size in bytes by the header."""
-    magic, kind = front[:4], front[8:12]
-    if magic in (b"RIFF", b"RIFX", b"RF64", b"BW64") and kind == b"WAVE":
-        yield from _wav(file, end, ">" if magic == b"RIFX" else "<")
-    elif magic == b"FORM" and kind in (b"AIFF", b"AIFC"):
-        yield from _after(8, _chunks(file, 12, end, ">4sI", b"SSND", even=True))
-    elif magic == b".snd" and len(front) >= 12:
-        start, size = struct.unpack_from(">II", front, 4)
-        yield start, size
-    elif magic == b"caff":
-        yield from _after(4, _chunks(file, 8, end, ">4sQ", b"data", even=False))
-    elif magic == b"riff":
-        yield from _chunks(file, 40, end, "<16sQ", _W64_DATA, even=False, counts_itself=True)
+def sound_alone(file: IO[bytes]) -> IO[bytes]:
+    """The file without tags in front of it and after it, or bytes after its samples, and with their size in its header.
 
-
-def _after(front: int, chunks: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """The samples of chunks that begin with so many bytes of something else."""
-    for start, size in chunks:
-        yield start + front, size if size in _UNKNOWN else max(0, size - front)
-
-
-def _wav(file: IO[bytes], end: int, order: str) -> Iterator[tuple[int, int]]:
-    wide = next(_chunks(file, 12, end, order + "4sI", b"ds64", even=True), None)
-    for start, size in _chunks(file, 12, end, order + "4sI", b"data", even=True):
-        if size >= 0x7FFF0000:  # what writers put there that cannot go back, or a sign to look into ds64
-            size = 0
-            if wide is not None:
-                file.seek(wide[0] + 8)
-                size = int.from_bytes(file.read(8), "little")
-        yield start, size
-        return
-
-
-def _chunks(
-    file: IO[bytes], place: int, end: int, form: str, wanted: bytes, *, even: bool, counts_itself: bool = False
-) -> Iterator[tuple[int, int]]:
-    """Contents of the first chunk of a kind: (start, size)."""
-    head = struct.calcsize(form)
-    for _ in range(_MAX_CHUNKS):
-        if place + head > end:
-            return
+    Args:
+        file: that can seek; it stands at its start, before and after.
+    """
+    stop = _end(file)
+    start = min(stop, id3_bytes(file, 0))
+    file.seek(start)
+    magic = file.read(4)
+    if magic.startswith(_TAGGED):
+        file.seek(max(start, stop - _ID3_V1_BYTES))
+        stop -= _ID3_V1_BYTES if file.read(3) == b"TAG" else 0
+    file.seek(0)
+    if start or stop < _end(file):
+        file = cast(IO[bytes], Spliced(file, [(start, stop)]))
+    sound, end = find_sound(file), _end(file)
+    if sound is None:
+        return file
+    if magic in _ENDLESS and sound.size is not None and sound.start + sound.size < end:
+        return cast(IO[bytes], Spliced(file, [(0, sound.start + sound.size)]))
+    if magic in (b"RIFF", b"RIFX") and sound.size is None and sound.start < end:
+        place = sound.start - 4
         file.seek(place)
-        kind, size = struct.unpack(form, file.read(head))
-        size = max(0, size - head) if counts_itself else size
-        if kind == wanted:
-            yield place + head, size
-            return
-        place += head + size + (size % 2 if even else -size % 8 if counts_itself else 0)
+        if file.read(4) == bytes(4):
+            size = min(end - sound.start, 0xFFFFFFFF).to_bytes(4, "little" if magic == b"RIFF" else "big")
+            file = cast(IO[bytes], Spliced(file, [(0, place), size, (sound.start, end)]))
+        file.seek(0)
+    return file
+
+
+def _end(file: IO[bytes]) -> int:
+    end = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    return end

@@ -1,0 +1,212 @@
+"""Where the sound of a file lies, by what its headers say: from which byte on, and how many bytes it has."""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+from collections.abc import Iterator
+from typing import IO, NamedTuple
+
+_MAX_CHUNKS = 10_000
+_UNKNOWN = frozenset({0, 0xFFFFFFFF, 2**63 - 1, 2**64 - 1})
+_UNLIKELY = 1 << 62
+_NO_SIZE_IN_WAV = 0x7FFF0000  # what writers put there that cannot go back, or a sign to look into ds64
+_W64_DATA = b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
+_VOC = b"Creative Voice File\x1a"
+_MATROSKA, _SEGMENT = 0x1A45DFA3, 0x18538067
+
+
+class Sound(NamedTuple):
+    """Where the sound of a file lies.
+
+    Attributes:
+        start: its first byte.
+        size: in bytes; `None` if the header does not know it.
+    """
+
+    start: int
+    size: int | None
+
+
+def find_sound(file: IO[bytes]) -> Sound | None:
+    """What the header says; `None` of a format that does not say it, or is not known here.
+
+    Args:
+        file: that can seek; it stands at its start, before and after.
+    """
+    front = file.read(128)
+    end = file.seek(0, os.SEEK_END)
+    try:
+        start, size = next(_sound(file, front, end), (0, 0))
+    finally:
+        file.seek(0)
+    if not start and not size:
+        return None
+    return Sound(start, None if size in _UNKNOWN or size >= _UNLIKELY else size)
+
+
+def wav_form(file: IO[bytes]) -> int:
+    """The number of the form of a WAV's samples (1 for whole numbers); 0 of other files. The file stands anywhere."""
+    file.seek(0)
+    front = file.read(12)
+    if front[:4] != b"RIFF" or front[8:] != b"WAVE":
+        return 0
+    for place, size in _chunks(file, 12, file.seek(0, os.SEEK_END), "<4sI", b"fmt ", even=True):
+        file.seek(place)
+        return int.from_bytes(file.read(min(2, size)), "little")
+    return 0
+
+
+def _sound(file: IO[bytes], front: bytes, end: int) -> Iterator[tuple[int, int]]:
+    magic, kind = front[:4], front[8:12]
+    if magic in (b"RIFF", b"RIFX", b"RF64", b"BW64") and kind == b"WAVE":
+        yield from _wav(file, end, ">" if magic == b"RIFX" else "<")
+    elif magic == b"FORM" and kind in (b"AIFF", b"AIFC"):
+        yield from _after(8, _chunks(file, 12, end, ">4sI", b"SSND", even=True))
+    elif magic == b"FORM" and kind in (b"8SVX", b"16SV"):
+        yield from _chunks(file, 12, end, ">4sI", b"BODY", even=True)
+    elif magic == b".snd" and len(front) >= 12:
+        yield struct.unpack_from(">II", front, 4)
+    elif magic == b"caff":
+        yield from _after(4, _chunks(file, 8, end, ">4sQ", b"data", even=False))
+    elif magic == b"riff":
+        yield from _chunks(file, 40, end, "<16sQ", _W64_DATA, even=False, counts_itself=True)
+    elif front.startswith(b"NIST_1A"):
+        yield from _nist(file)
+    elif front.startswith(_VOC):
+        yield from _voc(file, end, int.from_bytes(front[20:22], "little"))
+    elif magic == b"2BIT" and len(front) >= 128:
+        channels, bits = (2 if front[12:14] != b"\0\0" else 1), int.from_bytes(front[14:16], "big")
+        yield 128, int.from_bytes(front[26:30], "big") * channels * bits // 8
+    elif int.from_bytes(magic, "big") == _MATROSKA:
+        yield from _matroska(file, end)
+    elif front[4:8] == b"ftyp":
+        yield from _mp4(file, end)
+
+
+def _after(front: int, chunks: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The samples of chunks that begin with so many bytes of something else."""
+    for start, size in chunks:
+        yield start + front, size if size in _UNKNOWN else max(0, size - front)
+
+
+def _wav(file: IO[bytes], end: int, order: str) -> Iterator[tuple[int, int]]:
+    wide = next(_chunks(file, 12, end, order + "4sI", b"ds64", even=True), None)
+    for start, size in _chunks(file, 12, end, order + "4sI", b"data", even=True):
+        if size >= _NO_SIZE_IN_WAV:
+            size = 0
+            if wide is not None:
+                file.seek(wide[0] + 8)
+                size = int.from_bytes(file.read(8), "little")
+        yield start, size
+        return
+
+
+def _chunks(
+    file: IO[bytes], place: int, end: int, form: str, wanted: bytes, *, even: bool, counts_itself: bool = False
+) -> Iterator[tuple[int, int]]:
+    """Contents of the first chunk of a kind: (start, size)."""
+    head = struct.calcsize(form)
+    for _ in range(_MAX_CHUNKS):
+        if place + head > end:
+            return
+        file.seek(place)
+        kind, size = struct.unpack(form, file.read(head))
+        size = max(0, size - head) if counts_itself else size
+        if kind == wanted:
+            yield place + head, size
+            return
+        place += head + size + (size % 2 if even else -size % 8 if counts_itself else 0)
+
+
+def _nist(file: IO[bytes]) -> Iterator[tuple[int, int]]:
+    """NIST SPHERE: a header of text, whose size is its second line."""
+    file.seek(0)
+    text = file.read(1 << 16)
+    fields = dict(re.findall(rb"^(\w+) -i (\d{1,18})\s*$", text, re.MULTILINE))
+    numbers = [int(fields.get(name, b"0")) for name in (b"sample_count", b"channel_count", b"sample_n_bytes")]
+    start = re.match(rb"NIST_1A\s+(\d{1,9})\s", text)
+    if start is not None and all(numbers):
+        yield int(start[1]), numbers[0] * numbers[1] * numbers[2]
+
+
+def _voc(file: IO[bytes], end: int, start: int) -> Iterator[tuple[int, int]]:
+    """Creative Voice: blocks, up to one that ends them."""
+    place = start
+    for _ in range(_MAX_CHUNKS):
+        file.seek(place)
+        head = file.read(4)
+        if head[:1] == b"\0":
+            yield start, place + 1 - start
+            return
+        if len(head) < 4:
+            return
+        place += 4 + int.from_bytes(head[1:], "little")
+        if place > end:
+            yield start, place - start
+            return
+
+
+def _matroska(file: IO[bytes], end: int) -> Iterator[tuple[int, int]]:
+    """Matroska and WebM: elements in elements. A segment may not know its size, but those in it do."""
+    place = 0
+    for _ in range(_MAX_CHUNKS):
+        file.seek(place)
+        head = file.read(12)
+        element, after = _ebml_number(head, 0, marked=True)
+        size, after = _ebml_number(head, after, marked=False)
+        if after == 0:
+            return
+        place += after
+        if element == _SEGMENT and size is not None:
+            yield place, size
+            return
+        if element == _SEGMENT:
+            continue
+        if size is None:  # a live stream
+            return
+        place += size
+        if place > end:
+            yield 0, place
+            return
+
+
+def _ebml_number(data: bytes, at: int, *, marked: bool) -> tuple[int | None, int]:
+    """A number of as many bytes as its first one says, and where the next begins, 0 if there is none.
+
+    Args:
+        data: bytes.
+        at: where in them.
+        marked: keep the mark of the length, as numbers of elements do. Otherwise, `None` stands for an unknown size.
+    """
+    if at >= len(data) or not data[at]:
+        return None, 0
+    length = 9 - data[at].bit_length()
+    if at + length > len(data):
+        return None, 0
+    value = int.from_bytes(data[at : at + length], "big")
+    if marked:
+        return value, at + length
+    value &= (1 << 7 * length) - 1
+    return (None if value == (1 << 7 * length) - 1 else value), at + length
+
+
+def _mp4(file: IO[bytes], end: int) -> Iterator[tuple[int, int]]:
+    """MP4 and its like (ISO/IEC 14496-12): boxes."""
+    place = 0
+    for _ in range(_MAX_CHUNKS):
+        file.seek(place)
+        head = file.read(16)
+        if len(head) < 8:
+            return
+        size = int.from_bytes(head[:4], "big")
+        if not re.fullmatch(rb"[\w \xa9-]{4}", head[4:8]):  # a tag after the last box
+            return
+        size = int.from_bytes(head[8:], "big") if size == 1 else size
+        if size < 8:  # 0: to the end of the file
+            return
+        place += size
+        if place > end:
+            yield 0, place
+            return

@@ -1,0 +1,237 @@
+"""Files with more around their sound, or less of it, than their headers say: every way in gives the right answer."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recodec.audio import AudioReader, read_audio
+from recodec.audio.containers import find_sound
+from recodec.audio.spliced import Spliced
+from recodec.audio.stretches import read_stretch, shape_of
+from recodec.errors import AudioError, IncompleteError
+from support.signals import voice
+
+ID3 = b"ID3\x04\0\0\0\0\x02\x00" + bytes(256)
+ID3_V1 = b"TAG" + bytes(125)
+
+
+def encoded(form: str, subtype: str, seconds: float = 1.5, endian: str = "FILE", **options: Any) -> bytes:
+    file = io.BytesIO()
+    with soundfile.SoundFile(file, "w", 24_000, 1, subtype, endian, form, **options) as sound:
+        sound.write(voice(seconds, 24_000).T)
+    return file.getvalue()
+
+
+def heard(data: bytes, **options: Any) -> np.ndarray:
+    return read_audio(io.BytesIO(data), name="x", **options)[0]
+
+
+def assert_stretches_agree(data: bytes) -> None:
+    """What training reads of a file is what everybody else reads."""
+    whole = heard(data)
+    assert shape_of(io.BytesIO(data), "x").num_samples == whole.shape[1]
+    middle = read_stretch(io.BytesIO(data), "x", 5000, 3000)
+    np.testing.assert_array_equal(middle, whole[:, 5000:8000])
+
+
+# ---- tags and other bytes around a recording ---------------------------------------------------
+
+AROUND = [("WAV", "PCM_16"), ("WAV", "ULAW"), ("AIFF", "PCM_16"), ("AU", "PCM_16"), ("CAF", "PCM_16"),
+          ("W64", "PCM_16"), ("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("MP3", "MPEG_LAYER_III")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("form", "subtype"), AROUND)
+def test_a_tag_in_front_changes_no_sample(form: str, subtype: str) -> None:
+    data = encoded(form, subtype)
+    np.testing.assert_array_equal(heard(ID3 + data), heard(data))
+    assert_stretches_agree(ID3 + data)
+
+
+@pytest.mark.parametrize("tail", [ID3_V1, bytes(5000)], ids=["tag", "zeros"])
+@pytest.mark.parametrize(("form", "subtype"), [*AROUND, ("VOC", "PCM_16")])
+def test_bytes_after_the_end_are_no_samples(form: str, subtype: str, tail: bytes) -> None:
+    data = encoded(form, subtype)
+    np.testing.assert_array_equal(heard(data + tail), heard(data))
+    assert_stretches_agree(data + tail)
+
+
+def test_a_file_that_ends_within_its_tag_says_so() -> None:
+    with pytest.raises(AudioError, match="x was cut off within the tag at its front: it has no sound"):
+        heard(ID3[:100])
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)) | st.binary(max_size=20), max_size=6), st.data())
+def test_spliced_parts_read_as_one_file(parts: list[bytes | tuple[int, int]], data: st.DataObject) -> None:
+    content = bytes(range(60))
+    parts = [part if isinstance(part, bytes) else (min(part), max(part)) for part in parts]
+    whole = b"".join(part if isinstance(part, bytes) else content[slice(*part)] for part in parts)
+    spliced, plain = Spliced(io.BytesIO(content), parts), io.BytesIO(whole)
+    for _ in range(5):
+        place, size = data.draw(st.integers(0, 130)), data.draw(st.integers(-1, 130))
+        assert spliced.seek(place) == plain.seek(place)
+        assert spliced.read(size) == plain.read(size)
+        assert spliced.tell() == plain.tell()
+    assert spliced.seek(0, io.SEEK_END) == len(whole)
+
+
+# ---- MP3s whose first frame tells too little, or nothing ----------------------------------------
+
+
+def mp3(mode: str = "VARIABLE", level: float = 0.5) -> bytes:
+    return encoded("MP3", "MPEG_LAYER_III", compression_level=level, bitrate_mode=mode)
+
+
+def without_telling_frame(data: bytes) -> bytes:
+    second = data.find(data[:2], 4)
+    assert b"Xing" in data[:second] or b"Info" in data[:second]
+    return data[second:]
+
+
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+def test_an_mp3_that_does_not_tell_its_length_is_read_to_its_end(mode: str) -> None:
+    whole = heard(mp3(mode))
+    audio = heard(without_telling_frame(mp3(mode)))
+    # A frame of the encoder's delay and one of padding are told in the frame that is missing.
+    assert whole.shape[1] < audio.shape[1] <= whole.shape[1] + 3 * 1152
+    assert_stretches_agree(without_telling_frame(mp3(mode)))
+
+
+@pytest.mark.parametrize("between", [b"", ID3, ID3_V1 + bytes(3000), bytes(100_000)], ids=["none", "id3", "end", "gap"])
+@pytest.mark.parametrize("second", [mp3, lambda: without_telling_frame(mp3())], ids=["told", "untold"])
+def test_mp3s_that_were_joined_are_read_to_the_last(between: bytes, second: Callable[[], bytes]) -> None:
+    data = mp3() + between + second()
+    audio = heard(data)
+    assert 2 * 36_000 <= audio.shape[1] <= 2 * 36_000 + 5 * 1152
+    # Up to the end of the first, but for the frames in which the two overlap.
+    np.testing.assert_allclose(audio[:, :34_000], heard(mp3())[:, :34_000], atol=1e-4)
+    with AudioReader(io.BytesIO(data), name="x") as reader:
+        assert len(reader.notes) == bool(between)
+
+
+# ---- recordings that were cut off ----------------------------------------------------------------
+
+SIZED = [("NIST", "PCM_16"), ("VOC", "PCM_16"), ("SVX", "PCM_16"), ("AVR", "PCM_16")]
+
+
+@pytest.mark.parametrize(("form", "subtype"), SIZED)
+@pytest.mark.parametrize("share", [0.5, 0.97])
+def test_rare_formats_that_tell_their_size_are_seen_to_be_cut(form: str, subtype: str, share: float) -> None:
+    data = encoded(form, subtype)
+    cut = data[: round(share * len(data))]
+    with pytest.raises(IncompleteError, match=r"x was cut off: \d\.\d+ s of 1\.\d+ s are there"):
+        heard(cut)
+    assert abs(heard(cut, partial=True).shape[1] - share * 36_000) < 1000
+    sound = find_sound(io.BytesIO(data))
+    assert sound is not None
+    assert sound.size is not None
+    assert sound.start + sound.size <= len(data)
+
+
+@pytest.mark.parametrize(("container", "codec"), [("webm", "libopus"), ("matroska", "flac"), ("ipod", "aac"),
+                                                  ("mov", "pcm_s16le")])  # fmt: skip
+@pytest.mark.parametrize("share", [0.5, 0.97])
+def test_containers_of_ffmpeg_are_seen_to_be_cut(container: str, codec: str, share: float) -> None:
+    data = by_ffmpeg(container, codec)
+    cut = data[: round(share * len(data))]
+    with pytest.raises(IncompleteError, match=r"x was cut off: \d+ % of it is missing; --partial"):
+        heard(cut)
+    if container in ("ipod", "mov"):  # their index is at the end
+        with pytest.raises(
+            AudioError, match=r"x was cut off: \d+ % of it is missing, and what is left cannot be read alone"
+        ):
+            heard(cut, partial=True)
+    else:
+        assert 0.3 * share * 72_000 < heard(cut, partial=True).shape[1] < 72_000
+    assert heard(data).shape[1] >= 72_000
+
+
+@pytest.mark.parametrize(("container", "codec"), [("wv", "wavpack"), ("adts", "aac")])
+def test_partial_takes_what_ffmpeg_reads_before_damage(container: str, codec: str) -> None:
+    data = by_ffmpeg(container, codec, seconds=4.0)
+    cut = data[: len(data) // 2]
+    with pytest.raises(IncompleteError, match=r"x is damaged after \d+ samples .* or was cut off there; --partial"):
+        heard(cut)
+    assert 40_000 < heard(cut, partial=True).shape[1] < 120_000
+
+
+def by_ffmpeg(container: str, codec: str, seconds: float = 1.5) -> bytes:
+    """A file at 48 kHz that FFmpeg writes."""
+    av = pytest.importorskip("av")
+    file = io.BytesIO()
+    with av.open(file, "w", format=container) as output:
+        stream = output.add_stream(codec, rate=48_000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(voice(seconds, 48_000)), format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = 48_000, 0
+        size = stream.codec_context.frame_size or 1024
+        resampler = av.AudioResampler(format=stream.format, layout="mono", rate=48_000, frame_size=size)
+        for part in (*resampler.resample(frame), *resampler.resample(None)):
+            output.mux(stream.encode(part))
+        output.mux(stream.encode(None))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("share", [0.1, 0.4, 0.9])
+def test_a_cut_flac_says_how_much_there_should_be_and_gives_all_that_is_there(share: float) -> None:
+    data = encoded("FLAC", "PCM_16", 5.0)
+    cut = data[: round(share * len(data))]
+    with pytest.raises(IncompleteError, match=r"x is damaged after \d+ of 120000 samples"):
+        heard(cut)
+    audio = heard(cut, partial=True)
+    assert audio.shape[1] > share * 120_000 - 2 * 4096  # blocks of a FLAC
+    np.testing.assert_array_equal(audio, heard(data)[:, : audio.shape[1]])
+
+
+def test_links_of_an_ogg_are_found_after_foreign_bytes() -> None:
+    one = encoded("OGG", "VORBIS")
+    data = one + b"xxxx" + one
+    assert heard(data).shape[1] == 72_000
+    with AudioReader(io.BytesIO(data), name="x") as reader:
+        assert reader.notes == ["x: 4 bytes between its pages are not Ogg, and are skipped"]
+    short = encoded("OGG", "VORBIS", 0.05)
+    with pytest.raises(AudioError, match="x has 1001 links, more than 1000: split it first"):
+        heard(short * 1001)
+
+
+# ---- sizes that a header does not know, or gets wrong ---------------------------------------------
+
+
+@pytest.mark.parametrize("subtype", ["ULAW", "IMA_ADPCM", "MS_ADPCM", "GSM610"])
+@pytest.mark.parametrize("endian", ["FILE", "BIG"])
+def test_a_size_of_zero_is_unknown_in_every_wav(subtype: str, endian: str) -> None:
+    if endian == "BIG" and subtype != "ULAW":
+        pytest.skip("libsndfile writes no such RIFX")
+    data = bytearray(encoded("WAV", subtype, endian=endian))
+    whole = heard(bytes(data))
+    at = data.find(b"data")
+    data[at + 4 : at + 8] = bytes(4)
+    found = heard(bytes(data))
+    np.testing.assert_array_equal(found[:, : whole.shape[1]], whole)
+    assert found.shape[1] < whole.shape[1] + 1024
+    assert_stretches_agree(bytes(data))
+
+
+@pytest.mark.parametrize("more", [-1, 1])
+def test_a_wav_that_ends_within_a_sample_has_the_whole_ones(more: int) -> None:
+    data = bytearray(encoded("WAV", "PCM_16"))
+    at = data.find(b"data") + 4
+    (size,) = struct.unpack_from("<I", data, at)
+    struct.pack_into("<I", data, at, size + more)
+    assert heard(bytes(data)).shape[1] == (size + more) // 2
+    assert_stretches_agree(bytes(data))
+
+
+def test_an_rf64_may_not_know_its_size_either(tmp_path: Path) -> None:
+    data = bytearray(encoded("RF64", "PCM_16"))
+    at = data.find(b"ds64") + 16
+    data[at : at + 8] = b"\xff" * 8
+    assert heard(bytes(data)).shape[1] == 36_000
