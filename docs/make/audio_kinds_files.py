@@ -210,6 +210,43 @@ def _odd_kinds() -> Iterator[Kind]:
         yield Kind(name, what, make, refused=True)
 
 
+def untold(mp3: bytes) -> bytes:
+    """An MP3 without its first frame, which tells how many follow."""
+    return mp3[mp3.find(mp3[:2], 4) :]
+
+
+def _around_kinds() -> Iterator[Kind]:
+    """Files that do not begin or end with their sound, or do not tell where it ends."""
+    mp3, flac, ogg = by_sndfile("MP3", "MPEG_LAYER_III"), by_sndfile("FLAC", "PCM_16"), by_sndfile("OGG", "VORBIS")
+    wav, ulaw, w64 = by_sndfile("WAV", "PCM_16"), by_sndfile("WAV", "ULAW"), by_sndfile("W64", "PCM_16")
+    end = b"TAG" + bytes(125)
+    yield Kind("tag.wav", "WAV after an ID3 tag", lambda: id3(300) + wav, ffmpeg=False)
+    yield Kind("tag-end.flac", "FLAC before an ID3v1 tag", lambda: flac + end)
+    yield Kind("tail.w64", "Wave64 before 5,000 zeros", lambda: w64 + bytes(5000))
+    yield Kind("joined.mp3", "two MP3s, one after the other", lambda: mp3 + mp3, LOSSY, 3000)
+    yield Kind("joined-tag.mp3", "two MP3s with a tag between them", lambda: mp3 + id3(3000) + mp3, LOSSY, 3000)
+    yield Kind("untold.mp3", "MP3 that does not say its length", lambda: untold(mp3), LOSSY, 3000)
+    yield Kind("foreign.ogg", "Ogg Vorbis of two links with four bytes of something else between them",
+               lambda: ogg + b"????" + ogg, LOSSY, 1000, ffmpeg=False)  # fmt: skip
+    size = ulaw.find(b"data") + 4
+    yield Kind("size-zero-ulaw.wav", "WAV, µ-law, whose size is 0",
+               lambda: ulaw[:size] + bytes(4) + ulaw[size + 4 :])  # fmt: skip
+    yield Kind("half-sample.wav", "WAV whose size ends within a sample",
+               lambda: riff(steps(), size=len(steps()) - 1))  # fmt: skip
+    for name, what, make in (
+        ("cut.webm", "WebM, Opus, cut off in the middle", lambda: halved(by_ffmpeg("webm", "libopus"))),
+        ("cut.m4a", "M4A, AAC, cut off in the middle", lambda: halved(by_ffmpeg("ipod", "aac"))),
+        ("cut-nist.wav", "NIST SPHERE, cut off in the middle", lambda: halved(by_sndfile("NIST", "PCM_16"))),
+        ("cut.mp3", "MP3, cut off in the middle", lambda: halved(mp3)),
+    ):  # fmt: skip
+        yield Kind(name, what, make, refused=True)
+
+
+def halved(data: bytes) -> bytes:
+    """The first half of a file."""
+    return data[: len(data) // 2]
+
+
 def kinds() -> list[Kind]:
     """All of them."""
-    return [*_sndfile_kinds(), *_ffmpeg_kinds(), *_odd_kinds()]
+    return [*_sndfile_kinds(), *_ffmpeg_kinds(), *_odd_kinds(), *_around_kinds()]
