@@ -14,11 +14,11 @@ import numpy as np
 
 from ..errors import AudioError, ConfigError
 from ..pipes import Unread, read_up_to
-from .decoders import FRONT_BYTES, READ_SAMPLES, FileDecoder, checked, nothing, open_decoder, open_wav, raw_decoder
+from .decoders import FRONT_BYTES, FileDecoder, checked, nothing, open_decoder, open_wav, raw_decoder
 from .mixing import Mixer
 from .pcm import Pcm
 from .resampling import Resampler, check_rate, resampled_length
-from .samples import Samples, check_samples
+from .samples import READ_SAMPLES, Samples, check_samples
 from .wav import OtherFormError, is_wav
 
 _MAX_HEADER_BYTES = 1 << 26

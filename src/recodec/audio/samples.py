@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import AudioError
+from ..errors import PARTIAL_TAKES, AudioError, IncompleteError
+
+READ_SAMPLES = 2**14
+"""Samples per channel that are read at once."""
 
 MAX_CHANNELS = 2
 MAX_LEVEL = 1e6
@@ -84,3 +87,12 @@ def convert_channels(audio: Samples, channels: int) -> Samples:
     if channels == 1:
         return audio.mean(axis=0, keepdims=True, dtype=np.float32)
     return np.repeat(audio, 2, axis=0)
+
+
+def cut_off(name: str, there: int, promised: int, rate_hz: int) -> IncompleteError:
+    """The error for a missing end."""
+    return IncompleteError(
+        f"{name} was cut off: {there / rate_hz:.3f} s of {promised / rate_hz:.3f} s are there ({there} of {promised} "
+        "samples)",
+        f"{PARTIAL_TAKES} them",
+    )

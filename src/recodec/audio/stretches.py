@@ -8,9 +8,10 @@ import numpy as np
 import soundfile
 
 from ..errors import AudioError
-from .decoders import FileDecoder, PcmDecoder, SndfileDecoder, checked, open_decoder
+from .decoders import FileDecoder, PcmDecoder, checked, open_decoder
 from .samples import Samples, check_samples
 from .sndfile import SndFile
+from .sndfile_decoder import SndfileDecoder
 
 # Decoders with a memory begin this many samples early, so that what is wanted does not depend on where they begin.
 _RUN_UP_SAMPLES = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..audio.files import READ_SAMPLES
+from ..audio.samples import READ_SAMPLES
 from ..corpus import Entry, Sound, list_input, open_recording, read_entry
 from ..errors import AudioError, ConfigError
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..audio.decoders import READ_SAMPLES
 from ..audio.mixing import Mixer
 from ..audio.resampling import resample
-from ..audio.samples import check_samples
+from ..audio.samples import READ_SAMPLES, check_samples
 from ..corpus import Part, Recording, Sound, open_recording, reason
 from ..errors import AudioError
 from ..processes import Died, WorkerPool
