@@ -45,8 +45,8 @@ ends of MP3, ALAC in CAF and GSM 6.10.
 1.32.8), and which otherwise stops at such a change without a word. So every MP3 is looked through first
 (`recodec.audio.mpeg`), and one that changes is refused with the place. libmpg123 is given the frames alone; `compress`
 says what else there was. 8,000 files, a third of them MP3s, that were changed at random, cut, spliced and repeated did
-not crash it. Damage within frames it conceals, and says so on stderr only. For files from strangers, decode in processes
-that may die: `recodec tokenize --decoders 2` counts a file that ends one as broken and goes on.
+not crash it. Damage within frames it conceals, and says so on stderr only. For files from strangers, decode in
+processes that may die: `recodec tokenize --decoders 2` counts a file that ends one as broken and goes on.
 """
 WAYS = ("by name", "pipe", "tokenize", "train", "evaluate")
 MAX_SHIFT = 2400

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, Any
 
 import av
 import numpy as np
@@ -18,6 +18,8 @@ _CONTAINERS = (
     "au", "caf", "ape", "tta", "tak", "dsf", "iff", "mpc", "mpc8", "amr", "avi", "flv", "mpegts", "mpeg", "rm", "voc",
     "shn", "xwma", "oma", "g722", "gsm",
 )  # fmt: skip
+# Until version 19, PyAV raised for tags that are not UTF-8; since then it has no such option.
+_OLD_OPTIONS: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
 _WAV_ORDER = ("FL", "FR", "FC", "LFE", "BL", "BR", "FLC", "FRC", "BC", "SL", "SR")
 
 
@@ -40,7 +42,7 @@ class AvDecoder:
         self._name, self._partial = name, partial
         try:
             self._container = av.open(
-                file, "r", metadata_errors="ignore", container_options={"format_whitelist": ",".join(_CONTAINERS)}
+                file, "r", container_options={"format_whitelist": ",".join(_CONTAINERS)}, **_OLD_OPTIONS
             )
         except (FFmpegError, OSError, ValueError) as error:
             raise _unreadable(
