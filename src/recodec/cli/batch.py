@@ -19,10 +19,25 @@ JOBS_HELP = "Work on this many files at once, each in a process of its own; or o
 
 @dataclass(frozen=True)
 class Task:
-    """An input and its output."""
+    """An input and its output.
+
+    Attributes:
+        source, target: them.
+        found: whether the input was found in a folder, and not named.
+    """
 
     source: Path
     target: Path
+    found: bool = False
+
+    def check(self) -> None:
+        """Make sure that a read of the input ends: a pipe that was only found in a folder may have no writer.
+
+        Raises:
+            click.ClickException: for a pipe or a device that was found in a folder.
+        """
+        if self.found and self.source.exists() and not self.source.is_file():
+            raise click.ClickException(f"{self.source} is not a file")
 
 
 @dataclass(frozen=True)
@@ -97,8 +112,9 @@ def plan(
     taken: set[Path] = set()
     tasks = []
     for source in sources:
-        for file in find(source) if source.is_dir() else [source]:
-            below = file.relative_to(source).parent if source.is_dir() else Path()
+        is_folder = source.is_dir()
+        for file in find(source) if is_folder else [source]:
+            below = file.relative_to(source).parent if is_folder else Path()
             place = file.parent if out_dir is None else out_dir / below
             chosen = place / _output_name(file, suffix)
             if chosen in taken:  # another input of the same stem: the whole name tells them apart
@@ -106,7 +122,7 @@ def plan(
             if chosen in taken:
                 raise click.UsageError(f"{file} and another input would both become {chosen}")
             taken.add(chosen)
-            tasks.append(Task(file, chosen))
+            tasks.append(Task(file, chosen, is_folder))
     if not tasks:
         raise click.UsageError(f"there is nothing to do in {', '.join(map(str, sources))}")
     return tasks
@@ -188,6 +204,7 @@ def run(
     """
     begin = time.perf_counter()
     if len(tasks) == 1:
+        tasks[0].check()
         _print(work(tasks[0], settings, alone=True), quiet)
         return
     done: list[Done] = []
@@ -225,6 +242,7 @@ def attempt(work: Callable[..., Done], task: Task, settings: Any) -> Done:
     try:
         if task.target.exists() and not settings["force"]:
             return Done(task, error=f"{task.target} exists already; use --force to replace it")
+        task.check()
         task.target.parent.mkdir(parents=True, exist_ok=True)
         return work(task, settings, alone=False)
     except (RecodecError, click.ClickException, OSError) as error:

@@ -11,7 +11,7 @@ import click
 
 from .batch import JOBS_HELP, Done, Task, check_coded_name, plan, run, shared_out, split_output
 from .endpoints import STANDARD, is_audio_name, is_plain, label, open_recording, open_target
-from .options import FileName, model_options, options, progress
+from .options import FileName, Number, model_options, options, progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @options("out", "out_dir", "bandwidth", out="The output, of one input.")
 @click.option("--format", "version", type=click.Choice(["0", "1"]), default="1", show_default=True,
               help="Version of the file format; 0 is that of Meta's tool.")  # fmt: skip
-@click.option("--packet", "packet_s", type=float, default=4.0, show_default=True, metavar="SECONDS",
+@click.option("--packet", "packet_s", type=Number(0, min_open=True), default=4.0, show_default=True, metavar="SECONDS",
               help="Length of a packet. A live stream waits for one; short ones cost bytes.")  # fmt: skip
 @options("lm", "meta_lm", "raw", "channels", "partial", raw="INPUT is samples without a header, for example "
          "48000:2:s16le or 24000:1:f32le.")  # fmt: skip

@@ -13,8 +13,8 @@ import click
 
 from ..memory import return_freed_arrays
 from .batch import JOBS_HELP, Done, Task, plan, run, shared_out, split_output
-from .endpoints import STANDARD, has_header_suffix, label, open_audio_target, open_source
-from .options import FileName, model_options, options, progress
+from .endpoints import STANDARD, check_bits, has_header_suffix, label, open_audio_target, open_source
+from .options import FileName, Number, Suffix, model_options, options, progress
 
 if TYPE_CHECKING:
     from ..codec import Codec, EcdcReader, ModelChoice
@@ -28,10 +28,10 @@ _ADVICE = "; --damaged plays what can be played"
 @click.argument("paths", nargs=-1, required=True, metavar="INPUT... [OUTPUT]",
                 type=FileName(path_type=Path, allow_dash=True))  # fmt: skip
 @options("out", "out_dir", out="The output, of one input; its suffix says the format.")
-@click.option("--suffix", default=".wav", show_default=True, help="Of outputs that are not named.")
+@click.option("--suffix", type=Suffix(), default=".wav", show_default=True, help="Of outputs that are not named.")
 @click.option("--bits", type=click.Choice(["16", "24", "32"]), help="Of a sample in .wav, .flac, .aiff and .caf; 32 is "
               "floating point, which keeps what is beyond full scale. 16 by default.")  # fmt: skip
-@click.option("--gain", "gain_db", type=click.FloatRange(-120, 120), default=0.0, metavar="DB",
+@click.option("--gain", "gain_db", type=Number(-120, 120), default=0.0, metavar="DB",
               help="Make the audio louder or quieter.")  # fmt: skip
 @click.option("--rescale", is_flag=True, help="Make audio that goes beyond full scale just quiet enough.")
 @options("start", "stop", "damaged", "meta_lm", "raw", start="From there: 90, 1:30 or 0:01:30.5. Little before it is "
@@ -64,6 +64,7 @@ def decompress(
         if raw is not None and has_header_suffix(task.target):
             kind = task.target.suffix[1:]
             raise click.UsageError(f"--raw writes samples without a header: {task.target} would not be a {kind} file")
+        check_bits(task.target, settings["bits"])
 
     from ..codec import ModelChoice
 

@@ -8,14 +8,13 @@ from typing import Any
 
 import click
 
-from .options import FileName, need, options, say
+from .options import FileName, Suffix, need, options, say
 
 
 @click.command()
 @click.argument("source", metavar="INPUT", type=FileName(exists=True, path_type=Path))
 @click.argument("target", metavar="OUTPUT", type=FileName(file_okay=False, path_type=Path))
-@click.option("--suffix", default=".wav", show_default=True,
-              help="Of the files.")  # fmt: skip
+@click.option("--suffix", type=Suffix(), default=".wav", show_default=True, help="Of the files.")
 @options(
     "model",
     "backend",

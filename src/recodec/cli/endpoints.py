@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ..audio.pcm import Pcm
 
 STANDARD = Path("-")
+_SUBTYPES = {"16": "PCM_16", "24": "PCM_24", "32": "FLOAT"}
+"""Of samples of so many bits."""
 
 
 class RawType(click.ParamType):
@@ -59,6 +61,22 @@ def has_header_suffix(path: Path) -> bool:
     from ..audio.writer import SUBTYPES
 
     return path.suffix.lower() in SUBTYPES
+
+
+def check_bits(path: Path, bits: str | None) -> None:
+    """Make sure that a file has samples of so many bits where its suffix says what it may have.
+
+    Raises:
+        click.UsageError: if it has not.
+    """
+    from ..audio.writer import SUBTYPES
+
+    kind = path.suffix.lower()
+    if bits is None or kind not in SUBTYPES or _SUBTYPES[bits] in SUBTYPES[kind]:
+        return
+    fitting = [number for number, subtype in _SUBTYPES.items() if subtype in SUBTYPES[kind]]
+    advice = f"takes {' or '.join(fitting)}" if fitting else "has no samples of a number of bits: leave it out"
+    raise click.UsageError(f"--bits {bits} does not go with {path}: a {kind} file {advice}")
 
 
 def label(path: Path, standard: str) -> str:
@@ -157,7 +175,7 @@ def open_audio_target(
     from ..audio.pcm import Pcm
     from ..audio.writer import AudioWriter
 
-    subtype = None if bits is None else {"16": "PCM_16", "24": "PCM_24", "32": "FLOAT"}[bits]
+    subtype = None if bits is None else _SUBTYPES[bits]
     if raw is None and is_plain(path):
         with AudioWriter(path, rate_hz, channels, subtype=subtype, overwrite=force) as writer:
             yield writer

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import click
 
-from .options import FileName, Kbps, options
+from .options import FileName, Kbps, need, options
 
 
-@click.group("listening-test")
-def listening_test() -> None:
+@click.group("listening-test", invoke_without_command=True)
+@click.pass_context
+def listening_test(ctx: click.Context) -> None:
     """Listening tests after MUSHRA (ITU-R BS.1534): make a page, collect answers, score them."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 @listening_test.command()
@@ -35,6 +38,8 @@ def make(paths: tuple[str, ...], manifests: tuple[str, ...], codecs: tuple[str, 
     The hidden reference and a low-pass anchor are added. Give raters index.html alone, and keep
     key.json: it says which codec each letter stands for.
     """
+    need("eval", "jinja2", "scipy")
+
     from ..errors import RecodecError
     from ..evaluation.clips import gather_clips
     from ..evaluation.codecs import parse_codecs
@@ -61,6 +66,8 @@ def score(answers: tuple[str, ...], key: str, out: str | None) -> None:
     Dropped is who rates the hidden reference below 90 in 20% of the trials or more, or the low anchor
     above 80 in more than half of them.
     """
+    need("eval", "scipy")
+
     from ..errors import RecodecError
     from ..evaluation.listening import read_ratings, score_table, write_ratings
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,8 +25,10 @@ def error_text(error: Exception) -> str:
 
 
 def error_of(source: object, error: Exception) -> str:
-    """An error of one input of many, which says which one."""
+    """An error of one input of many, which says which one; or which other file, such as its output, is the cause."""
     text = error_text(error)
+    if isinstance(error, OSError) and error.filename:
+        return text
     return text if str(source) in text else f"{source}: {text}"
 
 
@@ -40,6 +43,33 @@ class FileName(click.Path):
         if value == "-" and not self.allow_dash:
             self.fail("'-' is not taken here: name a file (./- is one of that name)", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class Number(click.FloatRange):
+    """A number in a range. NaN is in none, though no comparison says so, and an infinite one serves nothing here."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Parse, or fail as usage."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return number
+
+
+class Suffix(click.ParamType):
+    """The suffix of audio files that can be written, with its dot or without; to one with it."""
+
+    name = "SUFFIX"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check, or fail as usage."""
+        from ..audio.writer import SUBTYPES
+
+        suffix = value if value.startswith(".") else f".{value}"
+        if suffix.lower() not in SUBTYPES:
+            self.fail(f"{value!r} is not a suffix of audio that can be written: take one of {', '.join(SUBTYPES)}",
+                      param, ctx)  # fmt: skip
+        return suffix
 
 
 class Time(click.ParamType):

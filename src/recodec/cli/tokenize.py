@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import FileName, need, options, say
+from .options import FileName, Number, need, options, say
 
 if TYPE_CHECKING:
     from ..tokenize import Report
@@ -24,14 +25,12 @@ class Allowance(click.ParamType):
         """Parse, or fail as usage."""
         if isinstance(value, tuple):
             return value
-        try:
-            if value == "all":
-                return None, 1.0
-            if value.endswith("%"):
-                return None, float(value[:-1]) / 100
-            return int(value), None
-        except ValueError:
+        if value == "all":
+            return None, 1.0
+        found = re.fullmatch(r"(\d+)|(\d+\.?\d*|\.\d+)%", str(value))
+        if found is None or float(found[2] or 0) > 100:
             self.fail(f"{value!r} is not a number of clips; write 10, 0.5% or all", param, ctx)
+        return (int(found[1]), None) if found[1] else (None, float(found[2]) / 100)
 
 
 @click.command()
@@ -65,7 +64,7 @@ class Allowance(click.ParamType):
 )
 @click.option("--decoders", type=click.IntRange(min=0), help="Processes that decode ahead of each encoder.")
 @click.option("--batch", type=click.IntRange(min=1), help="Clips at once; 1 on CPUs, 32 on GPUs by default.")
-@click.option("--stream-above", type=click.FloatRange(min=1), default=60.0, show_default=True, metavar="SECONDS",
+@click.option("--stream-above", type=Number(min=1), default=60.0, show_default=True, metavar="SECONDS",
               help="Longer clips are never in memory as a whole.")  # fmt: skip
 @click.option("--max-broken", type=Allowance(), default="0", show_default=True,
               help="Broken clips with which the exit code is still 0.")  # fmt: skip

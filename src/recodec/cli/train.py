@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from .options import FileName, options, read_settings, say
+from .options import FileName, Number, need, options, read_settings, say
 
 if TYPE_CHECKING:
     from ..training.config import TrainConfig
@@ -21,7 +21,7 @@ def _run_options(function: F) -> F:
     """What both verbs take beside the recipe."""
     for option in (
         options("quiet"),
-        click.option("--stop-after", type=click.FloatRange(min=0), metavar="MINUTES",
+        click.option("--stop-after", type=Number(min=0), metavar="MINUTES",
                      help="Save and stop after that time."),
         click.option("--resume/--no-resume", default=True, show_default=True, help="Go on from the state in --out."),
         options("threads", threads="CPU threads; all cores by default."),
@@ -46,6 +46,7 @@ def train(recipe: str, settings: tuple[str, ...], **options: Any) -> None:
     on where its last checkpoint stands; the finished model is in OUT/model. Several GPUs: `torchrun --nproc-per-node 4
     -m recodec train ...`; the batch size is that of each.
     """
+    need("torch", "torch")
     _run(_config(recipe, settings), None, options)
 
 
@@ -66,6 +67,8 @@ def finetune(
     lies beside the checkpoint, if there is one.
     With `train_encoder=false` all codes stay as they are, and files written before stay good.
     """
+    need("torch", "torch")
+
     from ..hub import DEFAULT_FOLDER
     from ..model.encodec import EncodecModel
     from ..training.spectral_start import existing_shape

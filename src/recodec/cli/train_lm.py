@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import FileName, need, options, read_settings, say
+from .options import FileName, Number, need, options, read_settings, say
 
 if TYPE_CHECKING:
     from ..codec import ModelChoice
@@ -33,7 +33,7 @@ _GROUP = "data."
     out={"required": True, "type": FileName(file_okay=False), "help": "Folder for codes, state and model."},
 )
 @click.option("--resume/--no-resume", default=True, show_default=True, help="Go on from the state in --out.")
-@click.option("--stop-after", type=click.FloatRange(min=0), metavar="MINUTES", help="Save and stop after that time.")
+@click.option("--stop-after", type=Number(min=0), metavar="MINUTES", help="Save and stop after that time.")
 @options("quiet")
 def train_lm(
     settings: tuple[str, ...],
