@@ -60,3 +60,10 @@ def test_an_error_names_what_was_asked_for(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(PermissionError) as raised, atomic_write(tmp_path / "a.wav"):
         pass
     assert raised.value.filename == str(tmp_path / "a.wav")
+
+
+def test_an_output_that_cannot_be_written_is_named() -> None:
+    with pytest.raises(OSError, match="No space left on device") as failed, atomic_write("/dev/full") as file:
+        file.write(b"x")
+        file.flush()
+    assert failed.value.filename == "/dev/full"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
 import sys
@@ -32,7 +33,7 @@ def atomic_write(path: str | Path, *, overwrite: bool = True) -> Iterator[IO[byt
     if not overwrite and path.exists():
         raise FileExistsError(f"{path} exists already")
     if path.exists() and not path.is_file() and not path.is_dir():
-        with open(path, "wb") as device:
+        with open_output(path, str(path)) as device:
             yield device
         return
     if not path.parent.is_dir():
@@ -43,7 +44,7 @@ def atomic_write(path: str | Path, *, overwrite: bool = True) -> Iterator[IO[byt
     except OSError as error:  # it names the file that could not be made, which nobody asked for
         raise type(error)(error.errno, error.strerror, str(path)) from error
     try:
-        with os.fdopen(handle, "w+b") as file:
+        with io.BufferedRandom(_Output(handle, "w+", str(path))) as file:
             yield file
         _take_rights(temporary, path)
         if overwrite:
@@ -54,6 +55,31 @@ def atomic_write(path: str | Path, *, overwrite: bool = True) -> Iterator[IO[byt
     except BaseException:
         _remove(temporary)
         raise
+
+
+def open_output(file: str | Path | int, name: str) -> IO[bytes]:
+    """Open a device or a pipe, which gets what is written at once.
+
+    Args:
+        file: its name, or the number of one that is open, and stays so.
+        name: of it, in errors.
+    """
+    return io.BufferedWriter(_Output(file, "w", name, closefd=not isinstance(file, int)))
+
+
+class _Output(io.FileIO):
+    """A file whose errors of writing name it: of a full disk the system says no more than that one is."""
+
+    def __init__(self, file: str | Path | int, mode: str, name: str, *, closefd: bool = True) -> None:
+        super().__init__(file, mode, closefd=closefd)
+        self._called = name
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            error.filename = self._called
+            raise
 
 
 def write_bytes(path: str | Path, content: bytes, *, overwrite: bool = True) -> None:

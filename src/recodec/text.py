@@ -36,6 +36,17 @@ def shown(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number and what there is so many of: `1 clip`, `2 clips`.
+
+    Args:
+        number: 0 or more.
+        one: the word for one, with a verb if there is to be one: `clip is broken`.
+        many: for other numbers; the word for one with an s by default.
+    """
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The end of a message about an unknown word: which known one is like it, or all of them if they are few."""
     known = list(known)

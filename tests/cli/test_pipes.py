@@ -230,17 +230,36 @@ def test_a_full_disk(model: Path, files: dict[str, bytes], tmp_path: Path, verb:
                     preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300)))  # fmt: skip
     _, err = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert err.startswith(b"recodec: error: ")
-    assert err.count(b"\n") == 1
+    assert err.decode() == f"recodec: error: {target}: File too large\n"
     assert target.read_bytes() == b"precious"
     assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_full_device(model: Path, files: dict[str, bytes]) -> None:
     failed = run("compress", "-", "/dev/full", "--model", model, data=files["wav"])
-    assert failed.returncode == 1
-    assert failed.stderr.startswith("recodec: error: ")
-    assert failed.stderr.count("\n") == 1
+    assert (failed.returncode, failed.stderr) == (1, "recodec: error: /dev/full: No space left on device\n")
+
+
+@pytest.mark.parametrize("verb", ["compress", "decompress"])
+def test_a_full_disk_behind_standard_output(model: Path, files: dict[str, bytes], verb: str) -> None:
+    with open("/dev/full", "wb") as full:
+        process = start(verb, "-", "-", "--model", model, stdout=full)
+        _, err = process.communicate(files["wav" if verb == "compress" else "ecdc"], timeout=60)
+    assert (process.returncode, err) == (1, b"recodec: error: standard output: No space left on device\n")
+
+
+def test_of_many_outputs_the_one_that_does_not_fit_is_named(
+    model: Path, files: dict[str, bytes], tmp_path: Path
+) -> None:
+    for name in ("a.ecdc", "b.ecdc"):
+        (tmp_path / name).write_bytes(files["ecdc"])
+    process = start("decompress", tmp_path, "-d", tmp_path / "out", "-q", "--model", model,
+                    preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300)))  # fmt: skip
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert err.decode().splitlines() == [
+        f"recodec: error: {tmp_path / 'out' / name}.wav: File too large" for name in "ab"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -58,3 +58,17 @@ def test_bad_usage(recodec, clips, model, tmp_path):
     done = recodec("detokenize", tmp_path / "none", tmp_path / "audio")
     assert done.code == 1
     assert "no shards of codes" in done.err
+
+
+def test_one_is_one_and_two_are_two(recodec, clips, model, tmp_path, monkeypatch):
+    from recodec.tokenize import run as module
+    from recodec.tokenize.engines import LocalEngine
+
+    monkeypatch.setattr(module, "make_engine", lambda name, processes: LocalEngine(0))
+    for name in ("1.wav", "2.wav", "3.wav"):
+        (clips / name).unlink()
+    (clips / "a.wav").write_text("no")
+    done = recodec("tokenize", clips, tmp_path / "out", "--model", model, "-q")
+    assert done.out.startswith(f"1 clip, 0.00 h of audio, in 1 shard of {tmp_path / 'out'}")
+    assert done.err.startswith("1 clip is broken; ")
+    assert recodec("detokenize", tmp_path / "out", tmp_path / "back", "--model", model).out.startswith("1 file, ")

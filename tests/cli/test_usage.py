@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -146,3 +147,27 @@ def test_bits_that_a_format_has_not_are_named_as_they_were_given(
     assert done.code == 2
     assert done.err.splitlines()[0] == f"recodec: error: --bits {bits} does not go with {target}: {words}"
     assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "the file ends after 0 bytes"),
+        (b"E", "the file ends after 1 byte"),
+        (b"RIFF", "this is not an .ecdc file"),
+    ],
+)
+def test_what_is_wrong_with_the_one_input_is_said_with_its_name(
+    recodec: Callable, tmp_path: Path, content: bytes, words: str
+) -> None:
+    (tmp_path / "a.ecdc").write_bytes(content)
+    done = recodec("decompress", tmp_path / "a.ecdc")
+    assert done.code == 1
+    assert done.err.startswith(f"recodec: error: {tmp_path / 'a.ecdc'}: {words}")
+    done = subprocess.run(
+        [sys.executable, "-m", "recodec", "decompress", "-", "-o", tmp_path / "x.wav"],
+        input=content,
+        capture_output=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr.decode().startswith(f"recodec: error: standard input: {words}")

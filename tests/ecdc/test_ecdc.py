@@ -115,7 +115,7 @@ def test_the_size_of_a_file_of_version_0_is_looked_at(codec, audio, tmp_path, ca
     found = [ecdc.facts(part) for part in (data, data[:-1], data + b"x")]
     assert [f["complete"] for f in found] == [True, False, True]
     assert [f["loss"] for f in found] == [
-        None, "the header promises 750 bytes of codes, 749 are there", "1 bytes are left over after the last segment"
+        None, "the header promises 750 bytes of codes, 749 are there", "1 byte is left over after the last segment"
     ]  # fmt: skip
     with pytest.raises(UnsupportedError, match="its size is right, but whether its codes are damaged cannot be said"):
         ecdc.inspect(data)

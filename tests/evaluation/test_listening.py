@@ -278,7 +278,7 @@ def test_the_verb_makes_and_scores(folder: Path, tmp_path: Path) -> None:
     scored = run(listening_test, ["score", str(tmp_path / "t"), "--key", str(tmp_path / "t" / "key.json"),
                                   "-o", str(tmp_path / "scores.csv")])  # fmt: skip
     assert scored.exit_code == 0, scored.output
-    assert "1 raters count" in scored.output
+    assert "1 rater counts" in scored.output
     assert (tmp_path / "scores.csv").read_text().count("ada") == 3
     wrong = run(listening_test, ["score", str(tmp_path / "t" / "key.json"), "--key", str(tmp_path / "t" / "key.json")])
     assert wrong.exit_code == 1

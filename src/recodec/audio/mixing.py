@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import AudioError
+from ..text import counted
 from .samples import Samples
 
 MAX_SOURCE_CHANNELS = 8
@@ -94,5 +95,7 @@ class Mixer:
     def _checked(select: Sequence[int], channels: int, name: str) -> list[int]:
         if not 1 <= len(select) <= 2 or any(not 1 <= number <= channels for number in select):
             chosen = ",".join(map(str, select))
-            raise AudioError(f"{name} has {channels} channels: one or two of them can be chosen, not {chosen}")
+            raise AudioError(
+                f"{name} has {counted(channels, 'channel')}: one or two of them can be chosen, not {chosen}"
+            )
         return [number - 1 for number in select]

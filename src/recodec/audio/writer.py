@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..atomic import atomic_write
 from ..errors import AudioError, ConfigError
+from ..text import counted
 from .resampling import check_rate
 from .samples import Samples, check_audio, check_channels
 from .sndfile import SndFile
@@ -102,7 +103,7 @@ class AudioWriter:
             return
         audio = check_audio(audio, name=f"the audio for {self.path}", offset=self.num_samples)
         if audio.shape[0] != self.channels:
-            raise AudioError(f"{self.path} has {self.channels} channel(s), the audio {audio.shape[0]}")
+            raise AudioError(f"{self.path} has {counted(self.channels, 'channel')}, the audio {audio.shape[0]}")
         size = (self.num_samples + audio.shape[1]) * self.channels * _SAMPLE_BYTES.get(self.subtype, 0)
         if self._format == "WAV" and size > MAX_WAV_BYTES:
             raise AudioError(f"{self.path} grows above 4 GiB, which a WAV cannot hold; write .flac")

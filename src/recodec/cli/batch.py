@@ -213,11 +213,15 @@ def run(
         done.append(result)
     failed = sum(result.error is not None for result in done)
     if not quiet:
+        from ..text import counted
+
         good = [result for result in done if result.error is None]
         audio_s, size = sum(r.audio_s for r in good), sum(r.coded_bytes for r in good)
         speed = audio_s / max(1e-9, time.perf_counter() - begin)
         rate = f"{8 * size / 1000 / audio_s:.2f} kbps, " if audio_s else ""
-        text = f"{len(good)} files {verb}: {size:,} bytes, {rate}{audio_s:.1f} s, {speed:.0f} times real time"
+        text = (
+            f"{counted(len(good), 'file')} {verb}: {size:,} bytes, {rate}{audio_s:.1f} s, {speed:.0f} times real time"
+        )
         say(text + (f"; {failed} failed" if failed else ""), err=True)
     if failed:
         click.get_current_context().exit(1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
@@ -14,7 +15,7 @@ import click
 from ..memory import return_freed_arrays
 from .batch import JOBS_HELP, Done, Task, plan, run, shared_out, split_output
 from .endpoints import STANDARD, check_bits, has_header_suffix, label, open_audio_target, open_source
-from .options import FileName, Number, Suffix, model_options, options, progress
+from .options import FileName, Number, Suffix, error_of, model_options, options, progress
 
 if TYPE_CHECKING:
     from ..codec import Codec, EcdcReader, ModelChoice
@@ -76,9 +77,26 @@ def decompress(
 
 def decompress_one(task: Task, settings: dict[str, Any], *, alone: bool) -> Done:
     """Decompress one input."""
-    from ..errors import CorruptError
-
     return_freed_arrays()
+    with _errors_named(label(task.source, "standard input")):
+        return _decompressed(task, settings, alone)
+
+
+@contextmanager
+def _errors_named(name: str) -> Iterator[None]:
+    """What is wrong with a file, said with its name."""
+    from ..errors import BitstreamError
+
+    try:
+        yield
+    except BitstreamError as error:
+        raise type(error)(error_of(name, error)) from error
+
+
+def _decompressed(task: Task, settings: dict[str, Any], alone: bool) -> Done:
+    from ..errors import CorruptError
+    from ..text import counted
+
     begin, quiet = time.perf_counter(), settings["quiet"] or not alone
     damaged, raw = settings["damaged"], settings["raw"]
     with open_source(task.source) as file:
@@ -118,7 +136,8 @@ def decompress_one(task: Task, settings: dict[str, Any], *, alone: bool) -> Done
         there = f"{count / rate:.1f} s{'' if length is None else f' of {length / rate:.1f} s'} are there"
         lines.insert(0, f"the end of {label(task.source, 'the input')} is missing: {there}")
     if sink.clipped:
-        lines.insert(0, f"{sink.clipped} samples go beyond full scale and are clipped; --rescale or --gain keeps them")
+        beyond = counted(sink.clipped, "sample goes beyond full scale and is", "samples go beyond full scale and are")
+        lines.insert(0, f"{beyond} clipped; --rescale or --gain keeps {'it' if sink.clipped == 1 else 'them'}")
     size = task.source.stat().st_size if task.source.is_file() else 0
     return Done(task, tuple(lines), size, count / rate, seconds)
 

@@ -39,6 +39,7 @@ def detokenize(
     need("scale", "pyarrow")
 
     from ..codec import ModelChoice
+    from ..text import counted
     from ..tokenize.back import detokenize as run
 
     def watch(shards: Any, total: int) -> Any:
@@ -51,7 +52,7 @@ def detokenize(
     choice = ModelChoice(model, backend, device, threads=threads, decoder=decoder)
     done = run(source, target, suffix=suffix, model=choice, processes=jobs, force=force, watch=watch)
     present = f", {done.present} were there already" if done.present else ""
-    say(f"{done.files} files, {done.seconds / 3600:.2f} h of audio, in {target}{present}")
+    say(f"{counted(done.files, 'file')}, {done.seconds / 3600:.2f} h of audio, in {target}{present}")
     for id, reason in done.failed:
         say(f"Failed: {id}: {reason}", err=True)
     if done.failed:

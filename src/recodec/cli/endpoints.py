@@ -100,21 +100,21 @@ def open_source(path: Path) -> Iterator[IO[bytes]]:
 @contextmanager
 def open_target(path: Path, force: bool) -> Iterator[IO[bytes]]:
     """Where to write bytes: a file that appears whole or not at all, or a pipe that gets them at once."""
-    if is_plain(path):
-        from ..atomic import atomic_write
+    from ..atomic import atomic_write, open_output
 
+    if is_plain(path):
         with atomic_write(path, overwrite=force) as file:
             yield file
         return
     if path != STANDARD:
-        with open(path, "wb") as file:
+        with open_output(path, str(path)) as file:
             yield file
         return
     if sys.stdout is None:
         raise click.UsageError("standard output is closed")
     if sys.stdout.isatty():
         raise click.UsageError("standard output is a terminal: name a file, or pipe it on")
-    with open(sys.stdout.fileno(), "wb", closefd=False) as file:
+    with open_output(sys.stdout.fileno(), "standard output") as file:
         yield file
 
 

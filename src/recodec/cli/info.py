@@ -50,6 +50,8 @@ def _facts(source: Path) -> dict[str, Any]:
 
 
 def _rows(source: Path, facts: dict[str, Any]) -> list[tuple[str, str]]:
+    from ..text import counted
+
     rows = [("file", str(source)), ("format", f".ecdc version {facts['version']}"),
             ("size", f"{facts['size_bytes']:,} bytes")]  # fmt: skip
     if facts["version"] == 0:
@@ -64,7 +66,7 @@ def _rows(source: Path, facts: dict[str, Any]) -> list[tuple[str, str]]:
         *rows,
         ("model", f"{_name(facts['model']) or 'unnamed'}, fingerprint {facts['fingerprint']}..."),
         ("audio", f"{facts['duration_s']:.3f} s, {facts['num_samples']:,} samples at {facts['sampling_rate']} Hz, "
-                  f"{channels} channel{'s' if channels != 1 else ''}"),
+                  f"{counted(channels, 'channel')}"),
         ("codebooks", books or "none"),
         ("bandwidth", f"{facts['bandwidth_kbps']:.3f} kbps in all"),
         ("packets", f"{packets}, {facts['num_coded']} of them coded with a language model"),

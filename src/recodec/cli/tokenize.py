@@ -104,14 +104,18 @@ def tokenize(
 
 
 def _print(report: Report, target: Path) -> None:
+    from ..text import counted
+
     hours = report.seconds / 3600
     speed = f", {report.speed:.4f} h a second" if report.speed else ""
-    say(f"{report.clips} clips, {hours:.2f} h of audio, in {report.shards} shards of {target}{speed}")
+    clips, shards = counted(report.clips, "clip"), counted(report.shards, "shard")
+    say(f"{clips}, {hours:.2f} h of audio, in {shards} of {target}{speed}")
     if report.mismatch is not None:
         say(f"Half precision: {report.mismatch}")
     if not report.broken:
         return
-    say(f"{len(report.broken)} clips are broken; {target / '_tokenize' / 'broken.tsv'} lists all:", err=True)
+    broken = counted(len(report.broken), "clip is broken", "clips are broken")
+    say(f"{broken}; {target / '_tokenize' / 'broken.tsv'} lists all:", err=True)
     for _, path, reason in report.broken[:_SHOWN_BROKEN]:
         say(f"  {reason if path in reason else f'{path}: {reason}'}", err=True)
     if len(report.broken) > _SHOWN_BROKEN:

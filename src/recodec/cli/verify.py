@@ -25,6 +25,7 @@ def verify(files: tuple[str, ...], quiet: bool) -> None:
     """
     from .. import ecdc
     from ..errors import BitstreamError
+    from ..text import counted
 
     failed = False
     for path in files:
@@ -39,8 +40,7 @@ def verify(files: tuple[str, ...], quiet: bool) -> None:
             say(f"{path}: damaged; {found.loss}")
             _print_faults(found)
         elif not quiet:
-            packets = f"{found.num_packets} packet{'s' if found.num_packets != 1 else ''}"
-            say(f"{path}: good, {packets}, {found.duration_s:.2f} s")
+            say(f"{path}: good, {counted(found.num_packets, 'packet')}, {found.duration_s:.2f} s")
     if failed:
         click.get_current_context().exit(1)
 

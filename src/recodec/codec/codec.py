@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ConfigError, ModelMismatchError
+from ..text import counted
 from ..wire.v1.header import DEFAULT_PACKET_S
 from . import files
 from .arrays import ArrayCodec
@@ -85,7 +86,8 @@ class Codec(ArrayCodec):
         config, choice = self.config, self._choice
         how = "" if choice is None else f", engine={choice.engine!r}, device={choice.device!r}"
         rates = ", ".join(f"{bandwidth:g}" for bandwidth in config.target_bandwidths)
-        return f"Codec({self.name!r}{how}: {config.sampling_rate} Hz, {config.audio_channels} channel(s), {rates} kbps)"
+        channels = counted(config.audio_channels, "channel")
+        return f"Codec({self.name!r}{how}: {config.sampling_rate} Hz, {channels}, {rates} kbps)"
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._choice is None:

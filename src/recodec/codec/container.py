@@ -7,6 +7,7 @@ from typing import IO, cast
 
 from ..errors import ConfigError, CorruptError, TruncatedError, UnsupportedError
 from ..pipes import Unread, read_up_to
+from ..text import counted
 from ..wire.v0.segments import SegmentLM
 from ..wire.v1.header import DEFAULT_PACKET_S, MAGIC
 from ..wire.v1.payload import PacketLM
@@ -104,7 +105,7 @@ def open_reader(file: IO[bytes], *, tolerant: bool = False) -> EcdcReader:
     if front[: len(MAGIC)] != MAGIC[: len(front)]:
         raise CorruptError("this is not an .ecdc file: it does not begin with ECDC")
     if len(front) <= len(MAGIC):
-        raise TruncatedError(f"the file ends after {len(front)} bytes")
+        raise TruncatedError(f"the file ends after {counted(len(front), 'byte')}")
     version = front[len(MAGIC)]
     if version not in VERSIONS:
         raise UnsupportedError(f"this reader knows versions 0 and 1 of .ecdc, the file has version {version}")

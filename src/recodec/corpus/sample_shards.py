@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import AudioError, ConfigError
 from ..tables import read_cell
+from ..text import counted
 from .entries import Entry, Recording
 from .names import Names, clean_id, printable
 
@@ -88,7 +89,9 @@ def open_samples(path: str | Path) -> np.ndarray:
     except (OSError, ValueError, EOFError) as error:
         raise AudioError(f"the shard is damaged: {error}") from error
     if shard.ndim != 1 or shard.dtype != np.int16:
-        raise AudioError(f"the shard has the type {shard.dtype} and {shard.ndim} axes, and not int16 and one")
+        raise AudioError(
+            f"the shard has the type {shard.dtype} and {counted(shard.ndim, 'axis', 'axes')}, and not int16 and one"
+        )
     return shard
 
 
@@ -103,7 +106,7 @@ def read_samples(entry: Entry) -> Iterator[Recording]:
         begin, count, rate = place_of(entry)
         shard = open_samples(entry.path)
         if begin < 0 or count < 1 or begin + count > shard.size:
-            raise AudioError(f"the shard has {shard.size} samples, and not {count} from {begin} on")
+            raise AudioError(f"the shard has {counted(shard.size, 'sample')}, and not {count} from {begin} on")
         audio = to_audio(shard[begin : begin + count])
         yield Recording(entry.id, printable(entry.path), (audio, rate), entry.meta)
     except (ValueError, AudioError) as error:

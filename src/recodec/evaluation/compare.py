@@ -11,6 +11,7 @@ import numpy as np
 from ..atomic import atomic_write
 from ..audio import convert_channels, read_audio, resample
 from ..errors import ConfigError
+from ..text import counted
 from .metrics import PAIR_METRICS, USUAL_METRICS, Pair, UndefinedMetricError
 from .report.pictures import FLOOR_DB, TOP_DB, spectrogram_db
 
@@ -55,15 +56,14 @@ def compare(reference_path: str | Path, degraded_path: str | Path, *, kind: str 
         degraded = resample(degraded, its_rate_hz, rate_hz)
         notes.append(f"the second file was resampled from {its_rate_hz} to {rate_hz} Hz")
     if degraded.shape[0] != reference.shape[0]:
-        notes.append(f"the second file was taken from {degraded.shape[0]} to {reference.shape[0]} channel(s)")
+        notes.append(f"the second file was taken from {degraded.shape[0]} to {counted(reference.shape[0], 'channel')}")
         degraded = convert_channels(degraded, reference.shape[0])
     length = min(reference.shape[1], degraded.shape[1])
     surplus = max(reference.shape[1], degraded.shape[1]) - length
     if surplus:
         which = "first" if reference.shape[1] > length else "second"
-        notes.append(
-            f"the {which} file is longer by {surplus} samples ({surplus / rate_hz:.3f} s), which were left out"
-        )
+        longer = f"{counted(surplus, 'sample')} ({surplus / rate_hz:.3f} s)"
+        notes.append(f"the {which} file is longer by {longer}, and its end was left out")
     pair = Pair(reference[:, :length], degraded[:, :length], rate_hz, kind)
     values, undefined = {}, {}
     for key in USUAL_METRICS:

@@ -10,6 +10,7 @@ from torch import nn
 
 from ..config import EncodecConfig
 from ..errors import AudioError, ConfigError
+from ..text import counted
 
 Padding = Literal["exact", "reference"]
 """What the padding of a ragged batch does: nothing to any item, or what it does in `transformers`."""
@@ -32,7 +33,7 @@ def check_input(
     if not 1 <= channels <= 2:
         raise AudioError(f"Number of audio channels must be 1 or 2, but got {channels}")
     if channels != config.audio_channels:
-        raise AudioError(f"this model takes {config.audio_channels} channel(s), got {channels}")
+        raise AudioError(f"this model takes {counted(config.audio_channels, 'channel')}, got {channels}")
     if x.shape[-1] == 0:
         raise AudioError("input_values has no samples")
     if padding_mask is not None and padding_mask.shape[-1] != x.shape[-1]:

@@ -14,6 +14,7 @@ from contextlib import suppress
 import anyio
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from ..text import counted
 from .limits import Limits
 
 ROOM = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -120,7 +121,7 @@ class Relay:
         if len(self._rooms.get(name, [])) >= 2:
             return FULL, "two are in this room already: choose another name"
         if name not in self._rooms and len(self._rooms) >= self._limits.rooms:
-            return NO_ROOM, f"there are {self._limits.rooms} calls already: try again later"
+            return NO_ROOM, f"{counted(self._limits.rooms, 'call is', 'calls are')} here already: try again later"
         return None
 
     async def _relay(self, name: str, member: _Member) -> None:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 import anyio
 
+from ..text import counted
 from .answers import RequestError
 from .limits import Limits
 
@@ -31,7 +32,8 @@ class Turns:
             RequestError: if there are too many already.
         """
         if len(self._stops) >= self._requests:
-            raise RequestError(429, "BusyError", f"{self._requests} requests are here already: try again later")
+            here = counted(self._requests, "request is", "requests are")
+            raise RequestError(429, "BusyError", f"{here} here already: try again later")
         self._stops.add(stop)
         try:
             yield
@@ -53,7 +55,9 @@ class Turns:
         if self._limiter is None:  # made here, because it belongs to the running loop
             self._limiter = anyio.CapacityLimiter(self._jobs)
         if self._limiter.available_tokens < 1 and self._limiter.statistics().tasks_waiting >= self._waiting:
-            message = f"{self._jobs} requests are being coded and {self._waiting} wait: try again later"
+            coded = counted(self._jobs, "request is", "requests are")
+            waiting = counted(self._waiting, "waits", "wait")
+            message = f"{coded} being coded and {waiting}: try again later"
             raise RequestError(429, "BusyError", message)
         turn = Turn(self._limiter)
         await turn.take()

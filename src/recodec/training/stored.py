@@ -21,6 +21,7 @@ from ..config import EncodecConfig
 from ..corpus import Entry, list_input, place_of, stretches_of
 from ..errors import AudioError, ConfigError, RecodecError
 from ..model.encodec import EncodecModel
+from ..text import counted
 from .codes import group_of, read_rows
 from .config import TrainConfig
 from .data import TRIES, Example, rms
@@ -52,7 +53,9 @@ class StoredExamples(Dataset[Example]):
         tapes = {name: Tape(clips[name], config) for name in sorted(clips)}
         for name, tape in tapes.items():
             if not tape.is_enough:
-                self.left_out[f"the group {name}"] = f"it has {tape.num_frames} frames of codes, less than a crop"
+                self.left_out[f"the group {name}"] = (
+                    f"it has {counted(tape.num_frames, 'frame')} of codes, less than a crop"
+                )
         long = {name: tape for name, tape in tapes.items() if tape.is_enough}
         self._tapes = {
             name: tape for name, tape in long.items() if name != EVERYTHING and config.share_of(name) > 0
@@ -194,7 +197,9 @@ def _matched(config: TrainConfig, left_out: dict[str, str]) -> Iterator[tuple[st
             if not codes.size:
                 left_out[source.name] = f"{folder} has no codes of {id}"
             elif length != num_samples or codes.shape[1] != config.model.frames_for(length):
-                left_out[source.name] = f"it has {length} samples, and its codes in {folder} are of {num_samples}"
+                left_out[source.name] = (
+                    f"it has {counted(length, 'sample')}, and its codes in {folder} are of {num_samples}"
+                )
             else:
                 yield name or group, source, codes
 

@@ -12,6 +12,7 @@ from typing import Any
 from ...atomic import write_text
 from ...errors import ConfigError
 from ...tables import table_text
+from ...text import counted
 from ..bootstrap import Interval
 from .make import FORMAT, VERSION
 
@@ -164,7 +165,7 @@ def score_table(ratings: Ratings) -> str:
         rows.append([ratings.labels[codec], *cells, str(values["all"].count)])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    lines += ["", f"{ratings.raters} raters count, {len(ratings.dropped)} dropped"]
+    lines += ["", f"{counted(ratings.raters, 'rater counts', 'raters count')}, {len(ratings.dropped)} dropped"]
     lines += [f"dropped: {rater} {reason}" for rater, reason in ratings.dropped.items()]
     return "\n".join(lines)
 

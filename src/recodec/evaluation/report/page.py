@@ -9,6 +9,7 @@ from typing import Any
 
 from ... import __version__
 from ...audio import read_audio
+from ...text import counted
 from ...versions import ENGINES, versions_of
 from ..bootstrap import Interval
 from ..clips import KINDS
@@ -86,7 +87,8 @@ def _subtitle(good: Sequence[Outcome]) -> str:
     kinds = [f"{sum(o.kind == kind for o in clips.values())} {kind}" for kind in KINDS]
     kinds = [text for text in kinds if not text.startswith("0 ")]
     codecs = len({outcome.codec for outcome in good})
-    return f"{len(clips)} clips ({', '.join(kinds)}), {minutes:.1f} minutes, {codecs} codecs and settings"
+    settings = counted(codecs, "codec and setting", "codecs and settings")
+    return f"{counted(len(clips), 'clip')} ({', '.join(kinds)}), {minutes:.1f} minutes, {settings}"
 
 
 def _legend(cells: Sequence[Cell]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import IO
 
 from ...errors import CorruptError, TruncatedError
 from ...geometry import CodecGeometry
+from ...text import counted
 from .. import bits
 
 _SCALE_BYTES = 4  # in front of each segment of a model that normalizes
@@ -39,4 +40,4 @@ def check_size(file: IO[bytes], geometry: CodecGeometry, num_samples: int, num_c
     if there < wanted:
         raise TruncatedError(f"the header promises {wanted} bytes of codes, {there} are there")
     if there > wanted:
-        raise CorruptError(f"{there - wanted} bytes are left over after the last segment")
+        raise CorruptError(f"{counted(there - wanted, 'byte is', 'bytes are')} left over after the last segment")
