@@ -63,7 +63,6 @@ def test_an_error_names_what_was_asked_for(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_an_output_that_cannot_be_written_is_named() -> None:
-    with pytest.raises(OSError, match="No space left on device") as failed, atomic_write("/dev/full") as file:
-        file.write(b"x")
-        file.flush()
+    with pytest.raises(OSError, match="No space left on device") as failed:
+        write_bytes("/dev/full", b"x")
     assert failed.value.filename == "/dev/full"

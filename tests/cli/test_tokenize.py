@@ -25,7 +25,7 @@ def clips(tmp_path: Path) -> Path:
 def test_there_and_back(recodec, clips, model, tmp_path):
     done = recodec("tokenize", clips, tmp_path / "out", "--model", model, "-j", 1, "--codebooks", 4)
     assert done.code == 0, done.err
-    assert done.out.startswith("4 clips, 0.00 h of audio, in 1 shards of")
+    assert done.out.startswith("4 clips, 0.00 h of audio, in 1 shard of")
     assert "100% 4/4 clips" in done.err
     assert open_codes(tmp_path / "out")[0]["codes"].shape == (4, 29)
     done = recodec("detokenize", tmp_path / "out", tmp_path / "audio", "--model", model, "-j", 1, "--suffix", ".flac")

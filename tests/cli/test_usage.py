@@ -164,10 +164,8 @@ def test_what_is_wrong_with_the_one_input_is_said_with_its_name(
     done = recodec("decompress", tmp_path / "a.ecdc")
     assert done.code == 1
     assert done.err.startswith(f"recodec: error: {tmp_path / 'a.ecdc'}: {words}")
-    done = subprocess.run(
-        [sys.executable, "-m", "recodec", "decompress", "-", "-o", tmp_path / "x.wav"],
-        input=content,
-        capture_output=True,
-    )
-    assert done.returncode == 1
-    assert done.stderr.decode().startswith(f"recodec: error: standard input: {words}")
+    assert recodec("info", tmp_path / "a.ecdc").err.startswith(f"recodec: error: {tmp_path / 'a.ecdc'}: {words}")
+    command = [sys.executable, "-m", "recodec", "decompress", "-", "-o", tmp_path / "x.wav"]
+    piped = subprocess.run(command, input=content, capture_output=True)
+    assert piped.returncode == 1
+    assert piped.stderr.decode().startswith(f"recodec: error: standard input: {words}")

@@ -27,8 +27,6 @@ def info(sources: tuple[Path, ...], as_json: bool) -> None:
         try:
             facts = _facts(source)
         except (BitstreamError, OSError) as error:
-            if len(sources) == 1:
-                raise
             failed = True
             say(f"recodec: error: {error_of(source, error)}", err=True)
             continue

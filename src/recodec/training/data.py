@@ -21,6 +21,7 @@ from .sources import SILENCE, Group, open_groups
 TRIES = 8
 MUSIC = "music"
 _LISTEN_TRIES = 100
+_MOST_REASONS = 3
 
 
 @dataclass(frozen=True)
@@ -73,14 +74,21 @@ class Examples(Dataset[Example]):
         """Make sure that there is something to learn from: on silence alone the losses are not numbers.
 
         Raises:
-            AudioError: if no crop is louder than silence.
+            AudioError: if no crop is louder than silence, with the reasons of recordings that could not be read.
         """
+        failed: dict[str, str] = {}
         random = np.random.default_rng(self._config.seed)
         for _ in range(_LISTEN_TRIES):
-            if rms(self._draw(random, {})) > SILENCE:
+            if rms(self._draw(random, failed)) > SILENCE:
                 return
         groups = ", ".join(self._groups)
-        raise AudioError(f"none of {_LISTEN_TRIES} crops of the groups {groups} is louder than silence")
+        few = list(failed.items())[:_MOST_REASONS]
+        reasons = "; ".join(reason if name in reason else f"{name}: {reason}" for name, reason in few)
+        more = f"; and {len(failed) - _MOST_REASONS} more" if len(failed) > _MOST_REASONS else ""
+        raise AudioError(
+            f"none of {_LISTEN_TRIES} crops of the groups {groups} can be learnt from: "
+            + (reasons + more or "none is louder than silence")
+        )
 
     def __getitem__(self, number: int) -> Example:
         random = np.random.default_rng((self._config.seed, number))

@@ -20,7 +20,7 @@ EVERYTHING = "all"
 SILENCE = 1e-3
 """Root mean square of a crop up to which there is nothing to learn from it."""
 
-UNREADABLE, SILENT = "could not be read when a crop of it was wanted", "is silent from its start to its end"
+SILENT = "is silent from its start to its end"
 
 _LISTEN_S = 10
 
@@ -121,8 +121,8 @@ class Group:
                 return None
             mixed = Mixer(len(audio), self._channels, mask=source.places, name=source.name)(audio)
             return resample(mixed, played_hz, self._rate_hz)[:, : self._crop_samples]
-        except AudioError:
-            failed[source.name] = UNREADABLE
+        except AudioError as error:
+            failed[source.name] = str(error)
             return None
 
     def _needed(self, rate_hz: int) -> int:

@@ -25,7 +25,7 @@ from ..text import counted
 from .codes import group_of, read_rows
 from .config import TrainConfig
 from .data import TRIES, Example, rms
-from .sources import EVERYTHING, SILENCE, SILENT, UNREADABLE, SampleShard, Silence, Source, is_silent
+from .sources import EVERYTHING, SILENCE, SILENT, SampleShard, Silence, Source, is_silent
 
 _GUARD_FRAMES = 12  # around a stretch that is resampled: its filter is shorter
 
@@ -136,8 +136,8 @@ class Tape:
                 parts.append(read_frames(source, frame - self._starts[number], stop - frame, self._model))
                 if is_silent(parts[-1]) and self._silence.fills(number):
                     failed[source.name] = SILENT
-            except AudioError:
-                failed[source.name] = UNREADABLE
+            except AudioError as error:
+                failed[source.name] = str(error)
                 return np.zeros((self._model.audio_channels, self._crop * self._model.hop_length), np.float32)
             frame = stop
         return np.concatenate(parts, axis=1)
