@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import IO, cast
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import AudioError, ConfigError
 from ..pipes import Unread, read_up_to
 from .decoders import FRONT_BYTES, FileDecoder, checked, nothing, open_decoder, open_wav, raw_decoder
-from .mixing import Mixer
+from .mixing import Mixer, check_select
 from .pcm import Pcm
 from .resampling import Resampler, check_rate, resampled_length
 from .samples import READ_SAMPLES, Samples, check_samples
@@ -23,7 +23,8 @@ from .wav import OtherFormError, is_wav
 
 _MAX_HEADER_BYTES = 1 << 26
 
-Source = str | Path | IO[bytes]
+Source = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
+"""A path, the bytes of a file, or a file that is open for them."""
 
 
 class AudioReader:
@@ -33,8 +34,8 @@ class AudioReader:
     FFmpeg knows. However the recording is cut into pieces, they are the same samples.
 
     Args:
-        source: a path, or a binary file such as `sys.stdin.buffer`. From one that cannot seek, WAVs of plain samples
-            are read as they come; others are copied to a temporary file first.
+        source: a path, the bytes of a file, or a binary file such as `sys.stdin.buffer`. From one that cannot seek,
+            WAVs of plain samples are read as they come; others are copied to a temporary file first.
         rate_hz: rate to resample to; that of the file by default.
         channels: 1 or 2, to convert to; those of the file by default, and stereo for more than two.
         name: what the errors call the source; its path by default.
@@ -66,16 +67,15 @@ class AudioReader:
         select: Sequence[int] | None = None,
         partial: bool = False,
     ) -> None:
-        self.name = name or (str(source) if isinstance(source, (str, Path)) else "the input")
+        self.name = name or (os.fspath(source) if isinstance(source, (str, os.PathLike)) else "the input")
         with ExitStack() as stack:
             self._open = _Opening(source, self.name, raw, partial, stack)
             decoder = checked(self._open.decoder(), self.name)
             self.source_rate_hz, self.source_channels = decoder.rate_hz, decoder.channels
-            self.rate_hz = self.source_rate_hz if rate_hz is None else rate_hz
+            self.rate_hz = check_rate(self.source_rate_hz if rate_hz is None else rate_hz, name="the output")
             self.channels = min(2, self.source_channels) if channels is None else channels
             if select is not None and channels is None:
-                self.channels = len(select)
-            check_rate(self.rate_hz, name="the output")
+                self.channels = len(check_select(select))
             self._mixer = Mixer(self.source_channels, self.channels, mask=decoder.places, select=select, name=self.name)
             self.notes = [note for note in (decoder.note, self._mixer.note) if note is not None]
             self._promised = decoder.num_samples
@@ -137,7 +137,10 @@ class _Opening:
         if not self._file.seekable():
             self._piped = self._from_pipe(stack)
         elif self._file.seek(0, os.SEEK_END) == 0:
-            raise AudioError(f"{name} is empty")
+            if not self._file.read(1):
+                raise AudioError(f"{name} is empty")
+            # Such as /dev/zero: a copy of it would never end.
+            raise AudioError(f"{name} has no size and may have no end", "copy what is wanted of it to a file")
 
     def decoder(self) -> FileDecoder:
         """A decoder that stands at the start.
@@ -216,14 +219,24 @@ def read_audio(
 
 def _open_binary(source: Source, name: str, stack: ExitStack) -> IO[bytes]:
     """The source as a binary file; what is opened here is closed by the stack."""
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return io.BytesIO(source)
+    if isinstance(source, io.TextIOBase):
+        raise AudioError(f"{name} is open as text: open it in binary mode ('rb'), or take its buffer")
+    if not isinstance(source, (str, os.PathLike)):
+        if not hasattr(source, "read"):
+            raise AudioError(f"a source is a path, bytes or a file in binary mode, got {type(source).__name__}")
+        return source
     try:
-        return stack.enter_context(open(source, "rb")) if isinstance(source, (str, Path)) else source
+        return stack.enter_context(open(source, "rb"))
     except FileNotFoundError:
         raise
     except IsADirectoryError as error:
         raise AudioError(f"{name} is a folder, not a file") from error
     except OSError as error:
         raise AudioError(f"{name} cannot be read: {error.strerror}") from error
+    except ValueError as error:  # a name with a zero byte
+        raise AudioError(f"{name!r} is not the name of a file: {error}") from error
 
 
 def _regroup(pieces: Iterable[Samples], block_samples: int) -> Iterator[Samples]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from operator import index
 
 import numpy as np
 
@@ -36,6 +37,18 @@ def places_of(channels: int, mask: int = 0) -> tuple[str, ...] | None:
     # Where a mask does not name as many places as there are channels, the usual order is a better guess.
     named = tuple(name for bit, name in enumerate(_PLACES) if mask >> bit & 1)
     return named if len(named) == channels else _USUAL.get(channels)
+
+
+def check_select(select: Sequence[int]) -> list[int]:
+    """The numbers of the channels that are to be taken.
+
+    Raises:
+        AudioError: for what is not a list of whole numbers.
+    """
+    try:
+        return [index(number) for number in select]
+    except TypeError as error:
+        raise AudioError(f"select is a list of one or two channels, as [3] or [1, 2], got {select!r}") from error
 
 
 class Mixer:
@@ -93,6 +106,7 @@ class Mixer:
 
     @staticmethod
     def _checked(select: Sequence[int], channels: int, name: str) -> list[int]:
+        select = check_select(select)
         if not 1 <= len(select) <= 2 or any(not 1 <= number <= channels for number in select):
             chosen = ",".join(map(str, select))
             raise AudioError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Real
+
 import numpy as np
 import soxr
 
@@ -13,14 +15,17 @@ MAX_RATE_HZ = 768_000
 QUALITY = "HQ"
 
 
-def check_rate(rate_hz: int, *, name: str = "audio") -> None:
-    """Refuse a sampling rate that audio does not have; a file's header may claim anything.
+def check_rate(rate_hz: float, *, name: str = "audio") -> int:
+    """A sampling rate as an integer. One that audio does not have is refused; a file's header may claim anything.
 
     Raises:
-        AudioError: below 1 kHz or above 768 kHz.
+        AudioError: for what is not a whole number, below 1 kHz or above 768 kHz.
     """
+    if not isinstance(rate_hz, Real) or rate_hz % 1:
+        raise AudioError(f"{name} has a sampling rate of {rate_hz!r} Hz, which is not a whole number")
     if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
         raise AudioError(f"{name} has a sampling rate of {rate_hz} Hz, outside {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz")
+    return int(rate_hz)
 
 
 def resampled_length(num_samples: int, from_hz: int, to_hz: int) -> int:
@@ -41,8 +46,7 @@ class Resampler:
     """
 
     def __init__(self, channels: int, from_hz: int, to_hz: int) -> None:
-        check_rate(from_hz)
-        check_rate(to_hz)
+        from_hz, to_hz = check_rate(from_hz), check_rate(to_hz)
         self.from_hz = from_hz
         self.to_hz = to_hz
         self._taken = 0

@@ -31,6 +31,8 @@ def check_audio(audio: NDArray[Any], *, name: str = "audio", offset: int = 0) ->
         AudioError: for another shape or type, other than 1 or 2 channels, no samples, a NaN or infinite sample, or one
             beyond `MAX_LEVEL`; the message gives its position.
     """
+    if not isinstance(audio, np.ndarray):
+        raise AudioError(f"{name} must be an array of NumPy, (channels, samples), got {type(audio).__name__}")
     if audio.ndim != 2:
         raise AudioError(f"{name} must be (channels, samples), got shape {audio.shape}")
     if not np.issubdtype(audio.dtype, np.floating):

@@ -63,7 +63,7 @@ class AudioWriter:
         self, path: str | Path, rate_hz: int, channels: int, *, subtype: str | None = None, overwrite: bool = False
     ) -> None:
         self.path = Path(path)
-        self.rate_hz = rate_hz
+        self.rate_hz = check_rate(rate_hz)
         self.channels = channels
         self.num_samples = 0
         suffix = self.path.suffix.lower()
@@ -73,7 +73,6 @@ class AudioWriter:
         if self.subtype not in SUBTYPES[suffix]:
             raise ConfigError(f"a {suffix} file takes {', '.join(SUBTYPES[suffix])}, not {self.subtype}")
         check_channels(channels)
-        check_rate(rate_hz)
         if self.subtype == "VORBIS" and rate_hz > MAX_VORBIS_RATE_HZ:
             raise ConfigError(f"{self.path} cannot have {rate_hz} Hz with {self.subtype}")
         self._format = _FORMATS.get(suffix, suffix[1:].upper())
@@ -99,7 +98,7 @@ class AudioWriter:
 
     def write(self, audio: NDArray[Any]) -> None:
         """Append (C, T) samples, T being 0 or more."""
-        if audio.shape == (self.channels, 0):
+        if np.shape(audio) == (self.channels, 0):
             return
         audio = check_audio(audio, name=f"the audio for {self.path}", offset=self.num_samples)
         if audio.shape[0] != self.channels:
