@@ -15,6 +15,7 @@ import pyarrow as pa
 from ..errors import ConfigError
 from .entries import Entry, Recording, Sound, TableRow
 from .parquet import audio_column, recording_of, sound_of, without
+from .table_rows import rows_of
 
 _BATCH_ROWS = 32
 
@@ -48,7 +49,7 @@ def read_dataset(entry: Entry) -> Iterator[Recording]:
     last = entry.first + entry.count
     for start in range(entry.first, last, _BATCH_ROWS):
         table = rows.with_format("arrow")[start : min(start + _BATCH_ROWS, last)]
-        for i, values in enumerate(table.to_pylist()):
+        for i, values in enumerate(rows_of(table)):
             yield recording_of({**entry.meta, **values}, entry, start + i, Path(entry.path))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate
@@ -14,10 +15,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..errors import ConfigError
+from ..errors import AudioError, ConfigError
 from .entries import Entry, Recording, Sound, TableRow
 from .manifests import FILE_COLUMNS
 from .names import printable
+from .table_rows import rows_of, values_of
 
 _BATCH_ROWS = 32
 _USUAL_NAMES = ("audio", "sound", "wav", "flac", "mp3", "speech")
@@ -52,10 +54,12 @@ def parquet_entry(path: Path, id: str, column: str | None) -> tuple[Entry, pa.Sc
     """The entry of a file, and the schema of its other columns.
 
     Raises:
-        ConfigError: if it has no column of audio.
+        ConfigError: if it has no column of audio, or two columns of one name.
     """
     with pq.ParquetFile(path) as file:
         schema, count = file.schema_arrow, file.metadata.num_rows
+    if twice := [name for name, count in Counter(schema.names).items() if count > 1]:
+        raise ConfigError(f"{path} has more than one column of the name {', '.join(twice)}: rename them")
     audio = audio_column(schema, column, str(path))
     return Entry("parquet", str(path), id, count=count, detail=audio), without(schema, audio)
 
@@ -81,7 +85,10 @@ def audio_column(schema: pa.Schema, column: str | None, name: str) -> str:
     listed = [field.name for field in schema if field.name in FILE_COLUMNS and _is_text(field.type)]
     found = next((key for key in [*marked, *fitting, *listed] if key in schema.names), None)
     if found is None:
-        raise ConfigError(f"{name} has no column of audio that shows itself as such: name one of {schema.names}")
+        raise ConfigError(
+            f"{name} has no column of audio that shows itself as such, among {', '.join(schema.names)}: call it audio, "
+            "or name it with --audio-column of recodec tokenize (column= in Python)"
+        )
     return found
 
 
@@ -97,12 +104,17 @@ def _may_be_audio(field: pa.Field) -> bool:
     if pa.types.is_struct(field.type):
         names = {field.type.field(i).name for i in range(field.type.num_fields)}
         return names >= {"bytes", "path"} or names >= {"array", "sampling_rate"}
-    kinds = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_string, pa.types.is_large_string)
-    return field.name.lower() in _USUAL_NAMES and any(kind(field.type) for kind in kinds)
+    return field.name.lower() in _USUAL_NAMES and (_is_bytes(field.type) or _is_text(field.type))
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return "binary" in str(kind) and not pa.types.is_nested(kind)  # of any width, and views, which are new in Arrow
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return str(kind) in ("string", "large_string", "string_view")
 
 
 def read_parquet(entry: Entry) -> Iterator[Recording]:
@@ -120,7 +132,7 @@ def read_parquet(entry: Entry) -> Iterator[Recording]:
         row = skipped
         for batch in file.iter_batches(batch_size=_BATCH_ROWS, row_groups=groups):
             begin, end = max(0, entry.first - row), min(batch.num_rows, last - row)
-            for i, values in enumerate(batch.slice(begin, max(0, end - begin)).to_pylist()):
+            for i, values in enumerate(rows_of(batch.slice(begin, max(0, end - begin)))):
                 yield recording_of(values, entry, row + begin + i, Path(entry.path).parent)
             row += batch.num_rows
 
@@ -130,13 +142,20 @@ def recording_of(values: dict[str, Any], entry: Entry, row: int, folder: Path) -
     value = values.pop(entry.detail)
     path = value.get("path") if isinstance(value, dict) else value if isinstance(value, str) else None
     place = f"{entry.path}/{row}" + (f"/{path}" if path else "")
-    sound = sound_of(value, folder)
-    error = "the row holds no audio" if sound is None else None
+    try:
+        sound = sound_of(value, folder)
+        error = "the row holds no audio" if sound is None else None
+    except AudioError as problem:
+        sound, error = None, str(problem)
     return Recording(f"{entry.id}/{row}", printable(place), sound, values, error)
 
 
 def sound_of(value: Any, folder: Path) -> Sound | None:
-    """What a cell of a column of audio holds; `None` if that is not audio. Relative paths begin at the folder."""
+    """What a cell of a column of audio holds; `None` if that is not audio. Relative paths begin at the folder.
+
+    Raises:
+        AudioError: for an array of something else than samples.
+    """
     match value:
         case bytes():
             return value
@@ -145,11 +164,23 @@ def sound_of(value: Any, folder: Path) -> Sound | None:
         case {"bytes": bytes() as content}:
             return content
         case {"array": list() as samples, "sampling_rate": int() as rate}:
-            return np.asarray(samples, np.float32), rate
+            return _samples(samples), rate
         case {"path": str() as path}:
             return str(folder / path)
         case _:
             return None
+
+
+def _samples(values: list[Any]) -> np.ndarray:
+    """(T,) or (C, T) float32."""
+    try:
+        samples = np.asarray(values, np.float32)
+    except (ValueError, TypeError) as error:
+        raise AudioError("the array of the row is not one of samples: its channels differ in length, "
+                         "or something in it is not a number") from error  # fmt: skip
+    if samples.ndim > 2:
+        raise AudioError(f"the array of the row has {samples.ndim} axes, and audio has (channels, samples)")
+    return samples
 
 
 def parquet_rows(entry: Entry) -> Iterator[Recording]:
@@ -163,7 +194,7 @@ def parquet_rows(entry: Entry) -> Iterator[Recording]:
 def _group(path: str, column: str, group: int) -> list[Any]:
     """The audio of a row group; some are kept, since crops come back to the same ones."""
     with pq.ParquetFile(path) as file:
-        return file.read_row_group(group, columns=[column]).column(0).to_pylist()
+        return values_of(file.read_row_group(group, columns=[column]).column(0))
 
 
 @lru_cache(maxsize=64)
