@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tarfile
 from collections import Counter
 from collections.abc import Iterator
@@ -9,11 +10,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..audio.suffixes import AUDIO_SUFFIXES
+from ..errors import AudioError
 from .entries import Entry, Part, Recording
 from .names import clean_id, printable
 
 TEXT_SUFFIXES = frozenset({"txt", "text", "transcript", "json", "jsonl", "cls", "cls2", "index", "id", "csv", "tsv"})
 _NUMBERED = "numbered"
+
+PART_BYTES = 1 << 26
+"""A larger member of a tar that is not packed is read where it lies."""
+
+MAX_MEMBER_BYTES = 1 << 30
+"""A larger member of another is refused: it would have to be in memory as a whole, and a packed tar of a few megabytes
+can hold terabytes. An hour of stereo at 48 kHz has 0.7 GB as a WAV."""
 
 
 @dataclass
@@ -76,18 +85,34 @@ def _recording(tar: tarfile.TarFile, sample: _Sample, id: str, path: str) -> Rec
             id, f"{path}/{printable(sample.key)}", error=f"no audio under the key {printable(sample.key)!r}"
         )
     try:
-        sound = _read(tar, audio)
+        sound = _sound(tar, audio, path)
         meta = {}
         for suffix, member in sample.members.items():
             if not is_audio_suffix(suffix):
                 content = _read(tar, member)
                 meta[suffix] = content.decode("utf-8", "replace") if is_text_suffix(suffix) else content
+    except AudioError as error:
+        return Recording(id, f"{path}/{printable(audio.name)}", error=str(error))
     except Exception as error:  # as above
         return Recording(id, f"{path}/{printable(audio.name)}", error=f"damaged in the tar: {error}")
     return Recording(id, f"{path}/{printable(audio.name)}", sound, meta)
 
 
+def _sound(tar: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> bytes | Part:
+    """The bytes of a recording, or where they are."""
+    # Only of a tar that is not packed, tarfile reads the file itself; a sparse member does not lie there in one piece.
+    lies_there = isinstance(tar.fileobj, io.BufferedReader) and not member.issparse()
+    if lies_there and member.size > PART_BYTES:
+        return Part(path, member.offset_data, member.size)
+    return _read(tar, member)
+
+
 def _read(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    if member.size > MAX_MEMBER_BYTES:
+        raise AudioError(
+            f"{printable(member.name)} has {member.size / 1e9:.1f} GB, and no more than "
+            f"{MAX_MEMBER_BYTES / 1e9:.1f} GB of a tar's member are taken into memory: unpack the tar to a folder"
+        )
     file = tar.extractfile(member)
     content = b"" if file is None else file.read()
     if len(content) != member.size:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..audio.samples import READ_SAMPLES
-from ..corpus import Entry, Sound, list_input, open_recording, read_entry
+from ..corpus import Entry, Part, Sound, list_input, open_recording, read_entry
 from ..errors import AudioError, ConfigError
 
 KINDS = ("speech", "music", "other")
@@ -48,7 +48,7 @@ class Clip:
         sound = self._sound()
         if isinstance(sound, tuple):
             return np.atleast_2d(sound[0]), sound[1]
-        if not isinstance(sound, (str, bytes)):
+        if not isinstance(sound, (str, bytes, Part)):
             raise AudioError(f"{self.path} has no audio")
         with open_recording(sound, self.path) as reader:
             return np.concatenate(list(reader.blocks(READ_SAMPLES)), axis=1), reader.rate_hz
