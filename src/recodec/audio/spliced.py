@@ -19,10 +19,11 @@ class Spliced(io.RawIOBase):
     Args:
         file: that can seek. It is only read.
         parts: in their order.
+        closes: close the file with this one.
     """
 
-    def __init__(self, file: IO[bytes], parts: Sequence[Part]) -> None:
-        self._file = file
+    def __init__(self, file: IO[bytes], parts: Sequence[Part], *, closes: bool = False) -> None:
+        self._file, self._closes = file, closes
         self._parts = [part for part in parts if _size(part)]
         self._ends = list(accumulate(map(_size, self._parts)))
         self._place = 0
@@ -58,6 +59,11 @@ class Spliced(io.RawIOBase):
             self._place += len(data)
             number += self._place == end
         return b"".join(found)
+
+    def close(self) -> None:
+        if self._closes:
+            self._file.close()
+        super().close()
 
     @property
     def _end(self) -> int:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 
+from ..audio.spliced import Spliced
 from ..errors import AudioError
 
 
@@ -31,41 +31,8 @@ class Part:
         """
         if os.path.getsize(self.path) < self.offset + self.size:
             raise AudioError(f"{self.path} ends within the recording at byte {self.offset}")
-        return io.BufferedReader(_Window(open(self.path, "rb", buffering=0), self.offset, self.size))
-
-
-class _Window(io.RawIOBase):
-    """Some bytes of a file as a file. It closes the other."""
-
-    def __init__(self, file: io.FileIO, offset: int, size: int) -> None:
-        self._file, self._offset, self._size, self._place = file, offset, size, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size}[whence]
-        if start + offset < 0:
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-        self._place = start + offset
-        return self._place
-
-    def tell(self) -> int:
-        return self._place
-
-    def readinto(self, buffer: Any) -> int:
-        count = min(len(buffer), max(0, self._size - self._place))
-        self._file.seek(self._offset + self._place)
-        count = self._file.readinto(memoryview(buffer)[:count]) or 0
-        self._place += count
-        return count
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
+        file = open(self.path, "rb")  # noqa: SIM115
+        return cast(IO[bytes], Spliced(file, [(self.offset, self.offset + self.size)], closes=True))
 
 
 @dataclass(frozen=True)
