@@ -25,10 +25,13 @@ ID3 = b"ID3\x04\0\0\0\0\x02\x00" + bytes(256)
 ID3_V1 = b"TAG" + bytes(125)
 
 
-def encoded(form: str, subtype: str, seconds: float = 1.5, endian: str = "FILE", **options: Any) -> bytes:
+def encoded(
+    form: str, subtype: str, seconds: float = 1.5, endian: str = "FILE", rate_hz: int = 24_000, **options: Any
+) -> bytes:
     file = io.BytesIO()
-    with soundfile.SoundFile(file, "w", 24_000, 1, subtype, endian, form, **options) as sound:
-        sound.write(voice(seconds, 24_000).T)
+    with soundfile.SoundFile(file, "w", rate_hz, 1, subtype, endian, form, **options) as sound:
+        for piece in np.array_split(voice(seconds, rate_hz).T, max(1, round(seconds))):  # see `WRITE_SAMPLES`
+            sound.write(piece)
     return file.getvalue()
 
 
@@ -200,6 +203,30 @@ def test_links_of_an_ogg_are_found_after_foreign_bytes() -> None:
     short = encoded("OGG", "VORBIS", 0.05)
     with pytest.raises(AudioError, match="x has 1001 links, more than 1000: split it first"):
         heard(short * 1001)
+
+
+class CountingFile(io.BytesIO):
+    """Bytes as a file that counts how many of them were read."""
+
+    count = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
+        self.count += len(data)
+        return data
+
+
+@pytest.mark.parametrize(("form", "subtype", "rate_hz"), [("OGG", "VORBIS", 24_000), ("FLAC", "PCM_16", 24_000),
+                         ("MP3", "MPEG_LAYER_III", 24_000), ("MP3", "MPEG_LAYER_III", 44_100)])  # fmt: skip
+def test_a_crop_from_far_within_a_recording_is_that_of_the_whole(form: str, subtype: str, rate_hz: int) -> None:
+    """And the recording is not decoded up to it."""
+    data = encoded(form, subtype, 150.0, rate_hz=rate_hz)
+    whole, rounding = heard(data), 1e-7 if form == "MP3" else 0
+    for start in (700_001, 1_234_567, 2_000_000):
+        file = CountingFile(data)
+        crop = read_stretch(file, "x", start, 3000)
+        np.testing.assert_allclose(crop, whole[:, start : start + 3000], rtol=0, atol=rounding)
+        assert form == "MP3" or file.count < 0.4 * len(data)  # libmpg123 reads frames that it does not decode
 
 
 # ---- sizes that a header does not know, or gets wrong ---------------------------------------------

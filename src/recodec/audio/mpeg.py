@@ -13,7 +13,7 @@ from collections import OrderedDict
 from itertools import pairwise
 from typing import IO, NamedTuple, cast
 
-from .mpeg_frames import MpegForm, Promise, frame_at, next_frame, read_promise, telling_frame
+from .mpeg_frames import DECODER_DELAY, MpegForm, Promise, frame_at, next_frame, read_promise, telling_frame
 from .spliced import Spliced
 
 _REMEMBERED = 4096
@@ -65,6 +65,13 @@ class MpegSurvey(NamedTuple):
         return max(0, told.frames * self.form.frame_samples - told.delay - told.padding)
 
     @property
+    def delay(self) -> int:
+        """Samples that libmpg123 decodes from `frames_alone` and drops at the start."""
+        if not self.is_told:
+            return 0
+        return DECODER_DELAY if self.promise is None else self.promise.delay
+
+    @property
     def is_told(self) -> bool:
         """Whether `frames_alone` puts a frame in front that tells the length; otherwise libmpg123 estimates it well."""
         return self.form.layer == 3 and (self.promise is not None or not self.constant)
@@ -79,7 +86,7 @@ class MpegSurvey(NamedTuple):
         if not self.foreign_bytes:
             return None
         before = (self.frames_before - (self.promise is not None)) * self.form.frame_samples
-        at_s = max(0, before - (0 if self.promise is None else self.promise.delay)) / self.form.rate_hz
+        at_s = max(0, before - self.delay) / self.form.rate_hz
         return f"{name}: {self.foreign_bytes} bytes, the first at {at_s:.1f} s, are not MPEG audio, and are skipped"
 
 

@@ -20,7 +20,9 @@ _KBPS = {
 _RATES_HZ = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
 _SEARCH_BYTES = 1 << 16
 _FRAMES, _BYTES, _CONTENTS, _QUALITY = 1, 2, 4, 8  # flags of a Xing frame: which fields it has
-_DECODER_DELAY = 529  # samples of layer III that libmpg123 drops with the encoder's delay, where that is told
+
+DECODER_DELAY = 529
+"""Samples of layer III that libmpg123 drops, beside the encoder's delay, where a first frame tells the length."""
 
 
 class MpegForm(NamedTuple):
@@ -45,7 +47,7 @@ class Promise(NamedTuple):
     frame: bytes
     frames: int | None
     num_bytes: int | None
-    delay: int = 0
+    delay: int = DECODER_DELAY
     padding: int = 0
     frames_at: int | None = None
     bytes_at: int | None = None
@@ -116,8 +118,8 @@ def read_promise(frame: bytes) -> Promise | None:
     both = int.from_bytes(frame[at + 21 : at + 24], "big")
     delay, padding = both >> 12, both & 0xFFF
     return Promise(
-        frame, _number(frame, places[_FRAMES]), _number(frame, places[_BYTES]), delay + _DECODER_DELAY if delay else 0,
-        max(0, padding - _DECODER_DELAY) if delay else 0, places[_FRAMES], places[_BYTES], at + 21 if delay else None,
+        frame, _number(frame, places[_FRAMES]), _number(frame, places[_BYTES]), delay + DECODER_DELAY,
+        max(0, padding - DECODER_DELAY), places[_FRAMES], places[_BYTES], at + 21 if both else None,
     )  # fmt: skip
 
 

@@ -39,14 +39,14 @@ class SndfileDecoder:
     def __init__(self, file: IO[bytes], name: str, *, partial: bool = False, mpeg: MpegSurvey | None = None) -> None:
         # libsndfile plays a file that was cut off as if it were whole, so this is found out without it.
         missing = missing_share(file) if mpeg is None else mpeg.missing_share
-        self.file, self._sound = file, SndFile(file)
+        self.sound = SndFile(file)
         self._name, self._partial = name, partial
         self.note = None if mpeg is None else mpeg.note(name)
-        self.rate_hz, self.channels = self._sound.samplerate, self._sound.channels
-        frames = self._sound.frames
+        self.rate_hz, self.channels = self.sound.samplerate, self.sound.channels
+        frames = self.sound.frames
         self.num_samples = None if frames >= _UNKNOWN_FRAMES else frames
-        self.subtype = self._sound.subtype
-        self.estimates = self._sound.format in _NOT_COUNTED and (mpeg is None or not mpeg.is_told)
+        self.subtype = self.sound.subtype
+        self.estimates = self.sound.format in _NOT_COUNTED and (mpeg is None or not mpeg.is_told)
         """Whether `num_samples` may be wrong."""
         if missing and not partial:
             promised = 0 if mpeg is None else mpeg.promised_samples
@@ -69,11 +69,11 @@ class SndfileDecoder:
                     f"{PARTIAL_TAKES} what is before",
                 ) from error
         finally:
-            self._sound.close()
+            self.sound.close()
         if self._partial:
             return
-        if self._sound.file_error is not None:
-            raise AudioError(f"{self._name} cannot be read beyond {position} samples") from self._sound.file_error
+        if self.sound.file_error is not None:
+            raise AudioError(f"{self._name} cannot be read beyond {position} samples") from self.sound.file_error
         if not self.estimates and self.num_samples is not None and 0 < position < self.num_samples:
             there_s, promised_s = position / self.rate_hz, self.num_samples / self.rate_hz
             raise IncompleteError(
@@ -86,7 +86,7 @@ class SndfileDecoder:
         left = None if self.estimates else self.num_samples
         while left is None or left > 0:
             size = READ_SAMPLES if left is None else min(READ_SAMPLES, left)
-            read, error = self._sound.read_to_damage(size)
+            read, error = self.sound.read_to_damage(size)
             if len(read):
                 yield read
             if error is not None:
@@ -123,7 +123,7 @@ class ChainedDecoder:
             yield from decoder.pieces()
 
 
-def open_ogg(file: IO[bytes], name: str, *, partial: bool) -> ChainedDecoder:
+def open_ogg(file: IO[bytes], name: str, *, partial: bool) -> SndfileDecoder | ChainedDecoder:
     """The links of an Ogg file.
 
     Raises:
@@ -144,4 +144,7 @@ def open_ogg(file: IO[bytes], name: str, *, partial: bool) -> ChainedDecoder:
     if pages.is_cut and not partial:
         there_s = sum((decoder.num_samples or 0) / decoder.rate_hz for decoder in decoders)
         raise IncompleteError(f"{cut}: {there_s:.3f} s are there", f"{PARTIAL_TAKES} them")
+    if len(decoders) == 1:  # which can go to any place of it
+        decoders[0].note = pages.note(name)
+        return decoders[0]
     return ChainedDecoder(decoders, name, pages.note(name))

@@ -1,4 +1,4 @@
-"""Stretches of recordings: some samples from the middle, the same bits as in the whole."""
+"""Stretches of recordings: some samples from the middle, the same as in the whole."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import soundfile
 from ..errors import AudioError
 from .decoders import FileDecoder, PcmDecoder, checked, open_decoder
 from .samples import Samples, check_samples
-from .sndfile import SndFile
 from .sndfile_decoder import SndfileDecoder
 
 # Decoders with a memory begin this many samples early, so that what is wanted does not depend on where they begin.
@@ -57,6 +56,9 @@ def shape_of(file: IO[bytes], name: str) -> Shape:
 def read_stretch(file: IO[bytes], name: str, start: int, count: int) -> Samples:
     """Samples `start` to `start + count` of a recording, (C, count), at its own rate.
 
+    They have the bits of the whole; of MP3s the last bit may differ, since the order in which libmpg123 sums depends on
+    where it begins.
+
     Args:
         file: that can seek, standing at its start.
         name: what the errors call it.
@@ -73,7 +75,7 @@ def read_stretch(file: IO[bytes], name: str, start: int, count: int) -> Samples:
         and decoder.num_samples is not None
         and decoder.subtype not in _FROM_THE_START
     ):
-        audio = _sought(decoder.file, name, start, count, _RUN_UP_SAMPLES.get(decoder.subtype, 0))
+        audio = _sought(decoder, name, start, count)
     else:
         audio = _from_the_start(decoder, start, count)
     if audio.shape[1] != count:
@@ -81,11 +83,10 @@ def read_stretch(file: IO[bytes], name: str, start: int, count: int) -> Samples:
     return check_samples(audio, name=name, offset=start)
 
 
-def _sought(file: IO[bytes], name: str, start: int, count: int, run_up: int) -> Samples:
-    file.seek(0)
-    early = max(0, start - run_up)
+def _sought(decoder: SndfileDecoder, name: str, start: int, count: int) -> Samples:
+    early = max(0, start - _RUN_UP_SAMPLES.get(decoder.subtype, 0))
     try:
-        with SndFile(file) as sound:
+        with decoder.sound as sound:
             if early:
                 sound.seek(early)
             audio = sound.read(start - early + count, dtype="float32", always_2d=True).T
