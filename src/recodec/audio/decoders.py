@@ -23,7 +23,7 @@ from .resampling import check_rate
 from .samples import READ_SAMPLES, Samples, cut_off
 from .sndfile_decoder import SndfileDecoder, open_ogg
 from .wav import OtherFormError, WavHeader, is_wav, read_wav_header
-from .wholeness import missing_share, sound_alone, start_of_mpeg
+from .wholeness import missing_share, sound_alone, start_of_mpeg, with_size_of_what_is_there
 
 FRONT_BYTES = 12
 
@@ -131,6 +131,8 @@ def open_decoder(file: IO[bytes], name: str, *, partial: bool = False) -> FileDe
     file = frames_alone(file, mpeg) if mpeg is not None and not start else sound_alone(file)
     if (wav := _plain_wav(file, name, partial=partial)) is not None:  # after a tag
         return wav
+    file.seek(0)
+    file = with_size_of_what_is_there(file) if partial else file
     try:
         if _begins(file, b"OggS"):
             return open_ogg(file, name, partial=partial)
