@@ -18,6 +18,7 @@ from recodec.codec.loading import ModelChoice, read_spectral
 from recodec.evaluation.metrics.base import Pair
 from recodec.evaluation.metrics.perceptual import pesq_wideband, visqol
 from recodec.nn.spectral import SpectralDecoder
+from recodec.training.branches import codebooks_of_model
 
 
 def main() -> None:
@@ -44,8 +45,7 @@ def main() -> None:
 
 def decoder_of(model: EncodecModel) -> SpectralDecoder:
     """The spectral decoder beside the default model."""
-    books = np.stack([book.embed.numpy() for book in model.quantizer.codebooks])
-    found = read_spectral(ModelChoice(), model.config, books)
+    found = read_spectral(ModelChoice(), model.config, codebooks_of_model(model))
     if found is None:
         raise SystemExit("the default model has no spectral decoder here")
     config, tensors = found

@@ -1,4 +1,4 @@
-"""What a recording is read from, and what is no source, no rate, no choice of channels: one error of ours for each."""
+"""What a recording is read from; what is not a source, a rate or a choice of channels is one error of ours."""
 
 from __future__ import annotations
 

@@ -8,10 +8,10 @@ import struct
 from collections.abc import Iterator
 from typing import IO, NamedTuple
 
+from .wav import LIKELY_UNKNOWN, UNLIKELY
+
 _MAX_CHUNKS = 10_000
 _UNKNOWN = frozenset({0, 0xFFFFFFFF, 2**63 - 1, 2**64 - 1})
-_UNLIKELY = 1 << 62
-_NO_SIZE_IN_WAV = 0x7FFF0000  # what writers put there that cannot go back, or a sign to look into ds64
 _W64_DATA = b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 _VOC = b"Creative Voice File\x1a"
 _MATROSKA, _SEGMENT = 0x1A45DFA3, 0x18538067
@@ -43,7 +43,7 @@ def find_sound(file: IO[bytes]) -> Sound | None:
         file.seek(0)
     if not start and not size:
         return None
-    return Sound(start, None if size in _UNKNOWN or size >= _UNLIKELY else size)
+    return Sound(start, None if size in _UNKNOWN or size >= UNLIKELY else size)
 
 
 def wav_form(file: IO[bytes]) -> int:
@@ -56,6 +56,17 @@ def wav_form(file: IO[bytes]) -> int:
         file.seek(place)
         return int.from_bytes(file.read(min(2, size)), "little")
     return 0
+
+
+def id3_bytes(file: IO[bytes], place: int) -> int:
+    """The size of an ID3v2 tag at a place; 0 if there is none."""
+    file.seek(place)
+    head = file.read(10)
+    if len(head) < 10 or head[:3] != b"ID3":
+        return 0
+    # The size has seven bits a byte, and counts neither the head nor a foot, which a flag tells of.
+    size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
+    return 10 + size + (10 if head[5] & 0x10 else 0)
 
 
 def _sound(file: IO[bytes], front: bytes, end: int) -> Iterator[tuple[int, int]]:
@@ -94,7 +105,7 @@ def _after(front: int, chunks: Iterator[tuple[int, int]]) -> Iterator[tuple[int,
 def _wav(file: IO[bytes], end: int, order: str) -> Iterator[tuple[int, int]]:
     wide = next(_chunks(file, 12, end, order + "4sI", b"ds64", even=True), None)
     for start, size in _chunks(file, 12, end, order + "4sI", b"data", even=True):
-        if size >= _NO_SIZE_IN_WAV:
+        if size >= LIKELY_UNKNOWN:
             size = 0
             if wide is not None:
                 file.seek(wide[0] + 8)

@@ -17,13 +17,14 @@ import soundfile
 
 from ..errors import PARTIAL_TAKES, AudioError, IncompleteError
 from ..pipes import read_up_to
-from .mpeg import FormChange, frames_alone, id3_bytes, survey_mpeg
+from .containers import id3_bytes
+from .mpeg import FormChange, frames_alone, survey_mpeg
 from .pcm import Pcm
 from .resampling import check_rate
 from .samples import READ_SAMPLES, Samples, cut_off
 from .sndfile_decoder import SndfileDecoder, open_ogg
 from .wav import OtherFormError, WavHeader, is_wav, read_wav_header
-from .wholeness import missing_share, sound_alone, start_of_mpeg, with_size_of_what_is_there
+from .wholeness import missing_share, sound_alone, start_of_mpeg
 
 FRONT_BYTES = 12
 
@@ -38,7 +39,7 @@ class FileDecoder(Protocol):
     places: int
     """Mask of the loudspeakers that the channels belong to, as in a WAV; 0 where that is not known."""
     note: str | None
-    """One line on what in the file is stepped over; `None` if there is nothing."""
+    """One line on what in the file is skipped; `None` if there is nothing."""
 
     def pieces(self) -> Iterator[Samples]:
         """All samples (C, T), T >= 1. Called once.
@@ -128,11 +129,9 @@ def open_decoder(file: IO[bytes], name: str, *, partial: bool = False) -> FileDe
     mpeg = survey_mpeg(file, start)
     if mpeg is not None and mpeg.change is not None:
         raise _changes(name, mpeg.change)
-    file = frames_alone(file, mpeg) if mpeg is not None and not start else sound_alone(file)
+    file = frames_alone(file, mpeg) if mpeg is not None and not start else sound_alone(file, partial=partial)
     if (wav := _plain_wav(file, name, partial=partial)) is not None:  # after a tag
         return wav
-    file.seek(0)
-    file = with_size_of_what_is_there(file) if partial else file
     try:
         if _begins(file, b"OggS"):
             return open_ogg(file, name, partial=partial)

@@ -48,7 +48,7 @@ class AudioReader:
         source_rate_hz, source_channels: of the source.
         num_samples: of all pieces together, as the header promises; `None` where it does not say.
             MP3 files without an index promise an estimate.
-        notes: lines that say how more than two channels are mixed, and what of an MP3 is stepped over.
+        notes: lines that say how more than two channels are mixed, and what of an MP3 or an Ogg file is skipped.
 
     Raises:
         FileNotFoundError: if there is no such file.

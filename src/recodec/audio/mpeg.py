@@ -13,6 +13,7 @@ from collections import OrderedDict
 from itertools import pairwise
 from typing import IO, NamedTuple, cast
 
+from .containers import id3_bytes
 from .mpeg_frames import DECODER_DELAY, MpegForm, Promise, frame_at, next_frame, read_promise, telling_frame
 from .spliced import Spliced
 
@@ -154,17 +155,6 @@ def _after_tags(file: IO[bytes], start: int) -> int | None:
     if place == start or file.read(4) in _OTHERS:
         return None
     return next_frame(file, place, place + _FRONT_BYTES)
-
-
-def id3_bytes(file: IO[bytes], place: int) -> int:
-    """The size of an ID3v2 tag at a place; 0 if there is none."""
-    file.seek(place)
-    head = file.read(10)
-    if len(head) < 10 or head[:3] != b"ID3":
-        return 0
-    # The size has seven bits a byte, and counts neither the head nor a foot, which a flag tells of.
-    size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
-    return 10 + size + (10 if head[5] & 0x10 else 0)
 
 
 def _walked(file: IO[bytes], place: int) -> MpegSurvey | None:

@@ -35,7 +35,7 @@ class MpegForm(NamedTuple):
 
 
 class Promise(NamedTuple):
-    """What the first frame tells of the file, in place of audio of its own.
+    """What the first frame tells about the file. Such a frame has no audio.
 
     Attributes:
         frame: its bytes.

@@ -16,12 +16,14 @@ from .pcm import FORMATS, Pcm
 
 MAGICS = (b"RIFF", b"RF64", b"BW64")
 MAX_FORMAT_BYTES = 1 << 16
+UNLIKELY = 1 << 62
+"""A size of 64 bits from there on says that it is not known."""
+LIKELY_UNKNOWN = 0x7FFF0000
+"""Programs that cannot go back write a size of 32 bits this large, or larger."""
 # Empty chunks could follow one another in a pipe without end.
 MAX_CHUNKS = 10_000
 _SKIP_BYTES = 1 << 16
 _UNKNOWN_SIZE = 0xFFFFFFFF
-_UNLIKELY = 1 << 62  # a size of 64 bits from there on says that it is not known
-_LIKELY_UNKNOWN = 0x7FFF0000  # programs that cannot go back write something this large, or larger
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _NAMES = {(_PCM, 8): "u8", (_PCM, 16): "s16le", (_PCM, 24): "s24le", (_PCM, 32): "s32le", (_FLOAT, 32): "f32le",
           (_FLOAT, 64): "f64le"}  # fmt: skip
@@ -78,7 +80,7 @@ def read_wav_header(file: IO[bytes], name: str) -> WavHeader:
             if found is None:
                 raise AudioError(f"{name} does not say what its samples are")
             known, frame = _data_size(size, wide_size), found[0].frame_bytes
-            # A last sample that is not whole is none.
+            # A last sample that is not whole is left out.
             return WavHeader(found[0], None if known is None else known - known % frame, found[1])
         if kind in (b"fmt ", b"ds64"):
             content = _content(file, size, name)
@@ -93,9 +95,9 @@ def read_wav_header(file: IO[bytes], name: str) -> WavHeader:
 
 def _data_size(size: int, wide_size: int | None) -> int | None:
     """Bytes of the samples; `None` where the writer did not know them, and wrote 0 or something huge."""
-    if size == _UNKNOWN_SIZE and wide_size and wide_size < _UNLIKELY:
+    if size == _UNKNOWN_SIZE and wide_size and wide_size < UNLIKELY:
         return wide_size
-    return None if size == 0 or size >= _LIKELY_UNKNOWN else size
+    return None if size == 0 or size >= LIKELY_UNKNOWN else size
 
 
 def _content(file: IO[bytes], size: int, name: str) -> bytes:
@@ -135,7 +137,7 @@ def wav_header(pcm: Pcm, num_samples: int | None) -> bytes:
     """The header of a WAV of plain samples; without their number it says that nobody knows their size."""
     size = _UNKNOWN_SIZE if num_samples is None else num_samples * pcm.frame_bytes
     # Readers, ours among them, take so large a size for unknown, so it is then called unknown.
-    known = size + 36 < _LIKELY_UNKNOWN
+    known = size + 36 < LIKELY_UNKNOWN
     width = FORMATS[pcm.format][0]
     tag = _FLOAT if pcm.format.startswith("f") else _PCM
     form = struct.pack(

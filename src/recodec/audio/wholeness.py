@@ -8,8 +8,7 @@ from __future__ import annotations
 import os
 from typing import IO, cast
 
-from .containers import find_sound, wav_form
-from .mpeg import id3_bytes
+from .containers import find_sound, id3_bytes, wav_form
 from .spliced import Spliced
 
 _MPEG_FORMS = (0x50, 0x55)  # of MPEG audio, and of its third layer
@@ -45,46 +44,52 @@ def start_of_mpeg(file: IO[bytes]) -> int:
     return 0 if sound is None else sound.start
 
 
-def sound_alone(file: IO[bytes]) -> IO[bytes]:
-    """The file without tags in front of it and after it, or bytes after its samples, and with their size in its header.
+def sound_alone(file: IO[bytes], *, partial: bool) -> IO[bytes]:
+    """The file without tags around it or bytes after its samples, and with their size where its header has a wrong one.
 
     Args:
         file: that can seek; it stands at its start, before and after.
+        partial: whether a file that was cut off is to have the size of what is there.
     """
-    stop = _end(file)
-    start = min(stop, id3_bytes(file, 0))
-    file.seek(start)
-    magic = file.read(4)
-    if magic.startswith(_TAGGED):
-        file.seek(max(start, stop - _ID3_V1_BYTES))
-        stop -= _ID3_V1_BYTES if file.read(3) == b"TAG" else 0
-    file.seek(0)
-    if start or stop < _end(file):
-        file = cast(IO[bytes], Spliced(file, [(start, stop)]))
+    file = _without_tags(file)
     sound, end = find_sound(file), _end(file)
     if sound is None:
         return file
-    if magic in _ENDLESS and sound.size is not None and sound.start + sound.size < end:
+    magic, there = file.read(4), end - sound.start
+    file.seek(0)
+    if sound.size is None:
+        place, order = sound.start - 4, "little" if magic == b"RIFF" else "big"
+        if magic in (b"RIFF", b"RIFX") and there > 0 and _bytes_at(file, place, 4) == bytes(4):
+            return _patched(file, place, min(there, 0xFFFFFFFF).to_bytes(4, order), end)
+    elif sound.size < there and magic in _ENDLESS:
         return cast(IO[bytes], Spliced(file, [(0, sound.start + sound.size)]))
-    if magic in (b"RIFF", b"RIFX") and sound.size is None and sound.start < end:
-        place = sound.start - 4
-        file.seek(place)
-        if file.read(4) == bytes(4):
-            size = min(end - sound.start, 0xFFFFFFFF).to_bytes(4, "little" if magic == b"RIFF" else "big")
-            file = cast(IO[bytes], Spliced(file, [(0, place), size, (sound.start, end)]))
-        file.seek(0)
+    elif sound.size > there and magic == b"caff" and partial:
+        # libsndfile refuses a CAF that promises more than there is. Its size counts four bytes before the samples.
+        return _patched(file, sound.start - 12, (there + 4).to_bytes(8, "big"), end)
     return file
 
 
-def with_size_of_what_is_there(file: IO[bytes]) -> IO[bytes]:
-    """A CAF that was cut off, with a header that knows: libsndfile refuses one that promises more than there is."""
-    sound, end = find_sound(file), _end(file)
-    if sound is None or sound.size is None or file.read(4) != b"caff" or sound.start + sound.size <= end:
-        file.seek(0)
-        return file
-    place = sound.start - 12  # of the chunk's size, which counts the four bytes before its samples
-    size = (end - sound.start + 4).to_bytes(8, "big")
-    return cast(IO[bytes], Spliced(file, [(0, place), size, (place + 8, end)]))
+def _without_tags(file: IO[bytes]) -> IO[bytes]:
+    end = _end(file)
+    start, stop = min(end, id3_bytes(file, 0)), end
+    file.seek(start)
+    if file.read(4).startswith(_TAGGED):
+        file.seek(max(start, end - _ID3_V1_BYTES))
+        stop -= _ID3_V1_BYTES if file.read(3) == b"TAG" else 0
+    file.seek(0)
+    return file if (start, stop) == (0, end) else cast(IO[bytes], Spliced(file, [(start, stop)]))
+
+
+def _bytes_at(file: IO[bytes], place: int, count: int) -> bytes:
+    file.seek(place)
+    found = file.read(count)
+    file.seek(0)
+    return found
+
+
+def _patched(file: IO[bytes], place: int, field: bytes, end: int) -> IO[bytes]:
+    """The file with other bytes at a place."""
+    return cast(IO[bytes], Spliced(file, [(0, place), field, (place + len(field), end)]))
 
 
 def _end(file: IO[bytes]) -> int:

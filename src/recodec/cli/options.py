@@ -46,7 +46,7 @@ class FileName(click.Path):
 
 
 class Number(click.FloatRange):
-    """A number in a range. NaN is in none, though no comparison says so, and an infinite one serves nothing here."""
+    """A finite number in a range. Click takes NaN for any range, because no comparison with it is true."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Parse, or fail as usage."""
