@@ -49,5 +49,5 @@ def fingerprint(config: CodeLMConfig, tensors: Mapping[str, np.ndarray]) -> str:
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype.name} {tensor.shape}\n".encode())
-        digest.update(np.ascontiguousarray(tensor, tensor.dtype.newbyteorder("<")).tobytes())
+        digest.update(np.ascontiguousarray(tensor, tensor.dtype.newbyteorder("<")).data)
     return digest.hexdigest()

@@ -55,57 +55,76 @@ INLINE i32 pair_at(const i16 *p) {
 INLINE void multiply_block(int rows, int tiles, int narrow, const i16 *RESTRICT x, size_t x_row, const void *w,
                            size_t w_step, size_t w_tile, const i32 *list, int pairs, i32 *RESTRICT out,
                            size_t out_row) {
-    vec sums[ROWS * TILES * PER_TILE];
-    for (int s = 0; s < rows * tiles * PER_TILE; s++) sums[s] = vec_zero();
+    vec sums[BLOCK * PER_TILE], weights[TILES * PER_TILE];
+    int vectors = tiles * PER_TILE;
+    for (int s = 0; s < rows * vectors; s++) sums[s] = vec_zero();
     for (int i = 0; i < pairs; i++) {
         size_t p = (size_t)(list ? list[i] : i);
-        for (int v = 0; v < tiles * PER_TILE; v++) {
+        for (int v = 0; v < vectors; v++) {
             size_t at = p * w_step + (size_t)(v / PER_TILE) * w_tile + (size_t)(v % PER_TILE) * LANES * 2;
             if (PER_TILE < 2 || v % (PER_TILE / 2) == 0) prefetch((const u8 *)w + (narrow ? at : 2 * at) + AHEAD);
-            vec weights = narrow ? vec_load8((const i8 *)w + at) : vec_load16((const i16 *)w + at);
-            for (int r = 0; r < rows; r++) {
-                vec same = vec_same(pair_at(x + (size_t)r * x_row + 2 * p));
-                sums[r * tiles * PER_TILE + v] = vec_multiply_add(sums[r * tiles * PER_TILE + v], same, weights);
-            }
+            weights[v] = narrow ? vec_load8((const i8 *)w + at) : vec_load16((const i16 *)w + at);
+        }
+        for (int r = 0; r < rows; r++) {
+            vec same = vec_same(pair_at(x + (size_t)r * x_row + 2 * p));
+            for (int v = 0; v < vectors; v++)
+                sums[r * vectors + v] = vec_multiply_add(sums[r * vectors + v], same, weights[v]);
         }
     }
     for (int r = 0; r < rows; r++)
-        for (int v = 0; v < tiles * PER_TILE; v++)
-            vec_store(out + (size_t)r * out_row + (size_t)v * LANES, sums[r * tiles * PER_TILE + v]);
+        for (int v = 0; v < vectors; v++)
+            vec_store(out + (size_t)r * out_row + (size_t)v * LANES, sums[r * vectors + v]);
 }
 
-/* The same for any number of rows and tiles. */
-INLINE void multiply_any(int narrow, int rows, int tiles, const i16 *x, size_t x_row, const void *w, size_t w_step,
-                         size_t w_tile, int pairs, i32 *out, size_t out_row) {
-    const u8 *bytes = (const u8 *)w;
-    size_t tile_bytes = narrow ? w_tile : 2 * w_tile;
-    int t = 0, together = rows / ROWS * ROWS;
-    for (; rows < ROWS && t + TILES <= tiles; t += TILES)
-        for (int r = 0; r < rows; r++)
-            multiply_block(1, TILES, narrow, x + r * x_row, x_row, bytes + t * tile_bytes, w_step, w_tile, NULL,
-                           pairs, out + r * out_row + (size_t)t * TILE, out_row);
-    for (; rows < ROWS && t + 2 <= tiles; t += 2)
-        for (int r = 0; r < rows; r++)
-            multiply_block(1, 2, narrow, x + r * x_row, x_row, bytes + t * tile_bytes, w_step, w_tile, NULL,
-                           pairs, out + r * out_row + (size_t)t * TILE, out_row);
-    for (; t < tiles; t++) {
-        for (int r = 0; r < together; r += ROWS)
-            multiply_block(ROWS, 1, narrow, x + r * x_row, x_row, bytes + t * tile_bytes, w_step, w_tile, NULL,
-                           pairs, out + r * out_row + (size_t)t * TILE, out_row);
-        for (int r = together; r < rows; r++)
-            multiply_block(1, 1, narrow, x + r * x_row, x_row, bytes + t * tile_bytes, w_step, w_tile, NULL,
-                           pairs, out + r * out_row + (size_t)t * TILE, out_row);
-    }
+/* What is multiplied: rows of x, tiles of weights, and where the sums go. */
+typedef struct {
+    int narrow, rows, tiles, pairs;
+    const i16 *x;
+    const u8 *w;
+    i32 *out;
+    size_t x_row, w_step, w_tile, out_row;
+} Multiplication;
+
+INLINE size_t tile_bytes(const Multiplication *m) { return m->narrow ? m->w_tile : 2 * m->w_tile; }
+
+/* Take blocks of `height` rows and `width` tiles off, as many as fit: rows share what is loaded of the weights. */
+INLINE void take_tiles(Multiplication *m, int height, int width) {
+    if (height * width > BLOCK) return;
+    for (; m->tiles >= width; m->tiles -= width, m->w += width * tile_bytes(m), m->out += width * TILE)
+        for (int r = 0; r < m->rows; r += height)
+            multiply_block(height, width, m->narrow, m->x + r * m->x_row, m->x_row, m->w, m->w_step, m->w_tile, NULL,
+                           m->pairs, m->out + r * m->out_row, m->out_row);
+}
+
+/* Take as many rows off as make blocks of that height. */
+INLINE void take_rows(Multiplication *m, int height) {
+    if (height > ROWS || m->rows < height) return;
+    Multiplication now = *m;
+    now.rows = m->rows / height * height;
+    m->rows -= now.rows, m->x += now.rows * m->x_row, m->out += now.rows * m->out_row;
+    take_tiles(&now, height, 16);
+    take_tiles(&now, height, 8);
+    take_tiles(&now, height, 4);
+    take_tiles(&now, height, 2);
+    take_tiles(&now, height, 1);
+}
+
+/* The same for any number of rows and tiles. Heights and widths are constants, so that every block is a loop of its own. */
+INLINE void multiply_any(Multiplication m) {
+    take_rows(&m, 8);
+    take_rows(&m, 4);
+    take_rows(&m, 2);
+    take_rows(&m, 1);
 }
 
 static void multiply(int rows, int tiles, const i16 *x, size_t x_row, const i16 *w, size_t w_step, size_t w_tile, int pairs,
                      i32 *out, size_t out_row) {
-    multiply_any(0, rows, tiles, x, x_row, w, w_step, w_tile, pairs, out, out_row);
+    multiply_any((Multiplication){0, rows, tiles, pairs, x, (const u8 *)w, out, x_row, w_step, w_tile, out_row});
 }
 
 static void multiply_narrow(int rows, int tiles, const i16 *x, size_t x_row, const i8 *w, size_t w_step, size_t w_tile,
                             int pairs, i32 *out, size_t out_row) {
-    multiply_any(1, rows, tiles, x, x_row, w, w_step, w_tile, pairs, out, out_row);
+    multiply_any((Multiplication){1, rows, tiles, pairs, x, (const u8 *)w, out, x_row, w_step, w_tile, out_row});
 }
 
 /* RMS norm of a row; `normalize` of arithmetic.py. One entry beyond an odd width is made 0, to complete a pair. */

@@ -140,18 +140,33 @@ static int fill_scales(const i8 *shifts, i32 count, float *scale) {
     return 1;
 }
 
+/* Two rows of a tile, interleaved, and the sizes of what it has of each output. They cannot wrap: check their bound last. */
+INLINE void fill_pair(const i16 *RESTRICT even_row, const i16 *RESTRICT odd_row, i16 *RESTRICT pairs, u32 *RESTRICT sizes) {
+    for (i32 o = 0; o < TILE; o++) {
+        i32 first = even_row[o], second = odd_row[o];
+        pairs[2 * o] = (i16)first, pairs[2 * o + 1] = (i16)second;
+        sizes[o] += (u32)(first < 0 ? -first : first) + (u32)(second < 0 ? -second : second);
+    }
+}
+
 /* Weights [inputs][outputs] to tiles. Refused if some sum of products could exceed the exact limit. */
 static int fill_product(Product *p, const i16 *weights, const i8 *shifts, i64 in_max) {
     for (i32 first = 0; first < p->outputs; first += TILE) {
         i16 *tile = p->weights + tile_weights(p->inputs) * (first / TILE);
-        i64 sizes[TILE] = {0};
-        for (i32 i = 0; i < even(p->inputs); i++) {
+        u32 sizes[TILE] = {0};
+        i32 outputs = smaller(TILE, p->outputs - first);
+        for (i32 i = 0; i < p->inputs; i += 2) {
             const i16 *row = weights + (size_t)i * p->outputs + first;
-            for (i32 o = 0; o < TILE; o++) {
-                i16 weight = i < p->inputs && first + o < p->outputs ? row[o] : 0;
-                tile[(size_t)(i / 2) * TILE * 2 + 2 * o + (i & 1)] = weight;
-                sizes[o] += weight < 0 ? -weight : weight;
+            i16 padded[2][TILE] = {{0}};
+            if (outputs == TILE && i + 1 < p->inputs) {
+                fill_pair(row, row + p->outputs, tile + (size_t)i * TILE, sizes);
+                continue;
             }
+            for (i32 o = 0; o < outputs; o++) {
+                padded[0][o] = row[o];
+                padded[1][o] = i + 1 < p->inputs ? row[p->outputs + o] : 0;
+            }
+            fill_pair(padded[0], padded[1], tile + (size_t)i * TILE, sizes);
         }
         for (i32 o = 0; o < TILE; o++)
             if (sizes[o] * in_max > EXACT_LIMIT) return 0;
@@ -164,16 +179,14 @@ static int fill_logits(Model *m, i32 k, const i8 *entries, const i8 *shifts, con
     i32 symbols = m->sizes.symbols, inputs = m->logits_in;
     i8 *to = m->logits + (size_t)k * tiles_of(symbols) * tile_weights(inputs);
     for (i32 c = 0; c < tiles_of(symbols) * TILE; c++) {
-        i8 *tile = to + tile_weights(inputs) * (c / TILE);
-        i64 size = 0;
-        for (i32 i = 0; i < even(inputs); i++) {
-            i8 weight = i < inputs && c < symbols ? entries[(size_t)c * inputs + i] : 0;
-            tile[(size_t)(i / 2) * TILE * 2 + 2 * (c % TILE) + (i & 1)] = weight;
-            size += weight < 0 ? -weight : weight;
-        }
+        i8 *tile = to + tile_weights(inputs) * (c / TILE) + 2 * (c % TILE);
+        const i8 *entry = entries + (size_t)c * inputs;
+        i32 size = 0, known = c < symbols ? inputs : 0;
+        for (i32 i = 0; i < even(inputs); i++) tile[(size_t)(i / 2) * TILE * 2 + (i & 1)] = i < known ? entry[i] : 0;
+        for (i32 i = 0; i < known; i++) size += entry[i] < 0 ? -entry[i] : entry[i];
         if (c >= symbols) continue;
         if (shifts[c] < 0 || shifts[c] > ENTRY_SHIFT_MAX) return 0;
-        i64 most = (size << shifts[c]) * in_max + (bias[c] < 0 ? -(i64)bias[c] : bias[c]);
+        i64 most = ((i64)size << shifts[c]) * in_max + (bias[c] < 0 ? -(i64)bias[c] : bias[c]);
         if (most > DIFFERENCE_LIMIT) return 0;
         m->logits_scale[(size_t)k * symbols + c] = power_of_two(-shifts[c]);
         m->bias[(size_t)k * symbols + c] = (float)bias[c];

@@ -51,7 +51,8 @@ INLINE void prefetch(const void *p) { __builtin_prefetch(p); }
 
 #define LANES 16
 #define ROWS 8
-#define TILES 8
+#define BLOCK 16
+#define TILES 16
 typedef __m512i vec;
 INLINE vec vec_zero(void) { return _mm512_setzero_si512(); }
 INLINE vec vec_load16(const i16 *p) { return _mm512_loadu_si512((const void *)p); }
@@ -68,6 +69,7 @@ INLINE void vec_store(i32 *p, vec a) { _mm512_storeu_si512((void *)p, a); }
 
 #define LANES 8
 #define ROWS 4
+#define BLOCK 4
 #define TILES 4
 typedef __m256i vec;
 INLINE vec vec_zero(void) { return _mm256_setzero_si256(); }
@@ -81,6 +83,7 @@ INLINE void vec_store(i32 *p, vec a) { _mm256_storeu_si256((__m256i *)(void *)p,
 
 #define LANES 4
 #define ROWS 2
+#define BLOCK 2
 #define TILES 2
 typedef __m128i vec;
 INLINE vec vec_zero(void) { return _mm_setzero_si128(); }
@@ -98,6 +101,7 @@ INLINE void vec_store(i32 *p, vec a) { _mm_storeu_si128((__m128i *)(void *)p, a)
 #include <arm_neon.h>
 #define LANES 4
 #define ROWS 4
+#define BLOCK 4
 #define TILES 4
 typedef int32x4_t vec;
 INLINE double square_root(double x) { return vgetq_lane_f64(vsqrtq_f64(vdupq_n_f64(x)), 0); }
@@ -117,6 +121,7 @@ INLINE void vec_store(i32 *p, vec a) { vst1q_s32(p, a); }
 #include <wasm_simd128.h>
 #define LANES 4
 #define ROWS 2
+#define BLOCK 2
 #define TILES 2
 typedef v128_t vec;
 INLINE double square_root(double x) { return __builtin_sqrt(x); }

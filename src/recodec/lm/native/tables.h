@@ -32,11 +32,23 @@ static i32 fill_heights(int peak_bits, i32 *heights) {
     return top + 1;
 }
 
+/* One maximum for each lane, so that no comparison waits for the one before it. */
+static float largest_of(const float *scores, int count) {
+    float each[TILE], best = scores[0];
+    int i = 0;
+    for (int lane = 0; lane < TILE; lane++) each[lane] = best;
+    for (; i + TILE <= count; i += TILE)
+        for (int lane = 0; lane < TILE; lane++)
+            each[lane] = scores[i + lane] > each[lane] ? scores[i + lane] : each[lane];
+    for (; i < count; i++) best = scores[i] > best ? scores[i] : best;
+    for (int lane = 0; lane < TILE; lane++) best = each[lane] > best ? each[lane] : best;
+    return best;
+}
+
 /* Scores, integers in float, to the heights e of the rule's third step. Returns their sum S. */
 static i32 table_of(const float *RESTRICT scores, int symbols, float scale, const i32 *RESTRICT heights, i32 last,
                     i32 *RESTRICT table) {
-    float best = scores[0], end = (float)last;
-    for (int i = 1; i < symbols; i++) best = scores[i] > best ? scores[i] : best;
+    float best = largest_of(scores, symbols), end = (float)last;
     for (int i = 0; i < symbols; i++) {
         float below = (best - scores[i]) * scale;
         table[i] = (i32)(below < end ? below : end);
