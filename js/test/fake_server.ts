@@ -140,7 +140,11 @@ export class FakeServer {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const parts: Buffer[] = [];
-    for await (const part of request) parts.push(part as Buffer);
+    try {
+      for await (const part of request) parts.push(part as Buffer);
+    } catch {
+      return; // the page has gone before its request was here
+    }
     const path = request.url ?? "/";
     const seen = { path, body: Buffer.concat(parts) };
     this.seen.push(seen);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recodec.audio import AudioReader, read_audio
+from recodec.audio.decoders import open_decoder
 from recodec.audio.mpeg import FormChange, survey_mpeg
-from recodec.audio.mpeg_frames import MpegForm
+from recodec.audio.mpeg_frames import MpegForm, frame_at, main_data_begin
 from recodec.audio.stretches import read_stretch, shape_of
 from recodec.audio.wholeness import start_of_mpeg
 from recodec.errors import AudioError
@@ -140,3 +142,55 @@ def test_mp3_inside_a_wav_is_looked_through(tmp_path: Path) -> None:
     with pytest.raises(AudioError, match=r"two.wav changes after 1\.\d+ s from 24000 Hz and 1 channel"):
         read_audio(tmp_path / "two.wav")
     assert start_of_mpeg(io.BytesIO(in_wav(one, 24_000, 1, tag=2))) == 0  # ADPCM, whatever its bytes look like
+
+
+# ---- decoding from within -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("rate_hz", "channels"), FORMS)
+@pytest.mark.parametrize(
+    ("mode", "level"), [("CONSTANT", 0.3), ("CONSTANT", 0.95), ("VARIABLE", 0.6), ("AVERAGE", 0.8)]
+)
+@settings(max_examples=5, deadline=None)
+@given(data=st.data())
+def test_a_crop_has_the_bits_of_the_whole(
+    rate_hz: int, channels: int, mode: str, level: float, data: st.DataObject
+) -> None:
+    """Wherever it begins: the bits that its first frames take from earlier ones are there, sums are in their order."""
+    whole, file = long_mp3(rate_hz, channels, mode, level)
+    start = data.draw(st.integers(0, whole.shape[1] - 1))
+    count = data.draw(st.integers(1, min(4000, whole.shape[1] - start)))
+    np.testing.assert_array_equal(read_stretch(io.BytesIO(file), "x", start, count), whole[:, start : start + count])
+
+
+@cache
+def long_mp3(rate_hz: int, channels: int, mode: str, level: float) -> tuple[np.ndarray, bytes]:
+    """Ten seconds of voice and noise, by which the encoder fills and empties its reservoir, and what is decoded."""
+    rng = np.random.default_rng(rate_hz + channels)
+    voiced = np.tile(voice(2.0, rate_hz), (channels, 5))
+    swell = np.sin(np.linspace(0, 40, voiced.shape[1])) ** 8
+    audio = voiced * (1 - swell) + 0.3 * swell * rng.standard_normal(voiced.shape)
+    file = io.BytesIO()
+    with soundfile.SoundFile(
+        file, "w", rate_hz, channels, "MPEG_LAYER_III", format="MP3", compression_level=level, bitrate_mode=mode
+    ) as sound:
+        sound.write(np.clip(audio, -1, 1).T)
+    return np.concatenate(list(open_decoder(io.BytesIO(file.getvalue()), "x").pieces()), axis=1), file.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["begins within", "damaged", "no telling frame", "tag"])
+def test_a_crop_of_an_odd_mp3_has_the_bits_of_the_whole(kind: str) -> None:
+    _, file = long_mp3(16_000, 1, "AVERAGE", 0.8)
+    places = [0]
+    while (found := frame_at(io.BytesIO(file), places[-1])) is not None:
+        places.append(places[-1] + found[1])
+    needy = next(place for place in places[60:] if main_data_begin(file[place : place + 8]))
+    odd = {
+        "begins within": file[needy:],
+        "damaged": file[: places[60]] + bytes(700) + file[places[63] :],
+        "no telling frame": file[places[1] :],
+        "tag": b"ID3\x04\0\0\0\0\x02\x00" + bytes(256) + file + b"TAG" + bytes(125),
+    }[kind]
+    whole = np.concatenate(list(open_decoder(io.BytesIO(odd), "x").pieces()), axis=1)
+    for start in range(0, whole.shape[1] - 500, 23_457):
+        np.testing.assert_array_equal(read_stretch(io.BytesIO(odd), "x", start, 500), whole[:, start : start + 500])

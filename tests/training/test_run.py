@@ -11,12 +11,12 @@ import torch
 
 from recodec import presets
 from recodec.codec import Codec
-from recodec.errors import CheckpointError, ConfigError, ModelMismatchError, TrainingError
+from recodec.errors import AudioError, CheckpointError, ConfigError, ModelMismatchError, TrainingError
 from recodec.model.encodec import EncodecModel
 from recodec.training.adversarial import AdversarialTraining
 from recodec.training.codebooks import CodebookLearning, quantize_for_training
 from recodec.training.config import TrainConfig
-from recodec.training.run import train
+from recodec.training.run import LEFT_OUT_NAME, train
 from recodec.training.state import STATE_NAME
 from recodec.training.trainer import Trainer
 
@@ -174,6 +174,17 @@ def test_a_loss_that_is_no_number_stops_the_run(shards: Path, tmp_path: Path, mo
     with pytest.raises(TrainingError, match=r"update 4: the loss 'time' is nan"):
         train(_config(shards, updates=6), tmp_path, progress=False)
     assert (tmp_path / STATE_NAME).read_bytes() == good
+
+
+def test_what_cannot_serve_is_listed_even_if_nothing_can(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad = tmp_path / "bad.wav"
+    bad.write_text("not audio")
+    with pytest.raises(AudioError, match=r"has nothing to train on \(.*bad.wav is not an audio file"):
+        train(_config(tmp_path), tmp_path / "run", progress=False)
+    listed = (tmp_path / "run" / LEFT_OUT_NAME).read_text().splitlines()
+    assert listed[0] == "name\treason"
+    assert listed[1].startswith(f"{bad}\t{bad} is not an audio file")
+    assert f"see {tmp_path / 'run' / LEFT_OUT_NAME}" in capsys.readouterr().err
 
 
 def test_finetuning_starts_from_any_weights(shards: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import os
 import re
 import struct
 from collections.abc import Iterator
-from typing import IO, NamedTuple
+from typing import IO, Literal, NamedTuple
 
 from .wav import LIKELY_UNKNOWN, UNLIKELY
 
@@ -14,6 +14,11 @@ _MAX_CHUNKS = 10_000
 _UNKNOWN = frozenset({0, 0xFFFFFFFF, 2**63 - 1, 2**64 - 1})
 _W64_DATA = b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 _VOC = b"Creative Voice File\x1a"
+_AC3_SYNC, _AC3_HEAD = b"\x0b\x77", 6
+_AC3_KBPS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
+_AC3_RATES_HZ = (48_000, 44_100, 32_000)
+_MAT5_MATRIX = 14
+_TS_SYNC, _TS_PACKET = b"\x47", 188
 _MATROSKA, _SEGMENT = 0x1A45DFA3, 0x18538067
 
 
@@ -94,6 +99,12 @@ def _sound(file: IO[bytes], front: bytes, end: int) -> Iterator[tuple[int, int]]
         yield from _matroska(file, end)
     elif front[4:8] == b"ftyp":
         yield from _mp4(file, end)
+    elif front.startswith(b"MATLAB 5.0") and len(front) >= 128:
+        yield from _mat5(file, end, "little" if front[126:] == b"IM" else "big")
+    elif front[:2] == _AC3_SYNC:
+        yield from _ac3(file, end)
+    elif front[:1] == _TS_SYNC and end > 2 * _TS_PACKET and _is_transport(file):
+        yield 0, -(-end // _TS_PACKET) * _TS_PACKET
 
 
 def _after(front: int, chunks: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:
@@ -157,6 +168,55 @@ def _voc(file: IO[bytes], end: int, start: int) -> Iterator[tuple[int, int]]:
         if place > end:
             yield start, place - start
             return
+
+
+def _mat5(file: IO[bytes], end: int, order: Literal["little", "big"]) -> Iterator[tuple[int, int]]:
+    """MATLAB 5: matrices of elements, of which the last one is the samples, as libsndfile writes it."""
+    place, found = 128, (0, 0)
+    for _ in range(_MAX_CHUNKS):
+        if place + 8 > end:
+            break
+        file.seek(place)
+        kind, size = (int.from_bytes(file.read(4), order) for _ in range(2))
+        place += 8
+        if kind != _MAT5_MATRIX and kind < 1 << 16:  # larger ones hold four bytes within the eight
+            found = place, size
+            place += size + -size % 8
+    yield found
+
+
+def _ac3(file: IO[bytes], end: int) -> Iterator[tuple[int, int]]:
+    """AC-3 and E-AC-3 (ATSC A/52, sections 5.4.1 and E.1.2.2): frames to the end of the file."""
+    place = 0
+    while place < end:
+        file.seek(place)
+        head = file.read(_AC3_HEAD)
+        if len(head) < _AC3_HEAD:
+            place += _AC3_HEAD
+            break
+        size = _ac3_frame_bytes(head)
+        if not size:  # a tag, or damage, at which FFmpeg looks
+            return
+        place += size
+    yield 0, place
+
+
+def _ac3_frame_bytes(head: bytes) -> int:
+    """The size of a frame by its first bytes; 0 if they are not those of one."""
+    if head[:2] != _AC3_SYNC:
+        return 0
+    if head[5] >> 3 > 10:  # E-AC-3
+        return 2 * (((head[2] & 7) << 8 | head[3]) + 1)
+    rate, step = head[4] >> 6, head[4] & 0x3F
+    if rate == 3 or step // 2 >= len(_AC3_KBPS):
+        return 0
+    return 2 * (96_000 * _AC3_KBPS[step // 2] // _AC3_RATES_HZ[rate] + (step & 1 if rate == 1 else 0))
+
+
+def _is_transport(file: IO[bytes]) -> bool:
+    """Whether a file is of packets of an MPEG transport stream."""
+    file.seek(0)
+    return file.read(2 * _TS_PACKET + 1)[::_TS_PACKET] == 3 * _TS_SYNC
 
 
 def _matroska(file: IO[bytes], end: int) -> Iterator[tuple[int, int]]:

@@ -21,7 +21,7 @@ from .containers import id3_bytes
 from .mpeg import FormChange, frames_alone, survey_mpeg
 from .pcm import Pcm
 from .resampling import check_rate
-from .samples import READ_SAMPLES, Samples, cut_off
+from .samples import READ_SAMPLES, Samples, cut_off, missing_text
 from .sndfile_decoder import SndfileDecoder, open_ogg
 from .wav import OtherFormError, WavHeader, is_wav, read_wav_header
 from .wholeness import missing_share, sound_alone, start_of_mpeg
@@ -192,9 +192,7 @@ def raw_decoder(file: IO[bytes], pcm: Pcm, name: str, *, partial: bool = False) 
 def _open_by_ffmpeg(file: IO[bytes], name: str, reason: str, *, partial: bool) -> FileDecoder:
     file.seek(0)
     if (missing := missing_share(file)) and not partial:
-        raise IncompleteError(
-            f"{name} was cut off: {100 * missing:.0f} % of it is missing", f"{PARTIAL_TAKES} the rest"
-        )
+        raise IncompleteError(f"{name} was cut off: {missing_text(missing)}", f"{PARTIAL_TAKES} the rest")
     if _looks_like_text(file):
         raise AudioError(f"{name} is not an audio file ({reason})")
     if find_spec("av") is None:

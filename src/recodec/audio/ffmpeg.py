@@ -10,7 +10,7 @@ import numpy as np
 from av.error import FFmpegError
 
 from ..errors import PARTIAL_TAKES, AudioError, IncompleteError
-from .samples import Samples
+from .samples import Samples, missing_text
 
 # Containers that hold sound themselves. Play lists and the like are left out: they make FFmpeg open other files.
 _CONTAINERS = (
@@ -91,7 +91,7 @@ class AvDecoder:
 def _unreadable(name: str, missing: float, reason: str) -> AudioError:
     """The error for a file that FFmpeg makes nothing of: if some of it is missing, that is why."""
     if missing:
-        reason = f"was cut off: {100 * missing:.0f} % of it is missing, and what is left cannot be read alone"
+        reason = f"was cut off: {missing_text(missing)}, and what is left cannot be read alone"
     return AudioError(f"{name} {reason}")
 
 

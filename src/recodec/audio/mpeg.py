@@ -9,13 +9,18 @@ first frame tells, or an estimate, for the truth. So it is given the frames alon
 from __future__ import annotations
 
 import os
+from array import array
 from collections import OrderedDict
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import IO, NamedTuple, cast
 
 from .containers import id3_bytes
 from .mpeg_frames import DECODER_DELAY, MpegForm, Promise, frame_at, next_frame, read_promise, telling_frame
 from .spliced import Spliced
+
+MARKED = 128
+"""Frames from one mark of a survey to the next."""
 
 _REMEMBERED = 4096
 _FRONT_BYTES = 1 << 16  # after a tag in front, within which the first frame must be
@@ -45,6 +50,7 @@ class MpegSurvey(NamedTuple):
         constant: whether all frames have one bitrate, from which libmpg123 then knows the length.
         promise: of the first frame, or `None`.
         missing_share: of the promised bytes, from 0 (all are there) to 1.
+        marks: where the frames 0, 128, 256 and so on (`MARKED`) begin, or would.
     """
 
     form: MpegForm
@@ -56,6 +62,7 @@ class MpegSurvey(NamedTuple):
     constant: bool
     promise: Promise | None
     missing_share: float
+    marks: Sequence[int]
 
     @property
     def promised_samples(self) -> int:
@@ -165,7 +172,7 @@ def _walked(file: IO[bytes], place: int) -> MpegSurvey | None:
     file.seek(place)
     promise = read_promise(file.read(first[1])) if form.layer == 3 else None
     frames, smallest, largest, before, change = 0, first[1], first[1], 0, None
-    parts = [(place, place)]
+    parts, marks = [(place, place)], array("q", [place])
     while True:
         found = frame_at(file, place)
         if found is None:
@@ -185,10 +192,14 @@ def _walked(file: IO[bytes], place: int) -> MpegSurvey | None:
             break
         frames += 1
         parts[-1] = (parts[-1][0], place)
+        if frames % MARKED == 0:
+            marks.append(place)
     missing = 0.0
     if promise is not None and promise.num_bytes and end - begin < promise.num_bytes - _FREE_FRAMES * largest:
         missing = 1 - (end - begin) / promise.num_bytes
     parts = [part for part in parts if part[1] > part[0]]
     foreign = sum(after[0] - part[1] for part, after in pairwise(parts))
     constant = largest - smallest <= 4  # a slot of padding
-    return MpegSurvey(form, frames, parts, change, foreign, before, constant, promise, missing) if frames else None
+    if not frames:
+        return None
+    return MpegSurvey(form, frames, parts, change, foreign, before, constant, promise, missing, marks)

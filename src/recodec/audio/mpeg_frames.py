@@ -18,6 +18,7 @@ _KBPS = {
     (2, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 _RATES_HZ = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
+_LARGEST_STEP = 14  # of the bitrates
 _SEARCH_BYTES = 1 << 16
 _FRAMES, _BYTES, _CONTENTS, _QUALITY = 1, 2, 4, 8  # flags of a Xing frame: which fields it has
 
@@ -153,10 +154,48 @@ def telling_frame(head: bytes, promise: Promise | None, frames: int, num_bytes: 
     raise AssertionError("the largest frame of every form of layer III has room for the fields")
 
 
+def silent_frame(head: bytes, main: bytes) -> bytes:
+    """A frame of layer III without sound.
+
+    Args:
+        head: first four bytes of a frame of the same form.
+        main: last bytes of its main data, which it leaves for the frames after it; at most `most_reservoir`.
+    """
+    first = bytes([head[0], head[1] | 1, _LARGEST_STEP << 4 | head[2] & 0x0C, head[3] & 0xC0])
+    _, size = parse_frame(first) or (None, 0)
+    return first + bytes(size - 4 - len(main)) + main
+
+
+def most_reservoir(form: MpegForm) -> int:
+    """Bytes of main data before a frame of layer III that it can need."""
+    return 511 if form.frame_samples == 1152 else 255
+
+
+def main_data_begin(frame: bytes) -> int:
+    """How many bytes before it the main data of a frame of layer III begin."""
+    at = 4 + _checksum_bytes(frame)
+    both = int.from_bytes(frame[at : at + 2], "big")
+    return both >> 8 if _is_low(frame) else both >> 7
+
+
+def main_data(frame: bytes) -> bytes:
+    """The main data that a frame of layer III holds, of its own and of later frames."""
+    return frame[_tag_place(frame) + _checksum_bytes(frame) :]
+
+
+def _is_low(frame: bytes) -> bool:
+    """Whether the rate is one of the lower ones, MPEG-2 or 2.5."""
+    return frame[1] >> 3 & 3 != 3
+
+
+def _checksum_bytes(frame: bytes) -> int:
+    return 0 if frame[1] & 1 else 2
+
+
 def _tag_place(frame: bytes) -> int:
     """Where a telling frame's own content begins: after the header and what is said of its audio."""
-    low, mono = frame[1] >> 3 & 3 != 3, frame[3] >> 6 == 3
-    return 4 + ((9 if mono else 17) if low else (17 if mono else 32))
+    mono = frame[3] >> 6 == 3
+    return 4 + ((9 if mono else 17) if _is_low(frame) else (17 if mono else 32))
 
 
 def _number(frame: bytes, at: int | None) -> int | None:

@@ -91,6 +91,11 @@ def convert_channels(audio: Samples, channels: int) -> Samples:
     return np.repeat(audio, 2, axis=0)
 
 
+def missing_text(share: float) -> str:
+    """What to say of a share of a file that is missing."""
+    return f"{f'{100 * share:.0f}' if share >= 0.005 else 'less than 1'} % of it is missing"
+
+
 def cut_off(name: str, there: int, promised: int, rate_hz: int) -> IncompleteError:
     """The error for a missing end."""
     return IncompleteError(

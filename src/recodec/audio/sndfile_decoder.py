@@ -40,6 +40,7 @@ class SndfileDecoder:
         # libsndfile plays a file that was cut off as if it were whole, so this is found out without it.
         missing = missing_share(file) if mpeg is None else mpeg.missing_share
         self.sound = SndFile(file)
+        self.mpeg = mpeg
         self._name, self._partial = name, partial
         self.note = None if mpeg is None else mpeg.note(name)
         self.rate_hz, self.channels = self.sound.samplerate, self.sound.channels

@@ -9,20 +9,19 @@ import soundfile
 
 from ..errors import AudioError
 from .decoders import FileDecoder, PcmDecoder, checked, open_decoder
+from .mpeg_within import begins_within, frames_within
 from .samples import Samples, check_samples
+from .sndfile import SndFile
 from .sndfile_decoder import SndfileDecoder
 
 # Decoders with a memory begin this many samples early, so that what is wanted does not depend on where they begin.
 _RUN_UP_SAMPLES = {
-    "MPEG_LAYER_III": 1152 * 40,
-    "MPEG_LAYER_II": 1152 * 40,
-    "MPEG_LAYER_I": 1152 * 40,
     "VORBIS": 1 << 14,
 }
-# Formats that are decoded from the start: their decoders forget too slowly, or cannot seek. A FLAC of unknown length
-# cannot be sought either.
-_FROM_THE_START = frozenset({"OPUS", "GSM610", "G721_32", "G723_24", "G723_40", "NMS_ADPCM_16", "NMS_ADPCM_24",
-                             "NMS_ADPCM_32"})  # fmt: skip
+# Formats that are decoded from the start: their decoders forget too slowly, or cannot seek, or are of MPEG audio in a
+# container. A FLAC of unknown length cannot be sought either.
+_FROM_THE_START = frozenset({"OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III", "GSM610", "G721_32", "G723_24",
+                             "G723_40", "NMS_ADPCM_16", "NMS_ADPCM_24", "NMS_ADPCM_32"})  # fmt: skip
 
 
 class Shape(NamedTuple):
@@ -56,8 +55,7 @@ def shape_of(file: IO[bytes], name: str) -> Shape:
 def read_stretch(file: IO[bytes], name: str, start: int, count: int) -> Samples:
     """Samples `start` to `start + count` of a recording, (C, count), at its own rate.
 
-    They have the bits of the whole; of MP3s the last bit may differ, since the order in which libmpg123 sums depends on
-    where it begins.
+    They have the bits of the whole.
 
     Args:
         file: that can seek, standing at its start.
@@ -68,33 +66,40 @@ def read_stretch(file: IO[bytes], name: str, start: int, count: int) -> Samples:
         AudioError: if the recording is damaged or ends before, or has a NaN or infinite sample.
     """
     decoder = open_decoder(file, name)
-    if isinstance(decoder, PcmDecoder):
-        audio = decoder.stretch(start, count)
-    elif (
-        isinstance(decoder, SndfileDecoder)
-        and decoder.num_samples is not None
-        and decoder.subtype not in _FROM_THE_START
-    ):
-        audio = _sought(decoder, name, start, count)
-    else:
-        audio = _from_the_start(decoder, start, count)
+    try:
+        audio = _stretch_of(file, decoder, start, count)
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        raise AudioError(f"{name} cannot be read between the samples {start} and {start + count}: {error}") from error
+    if isinstance(decoder, SndfileDecoder) and decoder.sound.file_error is not None:
+        raise AudioError(f"{name} cannot be read: {decoder.sound.file_error}") from decoder.sound.file_error
     if audio.shape[1] != count:
         raise AudioError(f"{name} ends within the samples {start} to {start + count}")
     return check_samples(audio, name=name, offset=start)
 
 
-def _sought(decoder: SndfileDecoder, name: str, start: int, count: int) -> Samples:
+def _stretch_of(file: IO[bytes], decoder: FileDecoder, start: int, count: int) -> Samples:
+    if isinstance(decoder, PcmDecoder):
+        return decoder.stretch(start, count)
+    if not isinstance(decoder, SndfileDecoder):
+        return _from_the_start(decoder, start, count)
+    if decoder.mpeg is not None and begins_within(file, decoder.mpeg):
+        # libsndfile can go to a sample of it, but the samples then differ in their last bit.
+        frames, dropped = frames_within(file, decoder.mpeg, start, count)
+        decoder.sound.close()
+        decoder.sound = SndFile(frames)
+        return _sought(decoder.sound, 0, dropped, count)
+    if decoder.mpeg is not None or decoder.num_samples is None or decoder.subtype in _FROM_THE_START:
+        return _from_the_start(decoder, start, count)
     early = max(0, start - _RUN_UP_SAMPLES.get(decoder.subtype, 0))
-    try:
-        with decoder.sound as sound:
-            if early:
-                sound.seek(early)
-            audio = sound.read(start - early + count, dtype="float32", always_2d=True).T
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise AudioError(f"{name} cannot be read between the samples {start} and {start + count}: {error}") from error
-    if sound.file_error is not None:
-        raise AudioError(f"{name} cannot be read: {sound.file_error}") from sound.file_error
-    return audio[:, start - early :]
+    return _sought(decoder.sound, early, start - early, count)
+
+
+def _sought(sound: SndFile, begin: int, dropped: int, count: int) -> Samples:
+    """(C, count) samples, fewer where the file ends before: those after the first `dropped` from `begin` on."""
+    with sound:
+        if begin:
+            sound.seek(begin)
+        return sound.read(dropped + count, dtype="float32", always_2d=True).T[:, dropped:]
 
 
 def _from_the_start(decoder: FileDecoder, start: int, count: int) -> Samples:

@@ -12,7 +12,7 @@ from .containers import find_sound, id3_bytes, wav_form
 from .spliced import Spliced
 
 _MPEG_FORMS = (0x50, 0x55)  # of MPEG audio, and of its third layer
-_ENDLESS = (b"riff", b"Crea")  # formats of which libsndfile takes all bytes to the end of the file for samples
+_ENDLESS = (b"riff", b"Crea", b"MATL")  # formats of which libsndfile takes all bytes to the end of the file for samples
 _TAGGED = (b"fLaC", b"wvpk", b"TTA1", b"MAC ", b"\x0bw")  # those that do not say where they end, but for tags
 _ID3_V1_BYTES = 128
 

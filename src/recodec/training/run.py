@@ -19,6 +19,7 @@ from .board import Board, codebook_use, wants_board
 from .config import TrainConfig
 from .dev import Decoders, DevSet, own_decoder, spectral_decoder
 from .loop import Run, begin
+from .sources import NothingToTrainError
 from .trainer import Trainer
 
 DISCRIMINATOR_NAME = "discriminator.pt"
@@ -66,7 +67,13 @@ def train(
     out, say = Path(out), say or (lambda line: None)
     first = parallel.rank() == 0
     dev = DevSet(config.dev, config.model) if first and config.dev is not None else None
-    trainer = Trainer(config, device)
+    try:
+        trainer = Trainer(config, device)
+    except NothingToTrainError as error:
+        if first and error.left_out:
+            out.mkdir(parents=True, exist_ok=True)
+            note_left_out(error.left_out, out / LEFT_OUT_NAME)
+        raise
     if not begin(trainer, out, resume) and discriminator is not None:
         trainer.load_discriminator(discriminator)
     with ExitStack() as stack:

@@ -157,6 +157,19 @@ def is_silent(audio: np.ndarray) -> bool:
     return float(np.abs(audio).max(initial=0.0)) <= SILENCE
 
 
+class NothingToTrainError(AudioError):
+    """A corpus of which no recording can serve.
+
+    Args:
+        reason: what is wrong.
+        left_out: reasons by the names of recordings.
+    """
+
+    def __init__(self, reason: str, left_out: Mapping[str, str]) -> None:
+        super().__init__(reason)
+        self.left_out = left_out
+
+
 @dataclass
 class Found:
     """The groups of a corpus.
@@ -183,7 +196,7 @@ def open_groups(
         rate_hz, channels, crop_samples: of the crops.
 
     Raises:
-        AudioError: if nothing is left.
+        NothingToTrainError: if nothing is left.
         ConfigError: for a place that is missing or of an unknown kind.
     """
     left_out: dict[str, str] = {}
@@ -196,8 +209,10 @@ def open_groups(
             left_out[f"the group {name}"] = str(error)
     if not groups:
         where = data if isinstance(data, str) else ", ".join(data.values())
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in list(left_out.items())[:3])
-        raise AudioError(f"{where} has nothing to train on" + (f" ({reasons})" if reasons else ""))
+        reasons = "; ".join(
+            why if why.startswith(name) else f"{name}: {why}" for name, why in list(left_out.items())[:3]
+        )
+        raise NothingToTrainError(f"{where} has nothing to train on" + (f" ({reasons})" if reasons else ""), left_out)
     return Found(groups, left_out)
 
 
