@@ -224,7 +224,7 @@ def test_one_letter_means_one_thing_and_names_are_frozen() -> None:
         "--certificate-key", "--channels", "--codebooks", "--codec", "--codes", "--completion-code", "--damaged",
         "--data", "--decoder", "--decoders", "--dev", "--device", "--discriminator", "--dtype", "--embed-ecdc",
         "--force",
-        "--format", "--from", "--gain", "--grid", "--host", "--jobs", "--json", "--key", "--kind", "--lm",
+        "--format", "--from", "--gain", "--grid", "--host", "--int8", "--jobs", "--json", "--key", "--kind", "--lm",
         "--manifest", "--max-audio", "--max-broken", "--max-mb", "--max-time", "--meta-lm", "--metric", "--model",
         "--no-browser", "--no-lm", "--no-report", "--no-resume", "--offline", "--out", "--out-dir", "--pace",
         "--packet", "--partial", "--picture", "--players", "--port", "--quiet", "--raw", "--report", "--rescale",

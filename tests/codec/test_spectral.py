@@ -18,6 +18,7 @@ from recodec.audio import read_audio
 from recodec.checkpoint import write_spectral
 from recodec.cli.decompress import decompress
 from recodec.cli.export import export
+from recodec.codec import ModelChoice
 from support import codecs, peers, spectral
 from support.spectral import HOP, MODEL
 
@@ -86,6 +87,27 @@ def test_torch_decodes_alike(folder: Path) -> None:
     np.testing.assert_allclose(found[0], found[1], atol=1e-5)
 
 
+def test_integers_of_8_bits_change_the_spectral_decoder_alone(folder: Path) -> None:
+    audio = codecs.music(MODEL, 20 * HOP)
+    exact, rounded = (Codec.from_pretrained(folder, dtype=dtype) for dtype in (None, "int8"))
+    assert rounded.compress(audio) == exact.compress(audio)
+    codes, _ = exact.encode(audio)
+    np.testing.assert_array_equal(rounded.decode(codes, decoder="encodec"), exact.decode(codes, decoder="encodec"))
+    expected, found = exact.decode(codes, decoder="spectral"), rounded.decode(codes, decoder="spectral")
+    assert not np.array_equal(expected, found)
+    np.testing.assert_allclose(expected, found, rtol=0, atol=0.1 * float(np.abs(expected).max()))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(rounded)).decode(codes), found)
+
+
+@pytest.mark.parametrize(
+    "choice", [{"engine": "torch"}, {"device": "cuda"}, {"decoder": "encodec"}, {"name": "model.safetensors"}]
+)
+def test_integers_of_8_bits_that_cannot_be_are_refused(folder: Path, choice: dict[str, Any]) -> None:
+    name = str(folder / choice.get("name", ""))
+    with pytest.raises(ConfigError, match="dtype int8 takes the ONNX engine"):
+        ModelChoice(**{**choice, "name": name}, dtype="int8").load_engine()
+
+
 def test_latency_counts_the_look_ahead(folder: Path) -> None:
     codec = Codec.from_pretrained(folder)
     shape = spectral.config()
@@ -105,6 +127,8 @@ def test_a_model_without_one_says_so(tmp_path: Path) -> None:
     assert codec.spectral_decoder is None
     with pytest.raises(ConfigError, match="has no spectral decoder"):
         codec.decode(np.zeros((1, 3), int), decoder="spectral")
+    with pytest.raises(ConfigError, match="dtype int8 takes a spectral decoder, and this model has none"):
+        Codec.from_pretrained(tmp_path, dtype="int8").decode(np.zeros((1, 3), int))
     with pytest.raises(ConfigError, match="auto, encodec, spectral"):
         codec.decode(np.zeros((1, 3), int), decoder="best")
 
@@ -193,6 +217,20 @@ def test_the_commands_take_it(folder: Path, tmp_path: Path) -> None:
         found[name], _ = read_audio(tmp_path / f"{name}.wav")  # a floating-point WAV also holds the time of writing
     assert np.array_equal(found["auto"], found["spectral"])
     assert not np.array_equal(found["auto"], found["encodec"])
+    for arguments, output in (
+        ([], ""),
+        (["--decoder", "encodec"], "takes the ONNX engine, a CPU and a spectral decoder"),
+    ):
+        target = str(tmp_path / "int8.wav")
+        result = CliRunner().invoke(
+            decompress, [str(tmp_path / "x.ecdc"), "-fo", target, "--int8", "-m", str(folder), *arguments]
+        )
+        assert output in str(result.exception or result.output)
+    audio, _ = read_audio(tmp_path / "int8.wav")
+    np.testing.assert_allclose(audio, found["auto"], rtol=0, atol=0.1 * float(np.abs(audio).max()))
+    for arguments, output in ((["--web"], "leave --int8 out"), (["--decoder", "encodec"], "takes a spectral decoder")):
+        result = CliRunner().invoke(export, [str(tmp_path / "none"), "--int8", "-m", str(folder), *arguments])
+        assert output in result.output
     result = CliRunner().invoke(export, [str(tmp_path / "onnx"), "-m", str(folder)])
     assert result.exit_code == 0, result.output
     assert (tmp_path / "onnx" / "spectral.onnx").is_file()

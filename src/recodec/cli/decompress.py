@@ -38,13 +38,13 @@ _ADVICE = "; --damaged plays what can be played"
 @options("start", "stop", "damaged", "meta_lm", "raw", start="From there: 90, 1:30 or 0:01:30.5. Little before it is "
          "read.", damaged="Go on after damage, and conceal what is lost.", raw="OUTPUT is samples without a header, "
          "for example 48000:2:s16le or 24000:1:f32le.")  # fmt: skip
-@options("decoder")
+@options("decoder", "int8")
 @model_options
 @options("jobs", "force", "quiet", model="The model that wrote the file; by default the one that the file names.",
          jobs=JOBS_HELP)  # fmt: skip
 def decompress(
     paths: tuple[Path, ...], out: Path | None, out_dir: Path | None, suffix: str, jobs: int | None, quiet: bool,
-    model: str | None, backend: str, device: str, threads: int | None, decoder: str,
+    model: str | None, backend: str, device: str, threads: int | None, decoder: str, int8: bool,
     **settings: Any,
 ) -> None:  # fmt: skip
     """Decompress .ecdc files, folders of them, or `-` for standard input.
@@ -70,7 +70,7 @@ def decompress(
     from ..codec import ModelChoice
 
     inside, threads = shared_out(jobs, len(tasks), threads)
-    choice = ModelChoice.of(model, backend, device, None, threads, decoder)
+    choice = ModelChoice.of(model, backend, device, "int8" if int8 else None, threads, decoder)
     settings |= {"choice": choice, "quiet": quiet, "jobs": inside}
     run(tasks, decompress_one, settings, jobs, quiet, "decompressed")
 

@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("out_dir", metavar="DIR", type=FileName(file_okay=False, path_type=Path))
-@options("model", "bandwidth", "decoder", "force", bandwidth="Of the encoder; the model's highest by default.",
+@options("model", "bandwidth", "decoder", "int8", "force", bandwidth="Of the encoder; the model's highest by default.",
          decoder="auto also writes the model's spectral decoder, if it has one; encodec does not; spectral insists on "
          "it. A folder or hub id with a spectral decoder also does.")  # fmt: skip
 @click.option("--web", is_flag=True, help="Write what the npm package recodec loads, the language model included.")
-def export(out_dir: Path, model: str | None, bandwidth: float | None, decoder: str, force: bool, web: bool) -> None:
+def export(
+    out_dir: Path, model: str | None, bandwidth: float | None, decoder: str, int8: bool, force: bool, web: bool
+) -> None:
     """Write encoder.onnx and decoder.onnx to DIR, for streams, with a README of their inputs and outputs.
 
     They run on ONNX Runtime in C++, on phones and in browsers, without this package. With --web, DIR is what the npm
@@ -36,12 +38,18 @@ def export(out_dir: Path, model: str | None, bandwidth: float | None, decoder: s
 
     if web and bandwidth is not None:
         raise click.UsageError("--web writes all bandwidths of the model: leave --bandwidth out")
+    if web and int8:
+        raise click.UsageError("--web writes float32 only: leave --int8 out")
     config, tensors, spectral = _read(model, decoder)
+    if int8 and spectral is None:
+        raise click.UsageError("--int8 takes a spectral decoder, and none is written")
     try:
         if web:
             paths = _export_web(model, config, tensors, out_dir, spectral, force)
         else:
-            paths = export_tensors(config, tensors, out_dir, bandwidth=bandwidth, overwrite=force, spectral=spectral)
+            paths = export_tensors(
+                config, tensors, out_dir, bandwidth=bandwidth, overwrite=force, spectral=spectral, int8=int8
+            )
     except (ConfigError, FileExistsError) as error:
         raise click.UsageError(str(error)) from error
     for path in paths:

@@ -61,7 +61,9 @@ class Codec(ArrayCodec):
             engine: `"onnx"` (no torch needed), `"torch"`, or `"auto"` for the one that fits.
             device: `"cpu"`, `"cuda"`, `"cuda:N"`, or `"auto"` for a GPU where there is one.
             dtype: precision of encoder and decoder, for example `"float16"` or `torch.bfloat16`; float32 by
-                default, all others with torch only. Codebooks are always searched in float32.
+                default, all others with torch only. Codebooks are always searched in float32. `"int8"`, without
+                torch: a spectral decoder computes its largest products with 8-bit integers, at 38 dB below its
+                sound, and nothing else changes.
             threads: for CPU work; `None` leaves the choice to the engine.
             decoder: of codes, where a method is not told another: `"encodec"`, `"spectral"` or `"auto"`, see `decode`;
                 or where a spectral decoder is: a folder, or an id on the hub such as `charactr/vocos-encodec-24khz`.

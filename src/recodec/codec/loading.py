@@ -38,6 +38,8 @@ MAX_THREADS = 1024
 VOCOS_CONFIG_NAME = "config.yaml"
 DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 """Precisions by their short names."""
+INT8 = "int8"
+"""A precision of spectral decoders alone."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class ModelChoice:
         device: `"cpu"`, `"cuda"`, `"cuda:N"`, or `"auto"` for a GPU where there is one.
         dtype: precision of encoder and decoder: `"fp32"`, `"fp16"` or `"bf16"` (`"float32"`, `"float16"` and
             `"bfloat16"` are taken, too); other than float32 with torch only. Codebooks are always searched in float32.
+            `"int8"`: a spectral decoder computes the products of its blocks with 8-bit integers, on the ONNX engine and
+            a CPU; all else is float32, so that codes are the same.
         threads: for CPU work; `None` leaves the choice to the engine.
         decoder: `"auto"`, `"encodec"` or `"spectral"` (see `Codec.decode`), or where a spectral decoder is: a folder,
             or the id of one on the hub.
@@ -70,8 +74,10 @@ class ModelChoice:
         if self.engine not in ENGINES:
             raise ConfigError(f"engine must be one of {', '.join(ENGINES)}, got {self.engine!r}")
         short = {name: key for key, name in DTYPES.items()}.get(self.dtype, self.dtype)
-        if short not in DTYPES:
-            raise ConfigError(f"dtype must be one of {', '.join(DTYPES.values())}, got {self.dtype!r}")
+        if short not in (*DTYPES, INT8):
+            raise ConfigError(f"dtype must be one of {', '.join(DTYPES.values())}, {INT8}, got {self.dtype!r}")
+        if short == INT8 and (self.engine == "torch" or self.device != "cpu" or self.decoder == "encodec"):
+            raise ConfigError("dtype int8 takes the ONNX engine, a CPU and a spectral decoder")
         object.__setattr__(self, "dtype", short)
         if self.threads is not None and not 1 <= self.threads <= MAX_THREADS:
             raise ConfigError(f"threads must be from 1 to {MAX_THREADS}, got {self.threads}")
@@ -104,15 +110,18 @@ class ModelChoice:
             CheckpointError: if the model is not found or not valid.
             ConfigError: for an engine that is not installed, or a device that is not there.
         """
-        plain = self.device == "cpu" and self.dtype == "fp32" and not is_weights_file(self.name)
+        int8 = self.dtype == INT8
+        plain = self.device == "cpu" and (int8 or self.dtype == "fp32") and not is_weights_file(self.name)
+        if int8 and not plain:
+            raise ConfigError(f"dtype {INT8} takes the ONNX engine, which reads no file of weights: name its folder")
         if self.engine == "torch" or (self.engine == "auto" and not plain):
             return self._torch_engine()
-        if self.dtype != "fp32":
+        if not int8 and self.dtype != "fp32":
             raise ConfigError(f"precision {self.dtype} takes the torch engine")
         from ..onnx_engine import OnnxEngine
 
         return OnnxEngine.from_pretrained(
-            self.name, name=model_name(self.name), threads=self.threads, device=self.device
+            self.name, name=model_name(self.name), threads=self.threads, device=self.device, int8=int8
         )
 
     def _torch_engine(self) -> Engine[Any]:
@@ -170,6 +179,8 @@ def load_spectral(choice: ModelChoice, engine: Engine[Any]) -> Decoder[Any] | No
         engine: that runs the model.
     """
     found = read_spectral(choice, engine.config, engine.codebooks)
+    if found is None and choice.dtype == INT8:
+        raise ConfigError(f"dtype {INT8} takes a spectral decoder, and this model has none")
     return None if found is None else engine.spectral_decoder(*found)
 
 

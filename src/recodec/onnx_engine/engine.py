@@ -36,6 +36,7 @@ class OnnxEngine:
         name: the model's name as files carry it.
         threads: cores for each call; `None` for all.
         device: `"cpu"`, `"cuda"`, or `"auto"` for CUDA where there is a device for it.
+        int8: whether a spectral decoder computes the products of its blocks with 8-bit integers. Codes are the same.
 
     Raises:
         ConfigError: for a device that is not to be had, or a bad number of threads.
@@ -49,8 +50,10 @@ class OnnxEngine:
         name: str = "",
         threads: int | None = None,
         device: str = "cpu",
+        int8: bool = False,
     ) -> None:
         config.validate()
+        self._int8 = int8
         folded = fold(tensors, config)
         self._config = config
         self._name = name
@@ -73,19 +76,20 @@ class OnnxEngine:
         name: str = "",
         threads: int | None = None,
         device: str = "cpu",
+        int8: bool = False,
     ) -> OnnxEngine:
         """Load a model from a folder, or from the hub.
 
         Args:
             name_or_path: as in `checkpoint.resolve_file`; `None` for the default model.
-            name, threads, device: as above.
+            name, threads, device, int8: as above.
 
         Raises:
             CheckpointError: if the model is not found or not valid.
             ConfigError: as above.
         """
         config, tensors = read_model(name_or_path)
-        return cls(config, tensors, name=name, threads=threads, device=device)
+        return cls(config, tensors, name=name, threads=threads, device=device, int8=int8)
 
     @property
     def config(self) -> EncodecConfig:
@@ -127,7 +131,7 @@ class OnnxEngine:
         Args:
             config, tensors: of a spectral decoder that fits the model, as `checkpoint.check_spectral` gives them.
         """
-        return OnnxSpectralDecoder(self._sessions, self.codebooks, config, tensors)
+        return OnnxSpectralDecoder(self._sessions, self.codebooks, config, tensors, int8=self._int8)
 
     # ---- pieces that stand alone -----------------------------------------------------------
 

@@ -48,6 +48,7 @@ def export_tensors(
     bandwidth: float | None = None,
     overwrite: bool = False,
     spectral: Spectral | None = None,
+    int8: bool = False,
 ) -> list[Path]:
     """Write `encoder.onnx`, `decoder.onnx`, what else the ends of a stream need, and a README of them all.
 
@@ -63,6 +64,7 @@ def export_tensors(
         overwrite: whether files of those names may be replaced.
         spectral: configuration and tensors of a spectral decoder, which is written as `spectral.onnx`,
             `spectral_start.onnx` and `spectral_end.onnx`.
+        int8: whether the products of its blocks are of 8-bit integers.
 
     Returns:
         the files written.
@@ -75,7 +77,7 @@ def export_tensors(
         raise ConfigError(f"the model's bandwidths are {list(config.target_bandwidths)} kbps, got {bandwidth}")
     graphs = _graphs(config, config.quantizers_for(bandwidth))
     if spectral is not None:
-        graphs |= _spectral_graphs(config, spectral[0])
+        graphs |= _spectral_graphs(config, spectral[0], int8)
     folder = Path(out_dir)
     paths = [folder / name for name in (*graphs, README_NAME)]
     for path in paths:
@@ -92,16 +94,16 @@ def export_tensors(
         for name, array in graph_weights(config, folded, part).items()
     }
     if spectral is not None:
-        weights |= spectral_weights(*spectral)
+        weights |= spectral_weights(*spectral, int8=int8)
     for name, graph in graphs.items():
         write_bytes(folder / name, embed(graph, weights).SerializeToString(), overwrite=overwrite)
     return paths
 
 
-def _spectral_graphs(config: EncodecConfig, spectral: SpectralConfig) -> dict[str, ModelProto]:
+def _spectral_graphs(config: EncodecConfig, spectral: SpectralConfig, int8: bool) -> dict[str, ModelProto]:
     """The graphs of a spectral decoder, from codes."""
     phases = {"spectral.onnx": Phase.STEP, "spectral_start.onnx": Phase.START, "spectral_end.onnx": Phase.END}
-    return {name: spectral_graph(spectral, phase, config) for name, phase in phases.items()}
+    return {name: spectral_graph(spectral, phase, config, int8=int8) for name, phase in phases.items()}
 
 
 def _graphs(config: EncodecConfig, num_quantizers: int) -> dict[str, ModelProto]:

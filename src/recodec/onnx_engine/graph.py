@@ -43,11 +43,11 @@ class Graph:
 
     # ---- constants -------------------------------------------------------------------------
 
-    def weight(self, name: str, shape: Sequence[int]) -> str:
-        """Declare a float32 weight whose numbers come from elsewhere."""
+    def weight(self, name: str, shape: Sequence[int], kind: int = TensorProto.FLOAT) -> str:
+        """Declare a weight whose numbers come from elsewhere, float32 or of another kind."""
         if name not in self._initializers:
-            tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=shape, data_location=TensorProto.EXTERNAL)
-            size = 4 * int(np.prod(shape))
+            tensor = TensorProto(name=name, data_type=kind, dims=shape, data_location=TensorProto.EXTERNAL)
+            size = helper.tensor_dtype_to_np_dtype(kind).itemsize * int(np.prod(shape))
             # ONNX wants a place for numbers that are stored outside. `sessions.py` hands them over by name instead.
             for key, value in (("location", "weights"), ("offset", "0"), ("length", str(size))):
                 tensor.external_data.add(key=key, value=value)
@@ -65,6 +65,10 @@ class Graph:
     def numbers(self, *values: float) -> str:
         """A vector of float32."""
         return self._constant(f"numbers({','.join(map(str, values))})", np.array(values, np.float32))
+
+    def byte(self, value: int) -> str:
+        """A uint8 scalar."""
+        return self._constant(f"byte({value})", np.array(value, np.uint8))
 
     def _constant(self, name: str, value: np.ndarray) -> str:
         if name not in self._initializers:

@@ -18,6 +18,7 @@ from ..spectral import SPECTRAL_CONFIG_NAME, SpectralConfig
 from .build import build
 from .cache import PREBUILT, GraphCache, write_graph
 from .plan import phases_by_network, spectral_plan
+from .spectral_decoder import network_name
 from .spectral_graph import spectral_graph
 
 _README = """# Graphs of the usual models
@@ -44,8 +45,10 @@ def usual_networks() -> dict[str, EncodecConfig | SpectralConfig]:
 def graphs_of(config: EncodecConfig | SpectralConfig) -> Iterator[tuple[str, bytes]]:
     """Names and bytes of all graphs that the engine may ask for, for a network with its own bandwidths."""
     if isinstance(config, SpectralConfig):
-        for phase in spectral_plan(config).phases:
-            yield f"spectral.{phase.value}", spectral_graph(config, phase).SerializeToString(deterministic=True)
+        for int8 in (False, True):
+            for phase in spectral_plan(config).phases:
+                graph = spectral_graph(config, phase, int8=int8)
+                yield f"{network_name(int8=int8)}.{phase.value}", graph.SerializeToString(deterministic=True)
         return
     # The bytes must be the same each time: their digest is the file's name, and a test compares them.
     names = [f"quantizer.{count}" for count in config.quantizer_counts]

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 
+_WIDEST_ARRAY_BYTES = 1 << 21
+"""Longer pushes are cut into pieces whose arrays are no larger. It is more than for EnCodec's networks, because
+products of few rows are slow, and these are nearly all that a spectral decoder does."""
+
+
 class SpectralSessions(Sessions):
     """Sessions of a spectral decoder, from latents.
 
@@ -28,25 +33,35 @@ class SpectralSessions(Sessions):
         model: sessions of the model whose codes it decodes.
         config: of the decoder.
         tensors: of its checkpoint.
+        int8: whether the products of its blocks are of 8-bit integers.
     """
 
-    def __init__(self, model: Sessions, config: SpectralConfig, tensors: Tensors) -> None:
+    def __init__(self, model: Sessions, config: SpectralConfig, tensors: Tensors, *, int8: bool) -> None:
         super().__init__(model.config, tensors, threads=model.threads, device=model.device)
-        self._spectral = config
+        self._spectral, self._int8 = config, int8
         self._cache = GraphCache(config)
 
     def _build(self, name: str) -> ModelProto:
         from .spectral_graph import spectral_graph
 
-        return spectral_graph(self._spectral, Phase(name.partition(".")[2]))
+        return spectral_graph(self._spectral, Phase(name.partition(".")[2]), int8=self._int8)
 
     def _weights_of(self, name: str) -> dict[str, ort.OrtValue]:
         unused = _unused_weight(Phase(name.partition(".")[2]))
         return {key: weight for key, weight in self._part("spectral").items() if key != unused}
 
     def _take(self, part: str) -> dict[str, np.ndarray]:
-        arrays, self._tensors = spectral_weights(self._spectral, self._tensors), {}
+        arrays, self._tensors = spectral_weights(self._spectral, self._tensors, int8=self._int8), {}
         return arrays
+
+
+def _frames_at_once(config: SpectralConfig) -> int:
+    return max(1, _WIDEST_ARRAY_BYTES // (4 * max(config.intermediate_dim, config.n_fft + 2)))
+
+
+def network_name(*, int8: bool) -> str:
+    """What the names of its graphs begin with."""
+    return "spectral_int8" if int8 else "spectral"
 
 
 def _unused_weight(phase: Phase) -> str:
@@ -62,15 +77,19 @@ class OnnxSpectralDecoder:
         codebooks: (K, N, D) of that model.
         config: of the decoder.
         tensors: of its checkpoint.
+        int8: whether the products of its blocks are of 8-bit integers.
     """
 
-    def __init__(self, sessions: Sessions, codebooks: np.ndarray, config: SpectralConfig, tensors: Tensors) -> None:
+    def __init__(
+        self, sessions: Sessions, codebooks: np.ndarray, config: SpectralConfig, tensors: Tensors, *, int8: bool = False
+    ) -> None:
         self.config: EncodecConfig = sessions.config
         self.spectral = config
         self._codebooks = codebooks
         ends, no_audio = ("latents", "audio"), np.zeros((1, 1, 0), np.float32)
-        own = SpectralSessions(sessions, config, tensors)
-        self._network = StreamedNetwork(own, "spectral", spectral_plan(config), ends, no_audio)
+        own = SpectralSessions(sessions, config, tensors, int8=int8)
+        at_once = _frames_at_once(config) if own.on_cpu else None
+        self._network = StreamedNetwork(own, network_name(int8=int8), spectral_plan(config), ends, no_audio, at_once)
 
     def decode_segment(self, codes: np.ndarray, scales: np.ndarray | None) -> np.ndarray:
         """Whole recordings: codes (B, K, F), F >= 1, to audio (B, 1, F * hop) float32."""

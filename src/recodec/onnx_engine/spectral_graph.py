@@ -14,14 +14,18 @@ from ..spectral import SpectralConfig
 from .build import look_up
 from .graph import Graph
 from .plan import Phase
+from .spectral_weights import GELU_DIP
 
 _FRAMES = 1  # axis of the frames in (B, F, C)
 _CHANNELS = 2
 _END = 2**62  # a slice's end that means the end
 _SQRT_2 = 2**0.5
+_TINY = 1e-20  # a frame of zeros has this as its largest number, so that nothing is divided by 0
 
 
-def spectral_graph(config: SpectralConfig, phase: Phase, model: EncodecConfig | None = None) -> ModelProto:
+def spectral_graph(
+    config: SpectralConfig, phase: Phase, model: EncodecConfig | None = None, *, int8: bool = False
+) -> ModelProto:
     """The graph of one phase.
 
     Args:
@@ -29,6 +33,7 @@ def spectral_graph(config: SpectralConfig, phase: Phase, model: EncodecConfig | 
         phase: of the stream.
         model: if given, its codebooks come first, and the input is `codes` of any number of codebooks in place of
             `latents`. Where the norms are adapted, latents have the input `condition` (1,) beside them.
+        int8: whether the products of the blocks are of 8-bit integers, as `spectral_weights` gives them then.
     """
     graph = Graph(f"spectral_{phase.value}")
     condition = ""
@@ -42,7 +47,7 @@ def spectral_graph(config: SpectralConfig, phase: Phase, model: EncodecConfig | 
         x = look_up(graph, codes, model)
         if config.condition_codebooks:
             condition = _condition(graph, config, graph.size(codes, 1))
-    builder = _Builder(graph, phase, condition)
+    builder = _Builder(graph, phase, condition, int8)
     for layer in arch.spectral_layers(config):
         x = builder.layer(x, layer)
     graph.op("Unsqueeze", x, graph.ints(1), into="audio")
@@ -64,10 +69,11 @@ class _Builder:
         graph: to add to.
         phase: of the stream; it decides about the past, and about padding.
         condition: name of the tensor (1,) that says which table of adapted norms to take.
+        int8: whether the products of the blocks are of 8-bit integers.
     """
 
-    def __init__(self, graph: Graph, phase: Phase, condition: str) -> None:
-        self.graph, self.phase, self._condition = graph, phase, condition
+    def __init__(self, graph: Graph, phase: Phase, condition: str, int8: bool) -> None:
+        self.graph, self.phase, self._condition, self._int8 = graph, phase, condition, int8
 
     def layer(self, x: str, layer: arch.SpectralLayer) -> str:
         """One layer: (B, F, C) to (B, F', C'), and the last one to samples (B, T)."""
@@ -92,10 +98,10 @@ class _Builder:
     def _block(self, x: str, block: arch.ConvNext) -> str:
         graph, spec, size = self.graph, block.depthwise, block.norm.size
         x = self._extend(x, spec)
-        y = self._linear(
-            self._norm(self._depthwise(x, spec), block.norm), f"{block.name}.pwconv1", size, block.hidden_size
-        )
-        y = self._linear(self._gelu(y), f"{block.name}.pwconv2", block.hidden_size, size)
+        linear = self._linear_int8 if self._int8 else self._linear
+        y = self._norm(self._depthwise(x, spec), block.norm)
+        y = linear(y, f"{block.name}.pwconv1", size, block.hidden_size)
+        y = linear(self._gelu(y), f"{block.name}.pwconv2", block.hidden_size, size)
         # A slice to -0 would be empty.
         same = graph.slice(x, graph.ints(spec.past), graph.ints(-spec.look_ahead or _END), axis=_FRAMES)
         return graph.op("Add", same, y)
@@ -130,7 +136,34 @@ class _Builder:
         graph = self.graph
         weight, bias = graph.weight(f"{name}.weight", (inputs, outputs)), graph.weight(f"{name}.bias", (outputs,))
         rows = graph.op("Gemm", graph.op("Reshape", x, graph.ints(-1, inputs)), weight, bias)
-        frames = graph.op("Concat", graph.size(x, 0), graph.size(x, _FRAMES), graph.ints(outputs), axis=0)
+        return self._frames(rows, x, outputs)
+
+    def _linear_int8(self, x: str, name: str, inputs: int, outputs: int) -> str:
+        """The product of integers of 8 bits: those of each frame have a scale of their own, and so has each output.
+
+        So a frame's result does not depend on which frames come with it, and a stream may be cut anywhere.
+        """
+        graph = self.graph
+        rows = graph.op("Reshape", x, graph.ints(-1, inputs))
+        if name.endswith("pwconv1"):  # what a norm gives has both signs
+            largest = graph.op("ReduceMax", graph.op("Abs", rows), graph.ints(1))
+            largest, steps, middle = graph.op("Max", largest, graph.number(_TINY)), 127, 128
+        else:  # what a GELU gives is hardly below 0; the bias takes the dip off again
+            rows = graph.op("Add", rows, graph.number(GELU_DIP))
+            largest, steps, middle = graph.op("ReduceMax", rows, graph.ints(1)), 255, 0
+        scale = graph.op("Mul", largest, graph.number(1 / steps))
+        scales = graph.op("Squeeze", scale, graph.ints(1))
+        middles = graph.op("Expand", graph.byte(middle), graph.op("Shape", scales))
+        rows = graph.op("QuantizeLinear", rows, scales, middles, axis=0)
+        weight = graph.weight(f"{name}.weight", (inputs, outputs), TensorProto.INT8)
+        sums = graph.op("Cast", graph.op("MatMulInteger", rows, weight, graph.byte(middle)), to=TensorProto.FLOAT)
+        sums = graph.op("Mul", graph.op("Mul", sums, scale), graph.weight(f"{name}.scale", (outputs,)))
+        return self._frames(graph.op("Add", sums, graph.weight(f"{name}.bias", (outputs,))), x, outputs)
+
+    def _frames(self, rows: str, like: str, outputs: int) -> str:
+        """Rows (B F, C) to (B, F, C), B and F being those of another tensor."""
+        graph = self.graph
+        frames = graph.op("Concat", graph.size(like, 0), graph.size(like, _FRAMES), graph.ints(outputs), axis=0)
         return graph.op("Reshape", rows, frames)
 
     def _norm(self, x: str, spec: arch.FrameNorm) -> str:

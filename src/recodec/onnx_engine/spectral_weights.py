@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from .. import spectral as arch
@@ -11,8 +13,17 @@ from .weights import Tensors
 _PARITIES = ("even", "odd")
 
 
-def spectral_weights(config: SpectralConfig, tensors: Tensors) -> dict[str, np.ndarray]:
-    """Weights by the names that the graphs give them, float32; the transform's matrix is among them."""
+GELU_DIP = 0.17
+"""What is added to the result of a GELU, so that it is not below 0."""
+
+_INT8_MAX = 64  # AVX2 adds two products of 8 bits within 16: 2 * 255 * 64 is the most that it takes
+
+
+def spectral_weights(config: SpectralConfig, tensors: Tensors, *, int8: bool = False) -> dict[str, np.ndarray]:
+    """Weights by the names that the graphs give them, float32; the transform's matrix is among them.
+
+    With `int8` the products of the blocks are int8, with a `.scale` for each output.
+    """
     weights: dict[str, np.ndarray] = {}
 
     def take(name: str) -> np.ndarray:
@@ -33,7 +44,26 @@ def spectral_weights(config: SpectralConfig, tensors: Tensors) -> dict[str, np.n
                 weights[f"{layer.name}.weight"] = take(f"{layer.name}.weight").T
                 weights[f"{layer.name}.bias"] = take(f"{layer.name}.bias")
                 weights |= _transform(layer)
-    return {name: np.ascontiguousarray(weight, np.float32) for name, weight in weights.items()}
+    weights = {name: np.ascontiguousarray(weight, np.float32) for name, weight in weights.items()}
+    if int8:
+        for layer in arch.spectral_layers(config):
+            if isinstance(layer, arch.ConvNext):
+                weights |= _rounded(f"{layer.name}.pwconv1", weights, 0.0)
+                weights |= _rounded(f"{layer.name}.pwconv2", weights, GELU_DIP)
+    return weights
+
+
+def _rounded(name: str, weights: Mapping[str, np.ndarray], shift: float) -> dict[str, np.ndarray]:
+    """A product with int8 weights, whose inputs are greater by `shift`, and its scales and bias."""
+    weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+    scale = np.maximum(np.abs(weight).max(0), np.finfo(np.float32).tiny) / np.float32(_INT8_MAX)
+    rounded = np.rint(weight / scale).astype(np.int8)
+    taken_off = shift * (rounded * scale.astype(np.float64)).sum(0)
+    return {
+        f"{name}.weight": rounded,
+        f"{name}.scale": scale.astype(np.float32),
+        f"{name}.bias": (bias - taken_off).astype(np.float32),
+    }
 
 
 def _norm(layer: arch.FrameNorm, tensors: Tensors) -> dict[str, np.ndarray]:
