@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from common import argument_parser
 
+from recodec.lm.coder import choose_kernel
 from recodec.lm.config import CONFIG_NAME, CodeLMConfig
-from recodec.lm.files import read_lm
 from recodec.lm.float_network import CodeLM
-from recodec.lm.kernel import choose_kernel
 from recodec.lm.tables import TOTAL_BITS
+from recodec.lm.weights import read_lm
 from recodec.training.codes import CodecShape, read_clips
 from recodec.training.lm import bits_by_bandwidth
 

@@ -35,6 +35,7 @@ from .config import EncodecConfig
 from .errors import ConfigError, UnsupportedError
 from .hub import model_called
 from .pipes import read_up_to
+from .text import counted
 from .wire.v1 import editing
 from .wire.v1.header import MAGIC, Header
 from .wire.v1.index import seek
@@ -343,8 +344,6 @@ def _codebooks(header: Header, bandwidth: float | None, num_codebooks: int | Non
             choices = ", ".join(f"{count * each:g}" for count in range(1, header.codebooks + 1))
             raise ConfigError(f"the file has no bandwidth of {bandwidth:g} kbps; it can be lowered to {choices}")
     if not 1 <= num_codebooks <= header.codebooks:
-        raise ConfigError(
-            f"the file has {header.codebooks} codebooks ({header.codebooks * each:g} kbps), "
-            f"and {num_codebooks} ({num_codebooks * each:g} kbps) were asked for"
-        )
+        there = f"{counted(header.codebooks, 'codebook')} ({header.codebooks * each:g} kbps)"
+        raise ConfigError(f"the file has {there}; asked for were {num_codebooks} ({num_codebooks * each:g} kbps)")
     return num_codebooks

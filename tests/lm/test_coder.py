@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from recodec.errors import ModelMismatchError
 from recodec.lm import numpy_kernel
 from recodec.lm.coder import LanguageModel
-from recodec.lm.files import save_lm
 from recodec.lm.native_probe import hashed
 from recodec.lm.network import ExactLM
 from recodec.lm.numpy_kernel import NumpyKernel
+from recodec.lm.weights import save_lm
 from support.kernels import KERNELS, make_kernel
 from support.tiny_lm import TINY, tiny_tensors
 

@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 
 from recodec.errors import CheckpointError, ConfigError
 from recodec.lm.config import CodeLMConfig
-from recodec.lm.files import fingerprint, read_lm, save_lm
+from recodec.lm.weights import fingerprint, read_lm, save_lm
 from support.kernels import KERNELS, make_kernel
 from support.tiny_lm import TINY, tiny_tensors
 

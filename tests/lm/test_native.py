@@ -13,16 +13,15 @@ from hypothesis import strategies as st
 from recodec.errors import ConfigError, RecodecError
 from recodec.hub import DEFAULT_FOLDER
 from recodec.lm import native_library, native_probe
-from recodec.lm.coder import LanguageModel
+from recodec.lm.coder import Kernel, LanguageModel
 from recodec.lm.config import CodeLMConfig
-from recodec.lm.files import read_lm
-from recodec.lm.kernel import Kernel
 from recodec.lm.native.build import LIBRARY
 from recodec.lm.native_library import ENVIRONMENT
 from recodec.lm.native_library import native_library as find_library
 from recodec.lm.native_probe import hashed
 from recodec.lm.network import ExactLM
 from recodec.lm.numpy_kernel import NumpyKernel
+from recodec.lm.weights import read_lm
 from support.kernels import KERNELS, LEVELS, make_kernel, native_kernel
 from support.tiny_lm import TINY, tiny_tensors
 

@@ -7,9 +7,9 @@ import torch
 
 from recodec.codec import Codec
 from recodec.lm.config import CodeLMConfig
-from recodec.lm.files import save_lm
 from recodec.lm.float_network import CodeLM
 from recodec.lm.quantize import quantize
+from recodec.lm.weights import save_lm
 
 SHAPE = {"width": 16, "num_layers": 1, "num_heads": 2, "feed_forward": 32, "context_s": 0.2, "head_width": 8}
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from recodec.lm import native_library
+from recodec.lm.coder import Kernel
 from recodec.lm.config import CodeLMConfig
-from recodec.lm.kernel import Kernel
 from recodec.lm.native.build import LIBRARY
 from recodec.lm.native_kernel import NativeKernel
 from recodec.lm.native_library import Library

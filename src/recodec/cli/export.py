@@ -99,8 +99,8 @@ def _export_web(
 def _web_lm(model: str | None) -> WebLM | None:
     from ..codec import load_language_model
     from ..hub import resolve_file
-    from ..lm.files import WEIGHTS_NAME
     from ..lm.native_kernel import named_sizes
+    from ..lm.weights import WEIGHTS_NAME
     from ..onnx_engine.export_web import WebLM
 
     lm = load_language_model(model)

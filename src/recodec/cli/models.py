@@ -76,7 +76,7 @@ def _fingerprints(place: str | None) -> tuple[str, ...]:
 def _list() -> None:
     from ..config import EncodecConfig
     from ..hub import DEFAULT_FOLDER, DEFAULT_MODEL, HUB_MODELS
-    from ..lm.files import WEIGHTS_NAME
+    from ..lm.weights import WEIGHTS_NAME
     from ..spectral import SPECTRAL_WEIGHTS_NAME
 
     config = EncodecConfig.from_json_file(DEFAULT_FOLDER / "config.json")

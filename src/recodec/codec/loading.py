@@ -156,7 +156,7 @@ def load_language_model(name_or_path: str | Path | None) -> LanguageModel | None
     """
     from ..lm.coder import LanguageModel
     from ..lm.config import CONFIG_NAME
-    from ..lm.files import WEIGHTS_NAME
+    from ..lm.weights import WEIGHTS_NAME
 
     if name_or_path is not None and is_weights_file(name_or_path):
         name_or_path = Path(name_or_path).parent

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .config import CodeLMConfig
-from .kernel import Kernel
 from .weights import tensor_specs
 
 if TYPE_CHECKING:
+    from .coder import Kernel
     from .native_library import Library
 
 CONFIG = CodeLMConfig(

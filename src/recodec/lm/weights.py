@@ -1,4 +1,4 @@
-"""The integers of an exact model: their names and shapes, and the bounds that make products exact.
+"""The integers of an exact model: their names and shapes, the bounds that make products exact, and their files.
 
 `lm.safetensors` holds exactly these tensors. A `.shift` belongs to the product of the same name: the
 result's unit is 2^shift times the accumulator's, so it is multiplied by 2^-shift and rounded.
@@ -9,15 +9,22 @@ as int8 with a shift for each entry, which stands for integers of 16 bits: see `
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
+from safetensors.numpy import save
 
+from ..atomic import write_bytes, write_text
+from ..checkpoint import read_safetensors
 from ..errors import CheckpointError
 from .arithmetic import DIFFERENCE_LIMIT, EXACT_LIMIT, STREAM_MAX, check_product, norm_max
-from .config import CodeLMConfig
-from .tables import MIXING_BITS
+from .config import CONFIG_NAME, CodeLMConfig
+from .tables import MIXING_BITS, TABLE_RULE
+
+WEIGHTS_NAME = "lm.safetensors"
 
 HIDDEN_MAX = 511
 """Bound of what a hidden ReLU layer puts out."""
@@ -138,3 +145,38 @@ def check_bounds(config: CodeLMConfig, tensors: Mapping[str, np.ndarray]) -> Non
     # A sum of K embeddings enters the stream without a clip of its own.
     if config.num_codebooks << 15 > STREAM_MAX:
         raise CheckpointError(f"num_codebooks must be at most {STREAM_MAX >> 15}, got {config.num_codebooks}")
+
+
+def save_lm(folder: str | Path, config: CodeLMConfig, tensors: Mapping[str, np.ndarray]) -> None:
+    """Write both files; the folder must exist.
+
+    Raises:
+        CheckpointError: if the tensors do not fit, or could leave the range of exact arithmetic.
+    """
+    check_weights(config, tensors)
+    folder = Path(folder)
+    ordered = {name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}
+    write_bytes(folder / WEIGHTS_NAME, save(ordered))
+    write_text(folder / CONFIG_NAME, config.to_json_string())
+
+
+def read_lm(folder: str | Path) -> tuple[CodeLMConfig, dict[str, np.ndarray]]:
+    """Read the shape and the tensors of an exact model, which are not checked against each other.
+
+    Raises:
+        FileNotFoundError: if a file is missing.
+        ConfigError: for a bad configuration.
+        CheckpointError: for weights that cannot be read.
+    """
+    folder = Path(folder)
+    return CodeLMConfig.from_json_file(folder / CONFIG_NAME), read_safetensors(folder / WEIGHTS_NAME)
+
+
+def fingerprint(config: CodeLMConfig, tensors: Mapping[str, np.ndarray]) -> str:
+    """SHA-256, 64 hexadecimal digits, of all that decides a table: the rule, the shape, the integers."""
+    digest = hashlib.sha256(f"rule {TABLE_RULE}\n{config.to_json_string()}".encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype.name} {tensor.shape}\n".encode())
+        digest.update(np.ascontiguousarray(tensor, tensor.dtype.newbyteorder("<")).data)
+    return digest.hexdigest()

@@ -16,11 +16,10 @@ from torch.nn import functional as F
 from ..errors import CheckpointError, ConfigError
 from ..lm.config import CodeLMConfig
 from ..lm.dequantize import dequantize
-from ..lm.files import WEIGHTS_NAME, read_lm, save_lm
 from ..lm.float_network import CodeLM
 from ..lm.meta_network import MetaCodeLM, MetaLMConfig
 from ..lm.quantize import quantize
-from ..lm.weights import check_weights
+from ..lm.weights import WEIGHTS_NAME, check_weights, read_lm, save_lm
 from ..nn.pickled import load_pickled
 from .codes import CodeCrops, CodecShape, read_clips
 from .loop import Run, begin
