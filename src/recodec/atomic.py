@@ -30,7 +30,7 @@ def atomic_write(path: str | Path, *, overwrite: bool = True) -> Iterator[IO[byt
         FileNotFoundError: if the folder does not exist.
     """
     path = Path(os.path.realpath(path)) if os.path.islink(path) and overwrite else Path(path)
-    if not overwrite and path.exists():
+    if not overwrite and os.path.lexists(path):
         raise FileExistsError(f"{path} exists already")
     if path.exists() and not path.is_file() and not path.is_dir():
         with open_output(path, str(path)) as device:

@@ -27,7 +27,7 @@ from .atomic import atomic_write
 from .codec import Codec
 from .codec.container import AnyLM, open_reader
 from .codec.convert import to_version1
-from .codec.files import as_file
+from .codec.files import open_source
 from .codec.files import unpack as _unpack
 from .codec.loading import find_lm
 from .codec.version0 import EcdcReader0
@@ -58,7 +58,7 @@ def inspect(source: Source) -> Inspection:
         TruncatedError, CorruptError: for one whose size is not what its header promises, where that can be known.
         BitstreamError: if it is not a file of ours at all.
     """
-    with opened(source) as file:
+    with open_source(source) as file:
         if not _is_version0(file):
             return _inspect(file)
         reader = EcdcReader0(file)
@@ -81,7 +81,7 @@ def facts(source: Source) -> dict[str, Any]:
     Raises:
         BitstreamError: if it is not a file of ours at all.
     """
-    with opened(source) as file:
+    with open_source(source) as file:
         size = file.seek(0, io.SEEK_END)
         file.seek(0)
         reader = open_reader(file, tolerant=True)  # damage is told, not raised
@@ -113,7 +113,7 @@ def verify(source: Source) -> None:
         CorruptError, TruncatedError: if something is damaged or missing: the error with which decoding it would end.
         UnsupportedError, BitstreamError: as `inspect`.
     """
-    with opened(source) as file:
+    with open_source(source) as file:
         found = inspect(file)
         if not found.intact:
             file.seek(0)
@@ -182,7 +182,7 @@ def concat(
     if not sources:
         raise ConfigError("there is no file to join")
     with ExitStack() as stack:
-        files = [stack.enter_context(opened(source)) for source in sources]
+        files = [stack.enter_context(open_source(source)) for source in sources]
         with _out(target, overwrite) as out:
             editing.concatenate(files, out, tolerant=tolerant)
     return out.getvalue() if isinstance(out, io.BytesIO) and target is None else None
@@ -249,7 +249,7 @@ def upgrade(
         CheckpointError: if the model or `meta_lm` is not found or not valid.
         BitstreamError: see above.
     """
-    with opened(source) as file:
+    with open_source(source) as file:
         called = open_reader(file).model
         file.seek(0)
         codec = Codec.from_pretrained(model_called(called) if model is None else model)
@@ -275,7 +275,7 @@ def unpack(
     Raises:
         BitstreamError: see above; also if the number of codebooks changes within the file.
     """
-    with opened(source) as file:
+    with open_source(source) as file:
         reader = open_reader(file)
         if reader.version == 0:
             name = model_called(reader.model) if model is None else model
@@ -288,16 +288,6 @@ def unpack(
 
 
 # ---- parts ---------------------------------------------------------------------------------
-
-
-@contextmanager
-def opened(source: Source) -> Iterator[IO[bytes]]:
-    """A source as a file that can seek and stands at its start."""
-    if isinstance(source, (str, Path)):
-        with open(source, "rb") as file:
-            yield file
-    else:
-        yield as_file(source)
 
 
 @contextmanager
@@ -315,7 +305,7 @@ def _edited(
     source: Source, target: Target, edit: Callable[[IO[bytes], Header, IO[bytes]], T], overwrite: bool
 ) -> bytes | T:
     """Run an edit of a file of version 1; the bytes, or what it returned."""
-    with opened(source) as file:
+    with open_source(source) as file:
         if _is_version0(file):
             raise UnsupportedError("a file of version 0 cannot be edited: upgrade it to version 1 first")
         header = seek(file, 0).header

@@ -86,6 +86,8 @@ def resolve_weights(
     end = f".{variant}" if variant else ""
     names = {True: WEIGHTS_NAMES[:2], False: WEIGHTS_NAMES[2:], None: WEIGHTS_NAMES}[use_safetensors]
     marked = tuple(f"{name.partition('.')[0]}{end}.{name.partition('.')[2]}" for name in names)
+    if variant:  # transformers marks an index at its end: model.safetensors.index.fp16.json
+        marked += tuple(f"{name.removesuffix('.json')}{end}.json" for name in names if name.endswith(".json"))
     return _find(name_or_path, marked, subfolder, options)
 
 

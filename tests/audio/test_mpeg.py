@@ -194,3 +194,21 @@ def test_a_crop_of_an_odd_mp3_has_the_bits_of_the_whole(kind: str) -> None:
     whole = np.concatenate(list(open_decoder(io.BytesIO(odd), "x").pieces()), axis=1)
     for start in range(0, whole.shape[1] - 500, 23_457):
         np.testing.assert_array_equal(read_stretch(io.BytesIO(odd), "x", start, 500), whole[:, start : start + 500])
+
+
+# ---- other bytes in front --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("front", [1, 700, 70_000])
+def test_an_mp3_after_other_bytes_is_what_it_is_without_them(front: int) -> None:
+    pytest.importorskip("av")
+    whole, file = long_mp3(44_100, 2, "VARIABLE", 0.6)
+    after = bytes(front) + file
+    np.testing.assert_array_equal(read_audio(io.BytesIO(after), name="x")[0], whole)
+    np.testing.assert_array_equal(read_stretch(io.BytesIO(after), "x", 300_000, 500), whole[:, 300_000:300_500])
+    with pytest.raises(AudioError, match=r"x was cut off: 4\.\d+ s of 10\.000 s are there"):
+        read_audio(io.BytesIO(after[: front + len(file) // 2]), name="x")
+    with pytest.raises(
+        AudioError, match=r"x changes after 1\.\d+ s from 24000 Hz and 1 channel\(s\) to 44100 Hz and 2"
+    ):
+        read_audio(io.BytesIO(bytes(front) + mp3(24_000, 1) + mp3(44_100, 2)), name="x")

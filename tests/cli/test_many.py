@@ -51,6 +51,48 @@ def test_folders_keep_their_shape_in_another_folder(
     assert soundfile.info(tmp_path / "back" / "deep" / "c.flac").frames == 2400
 
 
+def test_the_last_of_two_inputs_may_be_a_folder(
+    recodec: Callable, model: Path, three: list[Path], tmp_path: Path
+) -> None:
+    a, folder = write(tmp_path / "a.wav"), tmp_path / "in" / "deep"
+    for number, inputs in enumerate(([a, folder], [tmp_path / "in", folder], [folder, a])):
+        out = tmp_path / f"out{number}"
+        assert recodec("compress", *inputs, "-d", out, "--model", model).code == 0
+        assert (out / "c.ecdc").is_file()
+        assert recodec("decompress", out, out / "..", "-d", tmp_path / f"back{number}", "--model", model).code == 0
+
+
+def test_files_that_do_not_look_like_recordings_are_counted(
+    recodec: Callable, model: Path, three: list[Path], tmp_path: Path
+) -> None:
+    for name in ("a.txt", "deep/b.TXT", "readme"):
+        (tmp_path / "in" / name).write_text("text")
+    line = f"{tmp_path / 'in'}: 3 files that do not look like recordings were passed over: 1 without a suffix, 2 .txt"
+    for done in (
+        recodec("compress", tmp_path / "in", "-d", tmp_path / "out", "--model", model),
+        recodec("tokenize", tmp_path / "in", tmp_path / "tokens", "--model", model, "-j", 1),
+    ):
+        assert done.code == 0
+        assert line in done.err.splitlines()
+    assert recodec("compress", tmp_path / "in", "-d", tmp_path / "quiet", "-q", "--model", model).err == ""
+
+
+def test_a_link_to_nothing_is_there_already(recodec: Callable, model: Path, tmp_path: Path) -> None:
+    source, link = write(tmp_path / "a.wav"), tmp_path / "a.ecdc"
+    link.symlink_to(tmp_path / "target.ecdc")
+    refused = recodec("compress", source, "--model", model)
+    assert (refused.code, f"{link} exists already; use --force" in refused.err) == (2, True)
+    assert recodec("compress", source, "-f", "--model", model).code == 0
+    assert (tmp_path / "target.ecdc").is_file()
+    assert link.is_symlink()
+
+
+def test_a_suffix_is_not_for_an_output_with_a_name(recodec: Callable, model: Path, tmp_path: Path) -> None:
+    assert recodec("compress", write(tmp_path / "a.wav"), "--model", model).code == 0
+    refused = recodec("decompress", tmp_path / "a.ecdc", "-o", tmp_path / "b.wav", "--suffix", ".flac")
+    assert (refused.code, "--suffix is of outputs that are not named" in refused.err) == (2, True)
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_jobs_are_shared_out_over_files_and_within_them(
     recodec: Callable, model: Path, tmp_path: Path, count: int
@@ -102,6 +144,7 @@ def test_a_recording_is_never_written_over(recodec: Callable, model: Path, tmp_p
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["{a}", "{dir}"], "is a folder; --out-dir puts outputs into one"),
         (["{a}", "{b}", "-o", "{dir}/x.ecdc"], "-o takes one input"),
         (["{dir}", "-o", "{dir}/x.ecdc"], "-o takes one input"),
         (["{a}", "{a}"], "named twice"),

@@ -292,6 +292,15 @@ def test_bad_data_on_a_pipe(model: Path, arguments: list[str], data: bytes, word
     assert failed.stderr.count("\n") == 1
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no /dev/stdin")
+@pytest.mark.parametrize("arguments", [["info"], ["verify"], ["cut", "--stop", "1"]])
+def test_verbs_that_go_back_and_forth_say_that_they_take_no_pipe(files: dict[str, bytes], arguments: list[str]) -> None:
+    verb, *options = arguments
+    done = run(verb, "/dev/stdin", *(["none.ecdc"] if options else []), *options, data=files["ecdc"])
+    assert done.returncode != 0
+    assert done.stderr.decode() == "recodec: error: /dev/stdin is a pipe, and this takes a file: save it first\n"
+
+
 def test_a_cut_stream_is_played_and_then_refused(model: Path, files: dict[str, bytes]) -> None:
     failed = run("decompress", "-", "-", "--raw", "24000:1:s16le", "--model", model, data=files["ecdc"][:-30])
     assert failed.returncode == 1

@@ -156,6 +156,25 @@ def test_a_configuration_keeps_keywords_that_it_does_not_know(caplog: pytest.Log
     assert caplog.messages == ["EncodecConfig has no field sampling_rte, and ignores it. Did you mean sampling_rate?"]
 
 
+@pytest.mark.parametrize("strict", [False, True])
+@torch.no_grad()
+def test_torch_exports_a_call_of_the_model(strict: bool) -> None:
+    model, x = random_model(TINY).eval(), noise(TINY, 2400, batch=2)
+    found, expected = torch.export.export(model, (x,), strict=strict).module()(x), model(x)
+    assert type(found) is type(expected)
+    assert torch.equal(found.audio_codes, expected.audio_codes)
+    torch.testing.assert_close(found.audio_values, expected.audio_values)
+
+
+def test_shards_of_a_variant_are_found_as_transformers_names_them(tmp_path: Path) -> None:
+    peer = pytest.importorskip("transformers")
+    theirs = peer.EncodecModel(peer.EncodecConfig(num_filters=4, hidden_size=16, codebook_dim=16, codebook_size=32))
+    theirs.save_pretrained(tmp_path, variant="fp16", max_shard_size="50KB")
+    assert (tmp_path / "model.safetensors.index.fp16.json").is_file()
+    ours = EncodecModel.from_pretrained(tmp_path, variant="fp16")
+    assert torch.equal(ours.state_dict()["encoder.layers.0.conv.bias"], theirs.encoder.layers[0].conv.bias)
+
+
 @pytest.mark.filterwarnings("ignore")  # the exporter warns of every shape that it takes for a constant
 def test_torch_exports_encode_and_decode_to_onnx(tmp_path: Path) -> None:
     model = random_model(TINY)

@@ -187,6 +187,15 @@ def test_what_cannot_serve_is_listed_even_if_nothing_can(tmp_path: Path, capsys:
     assert f"see {tmp_path / 'run' / LEFT_OUT_NAME}" in capsys.readouterr().err
 
 
+def test_what_cannot_be_read_is_listed_if_no_crop_can_be_learnt_from(tmp_path: Path) -> None:
+    bad = tmp_path / "data" / "bad.wav"
+    bad.parent.mkdir()
+    soundfile.write(bad, np.full(24_000, np.nan), 24_000, subtype="FLOAT")
+    with pytest.raises(AudioError, match="can be learnt from"):
+        train(_config(bad.parent), tmp_path / "run", progress=False)
+    assert "bad.wav" in (tmp_path / "run" / LEFT_OUT_NAME).read_text()
+
+
 def test_finetuning_starts_from_any_weights(shards: Path, tmp_path: Path) -> None:
     config = _config(shards, adversarial=AdversarialTraining(1.0, 1.0, width=2, windows=(128,)))
     model = train(config, tmp_path / "a", progress=False)

@@ -13,11 +13,15 @@ from .wav import LIKELY_UNKNOWN, UNLIKELY
 _MAX_CHUNKS = 10_000
 _UNKNOWN = frozenset({0, 0xFFFFFFFF, 2**63 - 1, 2**64 - 1})
 _W64_DATA = b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
-_VOC = b"Creative Voice File\x1a"
+_VOC, _VOC_LAST_BLOCK = b"Creative Voice File\x1a", 9
 _AC3_SYNC, _AC3_HEAD = b"\x0b\x77", 6
 _AC3_KBPS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
 _AC3_RATES_HZ = (48_000, 44_100, 32_000)
-_MAT5_MATRIX = 14
+_MAT5_MATRIX, _MAT5_LAST_KIND = 14, 18
+_MP4_BOXES = frozenset({
+    b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid", b"moof", b"mfra", b"sidx", b"ssix", b"styp",
+    b"meta", b"udta", b"emsg", b"prft", b"pdin", b"imda",
+})  # fmt: skip
 _TS_SYNC, _TS_PACKET = b"\x47", 188
 _MATROSKA, _SEGMENT = 0x1A45DFA3, 0x18538067
 
@@ -103,8 +107,8 @@ def _sound(file: IO[bytes], front: bytes, end: int) -> Iterator[tuple[int, int]]
         yield from _mat5(file, end, "little" if front[126:] == b"IM" else "big")
     elif front[:2] == _AC3_SYNC:
         yield from _ac3(file, end)
-    elif front[:1] == _TS_SYNC and end > 2 * _TS_PACKET and _is_transport(file):
-        yield 0, -(-end // _TS_PACKET) * _TS_PACKET
+    elif front[:1] == _TS_SYNC and end > 2 * _TS_PACKET:
+        yield from _transport(file, end)
 
 
 def _after(front: int, chunks: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:
@@ -146,7 +150,7 @@ def _nist(file: IO[bytes]) -> Iterator[tuple[int, int]]:
     """NIST SPHERE: a header of text, whose size is its second line."""
     file.seek(0)
     text = file.read(1 << 16)
-    fields = dict(re.findall(rb"^(\w+) -i (\d{1,18})\s*$", text, re.MULTILINE))
+    fields = dict(re.findall(rb"^(\w+) -(?:i|s\d+) (\d{1,18})\s*$", text, re.MULTILINE))
     numbers = [int(fields.get(name, b"0")) for name in (b"sample_count", b"channel_count", b"sample_n_bytes")]
     start = re.match(rb"NIST_1A\s+(\d{1,9})\s", text)
     if start is not None and all(numbers):
@@ -164,6 +168,9 @@ def _voc(file: IO[bytes], end: int, start: int) -> Iterator[tuple[int, int]]:
             return
         if len(head) < 4:
             return
+        if head[0] > _VOC_LAST_BLOCK:  # what comes after the recording
+            yield start, place - start
+            return
         place += 4 + int.from_bytes(head[1:], "little")
         if place > end:
             yield start, place - start
@@ -178,6 +185,8 @@ def _mat5(file: IO[bytes], end: int, order: Literal["little", "big"]) -> Iterato
             break
         file.seek(place)
         kind, size = (int.from_bytes(file.read(4), order) for _ in range(2))
+        if not 1 <= kind & 0xFFFF <= _MAT5_LAST_KIND:  # something after the matrices
+            break
         place += 8
         if kind != _MAT5_MATRIX and kind < 1 << 16:  # larger ones hold four bytes within the eight
             found = place, size
@@ -213,10 +222,16 @@ def _ac3_frame_bytes(head: bytes) -> int:
     return 2 * (96_000 * _AC3_KBPS[step // 2] // _AC3_RATES_HZ[rate] + (step & 1 if rate == 1 else 0))
 
 
-def _is_transport(file: IO[bytes]) -> bool:
-    """Whether a file is of packets of an MPEG transport stream."""
+def _transport(file: IO[bytes], end: int) -> Iterator[tuple[int, int]]:
+    """An MPEG transport stream: packets, of which the last one may be cut. What is not a packet is something else."""
     file.seek(0)
-    return file.read(2 * _TS_PACKET + 1)[::_TS_PACKET] == 3 * _TS_SYNC
+    if file.read(2 * _TS_PACKET + 1)[::_TS_PACKET] != 3 * _TS_SYNC:
+        return
+    for begin in (end - end % _TS_PACKET, end - end % _TS_PACKET - _TS_PACKET):
+        file.seek(begin)
+        if file.read(1) not in (b"", _TS_SYNC):
+            return
+    yield 0, -(-end // _TS_PACKET) * _TS_PACKET
 
 
 def _matroska(file: IO[bytes], end: int) -> Iterator[tuple[int, int]]:
@@ -272,7 +287,7 @@ def _mp4(file: IO[bytes], end: int) -> Iterator[tuple[int, int]]:
         if len(head) < 8:
             return
         size = int.from_bytes(head[:4], "big")
-        if not re.fullmatch(rb"[\w \xa9-]{4}", head[4:8]):  # a tag after the last box
+        if head[4:8] not in _MP4_BOXES:  # something after the last box
             return
         size = int.from_bytes(head[8:], "big") if size == 1 else size
         if size < 8:  # 0: to the end of the file

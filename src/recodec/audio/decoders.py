@@ -18,7 +18,7 @@ import soundfile
 from ..errors import PARTIAL_TAKES, AudioError, IncompleteError
 from ..pipes import read_up_to
 from .containers import id3_bytes
-from .mpeg import FormChange, frames_alone, survey_mpeg
+from .mpeg import FormChange, MpegSurvey, after_foreign_bytes, frames_alone, survey_mpeg
 from .pcm import Pcm
 from .resampling import check_rate
 from .samples import READ_SAMPLES, Samples, cut_off, missing_text
@@ -203,7 +203,20 @@ def _open_by_ffmpeg(file: IO[bytes], name: str, reason: str, *, partial: bool) -
         )
     from .ffmpeg import AvDecoder
 
-    return AvDecoder(file, name, partial=partial, missing=missing)
+    decoder = AvDecoder(file, name, partial=partial, missing=missing)
+    if decoder.is_mp3 and (place := after_foreign_bytes(file)) is not None:
+        # libsndfile knows no MP3 that other bytes come before; FFmpeg does not see how much of it is there.
+        survey = survey_mpeg(file, place)
+        if survey is not None:
+            decoder.close()
+            return _open_mpeg(file, name, survey, partial=partial)
+    return decoder
+
+
+def _open_mpeg(file: IO[bytes], name: str, survey: MpegSurvey, *, partial: bool) -> FileDecoder:
+    if survey.change is not None:
+        raise _changes(name, survey.change)
+    return SndfileDecoder(frames_alone(file, survey), name, partial=partial, mpeg=survey)
 
 
 def _looks_like_text(file: IO[bytes]) -> bool:

@@ -58,9 +58,14 @@ class AvDecoder:
         if not self.rate_hz or not self.channels:
             self._container.close()
             raise _unreadable(name, missing, "does not say its sampling rate and channels")
+        self.is_mp3 = self._container.format.name == "mp3"
         # A container's duration is rounded, and counts what decoders drop at the start.
         self.num_samples: int | None = None
         self.places = _mask(self._stream)
+
+    def close(self) -> None:
+        """End without its samples."""
+        self._container.close()
 
     def pieces(self) -> Iterator[Samples]:
         # To float samples of the same rate and layout; FFmpeg drops the encoder's delay itself.
@@ -79,6 +84,8 @@ class AvDecoder:
                         count += part.samples
                 for part in resampler.resample(None):
                     yield part.to_ndarray().astype(np.float32, copy=False)
+        except AudioError:
+            raise
         except (FFmpegError, OSError, ValueError) as error:
             if self._partial and count:
                 return
@@ -104,4 +111,6 @@ def _mask(stream: av.AudioStream) -> int:
 
 
 def _reason(error: Exception) -> str:
-    return " ".join(str(getattr(error, "strerror", None) or error).split())
+    text = " ".join(str(getattr(error, "strerror", None) or error).split())
+    # FFmpeg's parsers have errors without a text.
+    return "its data cannot be decoded" if text.startswith("Error number") else text

@@ -22,8 +22,10 @@ from .spliced import Spliced
 MARKED = 128
 """Frames from one mark of a survey to the next."""
 
+FRONT_BYTES = 1 << 16
+"""After a tag or other bytes in front, within which the first frame must be."""
+
 _REMEMBERED = 4096
-_FRONT_BYTES = 1 << 16  # after a tag in front, within which the first frame must be
 _MAX_TAGS = 16
 _FREE_FRAMES = 2  # encoders do not agree on what the first frame counts, and the last one may be padded
 _OTHERS = (b"fLaC", b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b"OggS", b".snd", b"caff", b"wvpk", b"riff")
@@ -107,7 +109,7 @@ def survey_mpeg(file: IO[bytes], start: int = 0) -> MpegSurvey | None:
         file: that can seek; it stands at its start, before and after.
         start: where the frames, or tags before them, begin.
     """
-    key = _identity(file)
+    key = _identity(file, start)
     if key is not None and key in _found:
         return _found[key]
     try:
@@ -136,16 +138,23 @@ def frames_alone(file: IO[bytes], survey: MpegSurvey) -> IO[bytes]:
     return cast(IO[bytes], Spliced(file, [front, *parts]))
 
 
+def after_foreign_bytes(file: IO[bytes]) -> int | None:
+    """Where MPEG audio begins after other bytes, if it does soon. The file stands at its start afterwards."""
+    place = next_frame(file, 0, FRONT_BYTES)
+    file.seek(0)
+    return place
+
+
 _found: OrderedDict[tuple[int, ...], MpegSurvey | None] = OrderedDict()
 
 
-def _identity(file: IO[bytes]) -> tuple[int, ...] | None:
-    """What tells a file on disk from others, and from itself after a change."""
+def _identity(file: IO[bytes], start: int) -> tuple[int, ...] | None:
+    """What tells a walk from a place of a file on disk from others, and from one over the file after a change."""
     try:
         about = os.fstat(file.fileno())
     except (AttributeError, OSError, ValueError):
         return None
-    return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns
+    return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, start
 
 
 def _after_tags(file: IO[bytes], start: int) -> int | None:
@@ -161,7 +170,7 @@ def _after_tags(file: IO[bytes], start: int) -> int | None:
     file.seek(place)
     if place == start or file.read(4) in _OTHERS:
         return None
-    return next_frame(file, place, place + _FRONT_BYTES)
+    return next_frame(file, place, place + FRONT_BYTES)
 
 
 def _walked(file: IO[bytes], place: int) -> MpegSurvey | None:

@@ -21,7 +21,8 @@ _RUN_UP_SAMPLES = {
 # Formats that are decoded from the start: their decoders forget too slowly, or cannot seek, or are of MPEG audio in a
 # container. A FLAC of unknown length cannot be sought either.
 _FROM_THE_START = frozenset({"OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III", "GSM610", "G721_32", "G723_24",
-                             "G723_40", "NMS_ADPCM_16", "NMS_ADPCM_24", "NMS_ADPCM_32"})  # fmt: skip
+                             "G723_40", "NMS_ADPCM_16", "NMS_ADPCM_24", "NMS_ADPCM_32", "DWVW_12", "DWVW_16", "DWVW_24",
+                             "DPCM_8", "DPCM_16"})  # fmt: skip
 
 
 class Shape(NamedTuple):
@@ -55,7 +56,8 @@ def shape_of(file: IO[bytes], name: str) -> Shape:
 def read_stretch(file: IO[bytes], name: str, start: int, count: int) -> Samples:
     """Samples `start` to `start + count` of a recording, (C, count), at its own rate.
 
-    They have the bits of the whole.
+    They have the bits of the whole. Only of MPEG audio that is damaged within its frames, and can be decoded all the
+    same, the last bit may differ, since the order of libmpg123's sums depends on the damage before.
 
     Args:
         file: that can seek, standing at its start.
@@ -69,7 +71,9 @@ def read_stretch(file: IO[bytes], name: str, start: int, count: int) -> Samples:
     try:
         audio = _stretch_of(file, decoder, start, count)
     except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise AudioError(f"{name} cannot be read between the samples {start} and {start + count}: {error}") from error
+        raise AudioError(
+            f"{name} is damaged between the samples {start} and {start + count}, or was cut off before"
+        ) from error
     if isinstance(decoder, SndfileDecoder) and decoder.sound.file_error is not None:
         raise AudioError(f"{name} cannot be read: {decoder.sound.file_error}") from decoder.sound.file_error
     if audio.shape[1] != count:

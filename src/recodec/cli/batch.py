@@ -60,10 +60,11 @@ class Done:
 
 
 def split_output(
-    paths: Sequence[Path], out: Path | None, is_output: Callable[[Path], bool]
+    paths: Sequence[Path], out: Path | None, out_dir: Path | None, is_output: Callable[[Path], bool]
 ) -> tuple[list[Path], Path | None]:
     """Inputs, and the output if one is named: by `-o`, or as the second of two arguments where it looks like one."""
-    if out is None and len(paths) == 2 and is_output(paths[1]):
+    folders = len(paths) == 2 and paths[0].is_dir() and paths[1].is_dir()
+    if out is None and out_dir is None and len(paths) == 2 and not folders and is_output(paths[1]):
         return [paths[0]], paths[1]
     return list(paths), out
 
@@ -140,11 +141,11 @@ def check_target(source: Path, target: Path, force: bool) -> Path:
         click.UsageError: if it is there and may not be replaced, is the input itself, or has no folder.
     """
     if target.is_dir():
-        raise click.UsageError(f"{target} is a folder")
+        raise click.UsageError(f"{target} is a folder; --out-dir puts outputs into one")
     if not target.parent.is_dir():
         raise click.UsageError(f"there is no folder {target.parent}")
-    if is_plain(target) and target.exists():
-        if is_plain(source) and target.samefile(source):
+    if is_plain(target) and os.path.lexists(target):
+        if is_plain(source) and target.exists() and target.samefile(source):
             raise click.UsageError("input and output are the same file")
         if not force:
             raise click.UsageError(f"{target} exists already; use --force to replace it")

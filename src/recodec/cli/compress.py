@@ -11,7 +11,7 @@ import click
 
 from .batch import JOBS_HELP, Done, Task, check_coded_name, plan, run, shared_out, split_output
 from .endpoints import STANDARD, is_audio_name, is_plain, label, open_recording, open_target
-from .options import FileName, Number, model_options, options, progress
+from .options import FileName, Number, model_options, options, progress, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,9 +45,9 @@ def compress(
         raise click.UsageError("--meta-lm goes with --format 0")
     if version == "0":
         _refuse_version1_options(settings["lm"])
-    sources, target = split_output(paths, out, _is_output)
+    sources, target = split_output(paths, out, out_dir, _is_output)
     _check_inputs(sources, target)
-    tasks = plan(sources, target, out_dir, ".ecdc", _audio_files, settings["force"])
+    tasks = plan(sources, target, out_dir, ".ecdc", lambda folder: _audio_files(folder, quiet), settings["force"])
 
     from ..codec import ModelChoice
 
@@ -119,11 +119,14 @@ def _check_inputs(sources: Sequence[Path], target: Path | None) -> None:
         check_coded_name(target)
 
 
-def _audio_files(folder: Path) -> Sequence[Path]:
+def _audio_files(folder: Path, quiet: bool) -> Sequence[Path]:
     from ..corpus import list_input
     from ..errors import ConfigError
 
     try:
-        return [Path(entry.path) for entry in list_input(str(folder)).entries if entry.kind == "file"]
+        listing = list_input(str(folder))
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
+    if not quiet and (line := listing.passed_over()) is not None:
+        say(f"{folder}: {line}", err=True)
+    return [Path(entry.path) for entry in listing.entries if entry.kind == "file"]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from ..memory import return_freed_arrays
 from .batch import JOBS_HELP, Done, Task, plan, run, shared_out, split_output
@@ -54,10 +55,13 @@ def decompress(
     give the --model. Standard output gets a WAV, or samples with --raw; a stream is played while it comes.
     """
     raw = settings["raw"]
-    sources, target = split_output(paths, out, lambda path: path == STANDARD or path.suffix != ".ecdc")
+    sources, target = split_output(paths, out, out_dir, lambda path: path == STANDARD or path.suffix != ".ecdc")
     for source in sources:
         if source != STANDARD and not source.exists():
             raise click.UsageError(f"INPUT {str(source)!r} does not exist")
+    suffix_is_given = click.get_current_context().get_parameter_source("suffix") == ParameterSource.COMMANDLINE
+    if target is not None and suffix_is_given:
+        raise click.UsageError(f"--suffix is of outputs that are not named, and {target} is")
     if target is not None and target.suffix == ".ecdc":
         raise click.UsageError(f"{target} would be an audio file, and has the suffix of a compressed one")
     tasks = plan(sources, target, out_dir, ".raw" if raw else suffix, _coded_files, settings["force"])

@@ -97,6 +97,22 @@ def as_file(data: bytes | IO[bytes]) -> IO[bytes]:
     return data
 
 
+@contextmanager
+def open_source(source: str | Path | bytes | IO[bytes]) -> Iterator[IO[bytes]]:
+    """A name, bytes or a file as a file that can seek.
+
+    Raises:
+        ConfigError: for a pipe, or anything else.
+    """
+    if isinstance(source, (str, Path)):
+        with open(source, "rb") as file:
+            if not file.seekable():
+                raise ConfigError(f"{source} is a pipe, and this takes a file: save it first")
+            yield file
+    else:
+        yield as_file(source)
+
+
 def play_path(codec: Codec, path: str | Path, **options: Any) -> Iterator[np.ndarray]:
     """As `Codec.play`, with the file open for as long as it takes."""
     with open(path, "rb") as file:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import glob
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
+from ..text import counted
 from .entries import Entry
 from .files import file_entries, is_audio, manifest_entries, walk
 from .manifests import MANIFEST_SUFFIXES
@@ -28,15 +30,26 @@ class Listing:
     Attributes:
         entries: of all recordings, in an order that depends on nothing but the input; no two have the same id.
         columns: of the metadata, by the input's names: `"string"`, `"binary"`, or a type of Arrow.
+        others: how many files of which suffix a folder has besides, which do not look like recordings.
     """
 
     entries: Sequence[Entry]
     columns: Mapping[str, Any] = field(default_factory=dict)
+    others: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
         """How many recordings there are."""
         return sum(entry.count for entry in self.entries)
+
+    def passed_over(self) -> str | None:
+        """One line on the files that do not look like recordings; `None` if there are none."""
+        if not self.others:
+            return None
+        kinds = ", ".join(f"{count} {suffix or 'without a suffix'}" for suffix, count in sorted(self.others.items()))
+        files = counted(sum(self.others.values()), "file that does not look like a recording was",
+                        "files that do not look like recordings were")  # fmt: skip
+        return f"{files} passed over: {kinds}"
 
 
 def list_input(source: str, column: str | None = None) -> Listing:
@@ -96,7 +109,8 @@ def _list_folder(folder: Path, column: str | None) -> Listing:
     for fits in (is_audio, _is_tar, _is_parquet):
         chosen = [file for file in files if fits(file)]
         if chosen:
-            return _list_files(chosen, folder, column)
+            others = Counter(file.suffix.lower() for file in files if not fits(file))
+            return replace(_list_files(chosen, folder, column), others=others)
     if shards := [file for file in files if file.suffix == ".npy"]:
         return Listing(bare_shard_entries(shards, folder))
     raise ConfigError(f"the folder {folder} has no audio files, tars or Parquet files")

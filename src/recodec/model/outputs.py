@@ -110,3 +110,8 @@ class EncodecOutput(ModelOutput):
 
     audio_codes: torch.Tensor = _ABSENT
     audio_values: torch.Tensor = _ABSENT
+
+
+# So that `torch.export` knows what the methods return.
+for _output in (EncodecEncoderOutput, EncodecLatentOutput, EncodecDecoderOutput, EncodecOutput):
+    torch.export.register_dataclass(_output, serialized_type_name=f"recodec.{_output.__name__}")

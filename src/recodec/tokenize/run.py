@@ -16,6 +16,7 @@ from ..codec import Codec
 from ..corpus import list_input
 from ..errors import ConfigError
 from ..tables import table_text
+from ..text import shown
 from .engines import make_engine
 from .job import Job, ModelChoice, OutputChoice, own_folder, records_folder
 from .plan import Plan, check_settings, make_plan, read_plan
@@ -110,7 +111,7 @@ def tokenize(
         )
     output = OutputChoice(format, codes, codec.choose_quantizers(bandwidth, num_quantizers), shard_clips, lm)
     with _locked(folder):
-        plan = _planned(source, folder, codec, model, output, column, long_s)
+        plan = _planned(source, folder, codec, model, output, column, long_s, show)
         job = Job(str(folder), model, output, plan.columns, plan.schema, batch, workers, long_s)
         del codec
         records = records_folder(folder)
@@ -128,7 +129,7 @@ def tokenize(
 
 def _planned(
     source: str | Path, folder: str | Path, codec: Codec, model: ModelChoice, output: OutputChoice,
-    column: str | None, long_s: float,
+    column: str | None, long_s: float, show: TextIO | None,
 ) -> Plan:  # fmt: skip
     """The plan of the run that was begun in the folder, or a new one."""
     settings = {
@@ -143,6 +144,8 @@ def _planned(
     if any(Path(folder).glob("[!._]*")):
         raise ConfigError(f"{folder} is not empty, and holds no run that could go on")
     listing = list_input(os.path.abspath(source), column)
+    if show is not None and (line := listing.passed_over()) is not None:
+        print(shown(f"{source}: {line}"), file=show)
     if model.dtype != "fp32":
         mismatch = measure(model, codec, listing.entries, output.num_quantizers, long_s)
         settings["mismatch"] = mismatch.__dict__

@@ -13,10 +13,9 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from ..errors import AudioError
 from .augment import equalize, reverberate
 from .config import TrainConfig
-from .sources import SILENCE, Group, open_groups
+from .sources import SILENCE, Group, NothingToTrainError, open_groups
 
 TRIES = 8
 MUSIC = "music"
@@ -74,7 +73,7 @@ class Examples(Dataset[Example]):
         """Make sure that there is something to learn from: on silence alone the losses are not numbers.
 
         Raises:
-            AudioError: if no crop is louder than silence, with the reasons of recordings that could not be read.
+            NothingToTrainError: if no crop is louder than silence, with the reasons of what could not be read.
         """
         failed: dict[str, str] = {}
         random = np.random.default_rng(self._config.seed)
@@ -85,9 +84,10 @@ class Examples(Dataset[Example]):
         few = list(failed.items())[:_MOST_REASONS]
         reasons = "; ".join(reason if name in reason else f"{name}: {reason}" for name, reason in few)
         more = f"; and {len(failed) - _MOST_REASONS} more" if len(failed) > _MOST_REASONS else ""
-        raise AudioError(
+        raise NothingToTrainError(
             f"none of {_LISTEN_TRIES} crops of the groups {groups} can be learnt from: "
-            + (reasons + more or "none is louder than silence")
+            + (reasons + more or "none is louder than silence"),
+            {**self.left_out, **failed},
         )
 
     def __getitem__(self, number: int) -> Example:

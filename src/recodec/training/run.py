@@ -70,18 +70,19 @@ def train(
     try:
         trainer = Trainer(config, device)
     except NothingToTrainError as error:
-        if first and error.left_out:
-            out.mkdir(parents=True, exist_ok=True)
+        if first:
             note_left_out(error.left_out, out / LEFT_OUT_NAME)
         raise
     if not begin(trainer, out, resume) and discriminator is not None:
         trainer.load_discriminator(discriminator)
     with ExitStack() as stack:
         run = _CodecRun(trainer, dev, out, progress, stack, say)
-        run.go(stop_after_s)
+        try:
+            run.go(stop_after_s)
+        finally:
+            if first:
+                run.note_failed()
     trainer.save(out)
-    if first:
-        run.note_failed()
     with trainer.averaged():
         if parallel.rank() == 0:
             trainer.model.save_pretrained(out / MODEL_NAME)
@@ -117,6 +118,7 @@ def note_left_out(left_out: Mapping[str, str], path: Path, before: Mapping[str, 
     """
     if not left_out:
         return
+    path.parent.mkdir(parents=True, exist_ok=True)
     rows = [("name", "reason"), *{**(before or {}), **left_out}.items()]
     write_text(path, table_text(rows, delimiter="\t"))
     first_name, first_reason = next(iter(left_out.items()))
