@@ -34,7 +34,7 @@ PAGES = [
     ROOT / "src/recodec/weights/README.md",
 ]
 LEAVES = {
-    "README.md": ["again.wav", "speech.ecdc", "live.ecdc"],
+    "README.md": ["again.wav", "again.ecdc", "live.ecdc"],
     "docs/streaming.md": ["heard.wav"],
     "docs/tokenize.md": ["codes/_tokenize/report.json", "decoded/a.wav", "decoded/b.wav"],
     "docs/transformers.md": ["codec/model.safetensors", "codec/preprocessor_config.json"],

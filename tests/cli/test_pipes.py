@@ -298,7 +298,7 @@ def test_verbs_that_go_back_and_forth_say_that_they_take_no_pipe(files: dict[str
     verb, *options = arguments
     done = run(verb, "/dev/stdin", *(["none.ecdc"] if options else []), *options, data=files["ecdc"])
     assert done.returncode != 0
-    assert done.stderr.decode() == "recodec: error: /dev/stdin is a pipe, and this takes a file: save it first\n"
+    assert done.stderr == "recodec: error: /dev/stdin is a pipe, and this takes a file: save it first\n"
 
 
 def test_a_cut_stream_is_played_and_then_refused(model: Path, files: dict[str, bytes]) -> None:
