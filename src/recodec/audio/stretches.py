@@ -69,7 +69,7 @@ def read_stretch(file: IO[bytes], name: str, start: int, count: int) -> Samples:
     """
     decoder = open_decoder(file, name)
     try:
-        audio = _stretch_of(file, decoder, start, count)
+        audio = _stretch_of(file, decoder, name, start, count)
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise AudioError(
             f"{name} is damaged between the samples {start} and {start + count}, or was cut off before"
@@ -81,7 +81,7 @@ def read_stretch(file: IO[bytes], name: str, start: int, count: int) -> Samples:
     return check_samples(audio, name=name, offset=start)
 
 
-def _stretch_of(file: IO[bytes], decoder: FileDecoder, start: int, count: int) -> Samples:
+def _stretch_of(file: IO[bytes], decoder: FileDecoder, name: str, start: int, count: int) -> Samples:
     if isinstance(decoder, PcmDecoder):
         return decoder.stretch(start, count)
     if not isinstance(decoder, SndfileDecoder):
@@ -94,8 +94,24 @@ def _stretch_of(file: IO[bytes], decoder: FileDecoder, start: int, count: int) -
         return _sought(decoder.sound, 0, dropped, count)
     if decoder.mpeg is not None or decoder.num_samples is None or decoder.subtype in _FROM_THE_START:
         return _from_the_start(decoder, start, count)
-    early = max(0, start - _RUN_UP_SAMPLES.get(decoder.subtype, 0))
+    run_up = _RUN_UP_SAMPLES.get(decoder.subtype, 0)
+    early = max(0, start - run_up)
+    if early and run_up and not _seeks_truly(decoder.sound, run_up):
+        file.seek(0)
+        return _from_the_start(open_decoder(file, name), start, count)
     return _sought(decoder.sound, early, start - early, count)
+
+
+def _seeks_truly(sound: SndFile, run_up: int) -> bool:
+    """Whether seeking comes to the sample that reading does. An Ogg cut out of another may count from elsewhere."""
+    place, count = run_up // 4, 256
+    try:
+        read = sound.read(place + run_up + count, dtype="float32", always_2d=True)[place + run_up :]
+        sound.seek(place)
+        sought = sound.read(run_up + count, dtype="float32", always_2d=True)[run_up:]
+    except soundfile.LibsndfileError:
+        return False
+    return np.array_equal(read, sought)
 
 
 def _sought(sound: SndFile, begin: int, dropped: int, count: int) -> Samples:
