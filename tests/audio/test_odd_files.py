@@ -135,6 +135,9 @@ SIZED = [
     ("AVR", "PCM_16"),
     ("MAT5", "PCM_16"),
     ("MAT5", "DOUBLE"),
+    ("MAT4", "PCM_16"),
+    ("MAT4", "FLOAT"),
+    ("MPC2K", "PCM_16"),
 ]
 
 

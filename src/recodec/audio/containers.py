@@ -17,7 +17,9 @@ _VOC, _VOC_LAST_BLOCK = b"Creative Voice File\x1a", 9
 _AC3_SYNC, _AC3_HEAD = b"\x0b\x77", 6
 _AC3_KBPS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
 _AC3_RATES_HZ = (48_000, 44_100, 32_000)
+_MAT4_FIRST, _MAT4_BYTES = b"samplerate\0", (8, 4, 4, 2, 2, 1)
 _MAT5_MATRIX, _MAT5_LAST_KIND = 14, 18
+_WVE, _MPC2K = b"ALawSoundFile**\0", b"\x01\x04"
 _MP4_BOXES = frozenset({
     b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid", b"moof", b"mfra", b"sidx", b"ssix", b"styp",
     b"meta", b"udta", b"emsg", b"prft", b"pdin", b"imda",
@@ -105,6 +107,12 @@ def _sound(file: IO[bytes], front: bytes, end: int) -> Iterator[tuple[int, int]]
         yield from _mp4(file, end)
     elif front.startswith(b"MATLAB 5.0") and len(front) >= 128:
         yield from _mat5(file, end, "little" if front[126:] == b"IM" else "big")
+    elif front[20:31] == _MAT4_FIRST:
+        yield from _mat4(front)
+    elif front.startswith(_WVE) and len(front) >= 22:
+        yield 32, int.from_bytes(front[18:22], "big")
+    elif front[:2] == _MPC2K and len(front) >= 42 and front[21] < 2:
+        yield 42, int.from_bytes(front[30:34], "little") * 2 * (1 + front[21])
     elif front[:2] == _AC3_SYNC:
         yield from _ac3(file, end)
     elif front[:1] == _TS_SYNC and end > 2 * _TS_PACKET:
@@ -175,6 +183,16 @@ def _voc(file: IO[bytes], end: int, start: int) -> Iterator[tuple[int, int]]:
         if place > end:
             yield start, place - start
             return
+
+
+def _mat4(front: bytes) -> Iterator[tuple[int, int]]:
+    """MATLAB 4, as libsndfile writes it: a matrix with the rate, and one with the samples."""
+    order = "<" if front[:4] == bytes(4) else ">"
+    if len(front) < 68:
+        return
+    kind, rows, columns, _, name = struct.unpack_from(f"{order}5I", front, 39)
+    if kind // 10 % 10 < len(_MAT4_BYTES):
+        yield 59 + name, rows * columns * _MAT4_BYTES[kind // 10 % 10]
 
 
 def _mat5(file: IO[bytes], end: int, order: Literal["little", "big"]) -> Iterator[tuple[int, int]]:

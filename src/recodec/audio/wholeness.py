@@ -13,7 +13,7 @@ from .spliced import Spliced
 
 _MPEG_FORMS = (0x50, 0x55)  # of MPEG audio, and of its third layer
 # Formats of which libsndfile takes all bytes to the end of the file for samples, and such forms of an IFF.
-_ENDLESS = (b"riff", b"Crea", b"MATL", b"NIST", b"2BIT", b".snd")
+_ENDLESS = (b"riff", b"Crea", b"MATL", b"NIST", b"2BIT", b".snd", b"ALaw", b"\x01\x04")
 _SAMPLED = (b"8SVX", b"16SV")
 _TAGGED = (b"fLaC", b"wvpk", b"TTA1", b"MAC ", b"\x0bw")  # those that do not say where they end, but for tags
 _ID3_V1_BYTES = 128
@@ -63,7 +63,9 @@ def sound_alone(file: IO[bytes], *, partial: bool) -> IO[bytes]:
         place, order = sound.start - 4, "little" if magic == b"RIFF" else "big"
         if magic in (b"RIFF", b"RIFX") and there > 0 and _bytes_at(file, place, 4) == bytes(4):
             return _patched(file, place, min(there, 0xFFFFFFFF).to_bytes(4, order), end)
-    elif sound.size < there and (magic in _ENDLESS or (magic == b"FORM" and _bytes_at(file, 8, 4) in _SAMPLED)):
+    elif sound.size < there and (
+        magic.startswith(_ENDLESS) or (magic == b"FORM" and _bytes_at(file, 8, 4) in _SAMPLED)
+    ):
         return cast(IO[bytes], Spliced(file, [(0, sound.start + sound.size)]))
     elif sound.size > there and magic == b"caff" and partial:
         # libsndfile refuses a CAF that promises more than there is. Its size counts four bytes before the samples.
