@@ -138,6 +138,8 @@ SIZED = [
     ("MAT4", "PCM_16"),
     ("MAT4", "FLOAT"),
     ("MPC2K", "PCM_16"),
+    ("SDS", "PCM_16"),
+    ("SDS", "PCM_24"),
 ]
 
 

@@ -19,6 +19,7 @@ _AC3_KBPS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384,
 _AC3_RATES_HZ = (48_000, 44_100, 32_000)
 _MAT4_FIRST, _MAT4_BYTES = b"samplerate\0", (8, 4, 4, 2, 2, 1)
 _MAT5_MATRIX, _MAT5_LAST_KIND = 14, 18
+_SDS, _SDS_NEXT = b"\xf0\x7e", b"\xf7\xf0"  # of MIDI's Sample Dump Standard: packets of 127 bytes
 _WVE, _MPC2K = b"ALawSoundFile**\0", b"\x01\x04"
 _MP4_BOXES = frozenset({
     b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid", b"moof", b"mfra", b"sidx", b"ssix", b"styp",
@@ -111,6 +112,9 @@ def _sound(file: IO[bytes], front: bytes, end: int) -> Iterator[tuple[int, int]]
         yield from _mat4(front)
     elif front.startswith(_WVE) and len(front) >= 22:
         yield 32, int.from_bytes(front[18:22], "big")
+    elif front[:2] == _SDS and front[20:22] == _SDS_NEXT and 8 <= front[6] <= 28:
+        samples = front[10] | front[11] << 7 | front[12] << 14
+        yield 21, 127 * -(-samples // (60 if front[6] <= 14 else 40 if front[6] <= 21 else 30))
     elif front[:2] == _MPC2K and len(front) >= 42 and front[21] < 2:
         yield 42, int.from_bytes(front[30:34], "little") * 2 * (1 + front[21])
     elif front[:2] == _AC3_SYNC:

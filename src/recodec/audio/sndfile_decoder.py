@@ -18,6 +18,7 @@ from .wholeness import missing_share
 
 _UNKNOWN_FRAMES = 2**62  # what libsndfile says, or more, where it does not know the length
 _NOT_COUNTED = ("MP3",)  # formats whose headers promise an estimate
+_PROMISED = ("SDS",)  # formats of which libsndfile tells the length that the header promises, and not what is there
 
 
 class SndfileDecoder:
@@ -44,13 +45,15 @@ class SndfileDecoder:
         self._name, self._partial = name, partial
         self.note = None if mpeg is None else mpeg.note(name)
         self.rate_hz, self.channels = self.sound.samplerate, self.sound.channels
+        promised = 0 if mpeg is None else mpeg.promised_samples
         frames = self.sound.frames
+        if missing and self.sound.format in _PROMISED:
+            promised, frames = frames, int(frames * (1 - missing))
         self.num_samples = None if frames >= _UNKNOWN_FRAMES else frames
         self.subtype = self.sound.subtype
         self.estimates = self.sound.format in _NOT_COUNTED and (mpeg is None or not mpeg.is_told)
         """Whether `num_samples` may be wrong."""
         if missing and not partial:
-            promised = 0 if mpeg is None else mpeg.promised_samples
             if not promised and missing < 1:
                 promised = round(frames / (1 - missing))
             raise cut_off(name, frames, promised, self.rate_hz)
