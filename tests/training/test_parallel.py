@@ -1,6 +1,7 @@
 """Two processes with half a batch each do what one does with the whole, step by step."""
 
 import dataclasses
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,10 @@ def run(config: TrainConfig, out: Path) -> None:
 
 def work(rank: int, config: TrainConfig, out: Path) -> None:
     torch.distributed.init_process_group("gloo", init_method=f"file://{out / 'meet'}", rank=rank, world_size=2)
+    group = weakref.ref(torch.distributed.group.WORLD)
     run(config, out)
     parallel.leave()
+    assert group() is None  # a group that lives on has threads, which may abort the process as it ends
 
 
 def tensors_of(value: object, name: str = "") -> dict[str, torch.Tensor]:

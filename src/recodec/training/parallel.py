@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable
 
 import torch
+import torch.distributed.nn.functional  # optimizers import it; after `join`, its defaults would keep the group for ever
 from torch import distributed
 
 
