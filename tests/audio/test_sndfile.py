@@ -3,6 +3,7 @@
 import io
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -96,3 +97,31 @@ def test_a_file_that_is_closed_first_raises_nothing_in_callbacks(capfd: pytest.C
     sound.close()
     assert isinstance(sound.file_error, ValueError)
     assert capfd.readouterr().err == ""
+
+
+RESOURCE_FORKS: dict[str, Callable[[Path], object]] = {
+    "an empty file": lambda folder: (folder / "._").touch(),
+    "a file of other bytes": lambda folder: (folder / "._").write_bytes(bytes(range(256)) * 8),
+    "a fork": lambda folder: fork_of_samples(folder),
+    "a folder of Netatalk's": lambda folder: (folder / ".AppleDouble").mkdir(),
+}
+
+
+def fork_of_samples(folder: Path) -> None:
+    """The resource fork of a Sound Designer II file, as libsndfile writes it."""
+    soundfile.write(folder / "recording.sd2", np.zeros((100, 2)), 8_000, format="SD2", subtype="PCM_16")
+    (folder / "._recording.sd2").rename(folder / "._")
+
+
+@pytest.mark.parametrize("kind", RESOURCE_FORKS)
+def test_resource_forks_of_other_files(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """libsndfile looks for the resource fork of a file without a name in the current folder, under its bare prefix."""
+    mp3 = io.BytesIO()
+    soundfile.write(mp3, 0.1 * np.random.default_rng(0).normal(size=(9_000, 2)), 24_000, format="MP3")
+    mp3 = mp3.getvalue()
+    expected, _ = SndFile(io.BytesIO(mp3)).read_to_damage(9_000)
+    RESOURCE_FORKS[kind](tmp_path)
+    monkeypatch.chdir(tmp_path)
+    np.testing.assert_array_equal(SndFile(io.BytesIO(mp3)).read_to_damage(9_000)[0], expected)
+    with pytest.raises(soundfile.LibsndfileError, match="Format not recognised"):
+        SndFile(io.BytesIO(b"text of no format" * 99))

@@ -10,11 +10,19 @@ import numpy as np
 import soundfile
 
 from ..interruptions import interruptions_held
+from .spliced import Spliced
 
 T = TypeVar("T")
 
 WRITE_SAMPLES = 2**14
 """The most that is written at once: the Vorbis encoder overflows its stack on long writes (libsndfile issue 1095)."""
+
+_TAG = b"ID3\x04\0\0\0\0\0\x0a" + bytes(10)  # empty; libsndfile does not find the end of a shorter one
+_UNRECOGNISED = 1  # libsndfile's number of this error
+_OF_RESOURCE_FORKS = [
+    f"Error : bad {field}."
+    for field in ("data offset", "map offset", "data length", "map length", "resource fork", "sample size")
+]
 
 
 class SndFile(soundfile.SoundFile):
@@ -39,10 +47,30 @@ class SndFile(soundfile.SoundFile):
         subtype: str | None = None,
         format: str | None = None,
     ) -> None:
+        if rate_hz is None:
+            self._guarded = _Guarded(_with_tag(file))
+            self._open_to_read()
+            return
         self._guarded = _Guarded(file)
-        mode = "r" if rate_hz is None else "w"
         with interruptions_held():
-            super().__init__(cast(Any, self._guarded), mode, rate_hz, channels, subtype, format=format)
+            super().__init__(cast(Any, self._guarded), "w", rate_hz, channels, subtype, format=format)
+
+    def _open_to_read(self) -> None:
+        """Open it, but not as a Sound Designer II file.
+
+        Of other bytes than it knows, libsndfile takes a file `._` in the current folder for the Macintosh resource
+        fork, since that is the name of the fork of a file without a name, and then reads the bytes by it.
+        """
+        try:
+            with interruptions_held():
+                super().__init__(cast(Any, self._guarded), "r")
+        except soundfile.LibsndfileError as error:
+            if error.error_string in _OF_RESOURCE_FORKS:
+                raise soundfile.LibsndfileError(_UNRECOGNISED) from error
+            raise
+        if self.format == "SD2":
+            self.close()
+            raise soundfile.LibsndfileError(_UNRECOGNISED)
 
     @property
     def file_error(self) -> OSError | ValueError | None:
@@ -80,6 +108,19 @@ class SndFile(soundfile.SoundFile):
     def close(self) -> None:
         with interruptions_held():
             super().close()
+
+
+def _with_tag(file: IO[bytes]) -> IO[bytes]:
+    """The file with an empty tag in front if it begins with a frame of MPEG audio.
+
+    libsndfile looks for such a frame at once after a tag, but otherwise only after it has looked for a resource fork.
+    """
+    front = file.read(2)
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    if len(front) < 2 or front[0] != 0xFF or front[1] < 0xE0:
+        return file
+    return cast(IO[bytes], Spliced(file, [_TAG, (0, size)]))
 
 
 class _Guarded:
