@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import sys
 import threading
 from pathlib import Path
 
 import pytest
 
 from recodec.atomic import atomic_write, write_bytes
+from support.systems import posix
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_a_folder_that_is_not_there_is_named_as_it_was_given(tmp_path: Path) -> 
     assert raised.value.filename == str(tmp_path / "no" / "a")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="makes a named pipe")
+@posix
 def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     path, found = tmp_path / "pipe", []
     os.mkfifo(path)
@@ -62,6 +62,7 @@ def test_an_error_names_what_was_asked_for(tmp_path: Path, monkeypatch: pytest.M
     assert raised.value.filename == str(tmp_path / "a.wav")
 
 
+@posix
 def test_an_output_that_cannot_be_written_is_named() -> None:
     with pytest.raises(OSError, match="No space left on device") as failed:
         write_bytes("/dev/full", b"x")

@@ -1,9 +1,12 @@
-"""Text from outside: JSON that may be anything, and names that may hold anything."""
+"""Text from outside: JSON that may be anything, names that may hold anything, and the system's own words."""
 
 from __future__ import annotations
 
 import difflib
+import errno
 import json
+import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -34,6 +37,16 @@ def shown(text: str) -> str:
     Names in files come from anywhere. A terminal obeys what is in them, and a line feed makes a line of its own.
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
+def system_reason(error: OSError) -> str:
+    """Why the system could not do something with a file, in its words.
+
+    Windows says of a folder that is opened as a file that permission is denied; this says what other systems say.
+    """
+    if sys.platform == "win32" and isinstance(error, PermissionError) and os.path.isdir(error.filename or ""):
+        return os.strerror(errno.EISDIR)
+    return error.strerror or str(error)
 
 
 def counted(number: int, one: str, many: str = "") -> str:

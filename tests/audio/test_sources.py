@@ -13,6 +13,7 @@ import pytest
 from recodec.audio.files import AudioReader, read_audio
 from recodec.audio.writer import AudioWriter, write_audio
 from recodec.errors import AudioError
+from support.systems import posix
 
 AUDIO = np.linspace(-0.5, 0.5, 2400, dtype=np.float32)[None]
 
@@ -78,6 +79,7 @@ def test_audio_is_an_array(tmp_path: Path) -> None:
         writer.write([0.0])  # type: ignore[arg-type]
 
 
+@posix
 def test_a_device_without_a_size_is_not_called_empty() -> None:
     with pytest.raises(AudioError, match=r"^/dev/zero has no size and may have no end; copy what is wanted"):
         read_audio("/dev/zero")

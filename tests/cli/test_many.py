@@ -44,7 +44,7 @@ def test_folders_keep_their_shape_in_another_folder(
 ) -> None:
     done = recodec("compress", tmp_path / "in", "-d", tmp_path / "out", "--model", model, "-j", jobs)
     assert done.code == 0
-    found = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.ecdc"))
+    found = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.ecdc"))
     assert found == ["a.ecdc", "b.ecdc", "deep/c.ecdc"]
     back = recodec("decompress", tmp_path / "out", "-d", tmp_path / "back", "--suffix", ".flac", "--model", model)
     assert back.code == 0

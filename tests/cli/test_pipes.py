@@ -2,7 +2,6 @@
 
 import io
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -18,7 +17,8 @@ import soundfile
 from recodec import Codec
 from recodec.cli import main
 from recodec.cli.stream import until_interrupted
-from support.waiting import usual_signals, wait_until
+from support.systems import AT_A_TERMINAL, SMALL_FILES, posix
+from support.waiting import wait_until
 
 RATE = 24_000
 COMMAND = [sys.executable, "-c", "from recodec.cli import main; main()"]
@@ -30,14 +30,8 @@ def samples(seconds: float, seed: int = 0) -> np.ndarray:
 
 
 def start(*arguments: object, **options: object) -> subprocess.Popen:
-    pipes = {
-        "stdin": subprocess.PIPE,
-        "stdout": subprocess.PIPE,
-        "stderr": subprocess.PIPE,
-        "preexec_fn": usual_signals,
-    }
-    pipes.update(options)
-    return subprocess.Popen([*COMMAND, *map(str, arguments)], **pipes)
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    return subprocess.Popen([*COMMAND, *map(str, arguments)], **{**pipes, **AT_A_TERMINAL, **options})
 
 
 def run(*arguments: object, data: bytes = b"") -> subprocess.CompletedProcess:
@@ -89,8 +83,9 @@ def test_standard_input_may_be_a_file_and_output_a_device(model: Path, files: di
         process = start("compress", "-", "--model", model, stdin=source, stdout=target)
         assert process.wait(60) == 0
     assert (tmp_path / "a.ecdc").read_bytes() == files["ecdc"]
-    assert run("compress", tmp_path / "in.wav", "/dev/null", "--model", model).returncode == 0
-    assert Path("/dev/null").is_char_device()
+    assert run("compress", tmp_path / "in.wav", os.devnull, "--model", model).returncode == 0
+    assert Path(os.devnull).exists()
+    assert not Path(os.devnull).is_file()
 
 
 def test_raw_samples_from_and_to_files(recodec: Callable, model: Path, files: dict[str, bytes], tmp_path: Path) -> None:
@@ -136,6 +131,7 @@ def test_bytes_leave_while_audio_comes_in(model: Path) -> None:
 # ---- stopped -------------------------------------------------------------------------------
 
 
+@posix
 @pytest.mark.parametrize("verb", ["compress", "decompress"])
 def test_a_reader_that_leaves(model: Path, files: dict[str, bytes], verb: str) -> None:
     form = ["--raw", "24000:1:s16le"]
@@ -151,9 +147,11 @@ def test_a_reader_that_leaves(model: Path, files: dict[str, bytes], verb: str) -
     assert process.stderr.read() == b""
 
 
+@posix
 @pytest.mark.parametrize("jobs", [1, 3])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_leaves_no_half_file(model: Path, tmp_path: Path, number: int, jobs: int) -> None:
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_leaves_no_half_file(model: Path, tmp_path: Path, name: str, jobs: int) -> None:
+    number = getattr(signal, name)
     process = start("compress", "-", tmp_path / "a.ecdc", "--model", model, "--raw", "24000:1:s16le", "-j", jobs)
     assert process.stdin
     process.stdin.write(samples(3.0).tobytes())
@@ -167,6 +165,7 @@ def test_a_signal_leaves_no_half_file(model: Path, tmp_path: Path, number: int, 
     assert b"Traceback" not in process.stderr.read()
 
 
+@posix
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_ctrl_c_ends_several_files_at_once(tmp_path: Path, jobs: int) -> None:
     raw, made = np.tile(samples(20.0), 30), tmp_path / "made"
@@ -201,6 +200,7 @@ def test_ctrl_c_that_a_library_makes_another_error_of(
     assert capsys.readouterr().err == "recodec: error: interrupted\n"
 
 
+@posix
 @pytest.mark.parametrize("verb", ["compress", "decompress"])
 def test_ctrl_c_ends_the_work_of_threads(tmp_path: Path, verb: str) -> None:
     """With the default model and its language model, in the middle of a recording of ten minutes."""
@@ -221,13 +221,14 @@ def test_ctrl_c_ends_the_work_of_threads(tmp_path: Path, verb: str) -> None:
     assert b"Traceback" not in process.stderr.read()
 
 
+@posix
 @pytest.mark.parametrize("verb", ["compress", "decompress"])
 def test_a_full_disk(model: Path, files: dict[str, bytes], tmp_path: Path, verb: str) -> None:
     (tmp_path / "in").write_bytes(files["wav" if verb == "compress" else "ecdc"])
     target = tmp_path / ("out.ecdc" if verb == "compress" else "out.wav")
     target.write_bytes(b"precious")
     process = start(verb, tmp_path / "in", target, "-f", "--model", model,
-                    preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300)))  # fmt: skip
+                    **SMALL_FILES)  # fmt: skip
     _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert err.decode() == f"recodec: error: {target}: File too large\n"
@@ -235,11 +236,13 @@ def test_a_full_disk(model: Path, files: dict[str, bytes], tmp_path: Path, verb:
     assert len(list(tmp_path.iterdir())) == 2
 
 
+@posix
 def test_a_full_device(model: Path, files: dict[str, bytes]) -> None:
     failed = run("compress", "-", "/dev/full", "--model", model, data=files["wav"])
     assert (failed.returncode, failed.stderr) == (1, "recodec: error: /dev/full: No space left on device\n")
 
 
+@posix
 @pytest.mark.parametrize("verb", ["compress", "decompress"])
 def test_a_full_disk_behind_standard_output(model: Path, files: dict[str, bytes], verb: str) -> None:
     with open("/dev/full", "wb") as full:
@@ -248,13 +251,14 @@ def test_a_full_disk_behind_standard_output(model: Path, files: dict[str, bytes]
     assert (process.returncode, err) == (1, b"recodec: error: standard output: No space left on device\n")
 
 
+@posix
 def test_of_many_outputs_the_one_that_does_not_fit_is_named(
     model: Path, files: dict[str, bytes], tmp_path: Path
 ) -> None:
     for name in ("a.ecdc", "b.ecdc"):
         (tmp_path / name).write_bytes(files["ecdc"])
     process = start("decompress", tmp_path, "-d", tmp_path / "out", "-q", "--model", model,
-                    preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300)))  # fmt: skip
+                    **SMALL_FILES)  # fmt: skip
     _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert err.decode().splitlines() == [
@@ -292,7 +296,7 @@ def test_bad_data_on_a_pipe(model: Path, arguments: list[str], data: bytes, word
     assert failed.stderr.count("\n") == 1
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no /dev/stdin")
+@posix
 @pytest.mark.parametrize("arguments", [["info"], ["verify"], ["cut", "--stop", "1"]])
 def test_verbs_that_go_back_and_forth_say_that_they_take_no_pipe(files: dict[str, bytes], arguments: list[str]) -> None:
     verb, *options = arguments
@@ -341,6 +345,7 @@ def test_the_live_loop_on_files(recodec: Callable, model: Path, files: dict[str,
     assert (quiet.code, quiet.out, quiet.err) == (0, "", "")
 
 
+@posix
 def test_ctrl_c_ends_the_live_loop_well(model: Path, tmp_path: Path) -> None:
     process = start("stream", "-", tmp_path / "out.wav", "--raw", "24000:1:s16le", "--model", model)
     assert process.stdin
@@ -357,7 +362,7 @@ def test_ctrl_c_ends_the_live_loop_well(model: Path, tmp_path: Path) -> None:
 @pytest.fixture
 def _interruptible() -> Iterator[None]:
     """Ctrl-C as at a terminal: a shell makes what it starts in the background ignore it."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     before = [signal.getsignal(number) for number in numbers]
     signal.signal(signal.SIGINT, signal.default_int_handler)
     yield

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from support.signals import as_file
-from support.waiting import usual_signals
+from support.systems import AT_A_TERMINAL, posix
 
 pytest.importorskip("starlette", reason="needs the extra recodec[serve]")
 pytest.importorskip("uvicorn", reason="needs the extra recodec[serve]")
@@ -73,13 +73,13 @@ def test_a_key_with_a_password_is_refused_and_nobody_is_asked(recodec: Callable,
     assert f"the key {tmp_path / 'key.pem'} is encrypted" in done.err
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal to a process")
+@posix
 def test_ctrl_c_stops_a_request_that_is_being_coded() -> None:
     long = as_file(np.zeros((1, 24_000 * 1200), np.float32), 24_000)
     command = [sys.executable, "-u", "-m", "recodec", "serve", "--no-browser", "--port", "0", "--offline"]
     with (
         subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=usual_signals
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **AT_A_TERMINAL
         ) as process,
         ThreadPoolExecutor(1) as pool,
     ):
@@ -104,7 +104,7 @@ def test_ctrl_c_stops_a_request_that_is_being_coded() -> None:
             process.kill()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="ends a process by SIGTERM")
+@posix
 def test_it_serves_what_the_page_loads_until_it_is_stopped(tmp_path: Path) -> None:
     command = [sys.executable, "-u", "-m", "recodec", "serve", "--no-browser", "--port", "0", "--offline"]
     env = {**os.environ, "TMPDIR": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}

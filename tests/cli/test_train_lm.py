@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -51,8 +52,9 @@ def run(root: Path, out: Path, *settings: str, folders: dict[str, Path] | None =
 def test_makes_codes_a_log_and_an_exact_model(root: Path, tmp_path: Path) -> None:
     code, output = run(root, tmp_path, "updates=2")
     assert code == 0
-    files = tmp_path / "lm"
-    assert output.startswith(f"The language model is in {files}: cp {files}/* {root / 'model'} puts it beside")
+    files, model = tmp_path / "lm", root / "model"
+    copy = f"cp {shlex.quote(str(files))}/* {shlex.quote(str(model))}"
+    assert output.startswith(f"The language model is in {files}: {copy} puts it beside")
     assert len(output.splitlines()) == 1
     clips = list(open_shards(tmp_path / "codes" / "train"))
     assert [clip["codes"].shape for clip in clips] == [(8, 50), (8, 25)]

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from recodec.audio.writer import write_audio
+from support.systems import posix
 
 SPEECH = Path(__file__).parents[2] / "examples" / "speech.wav"
 
@@ -33,6 +34,7 @@ def coded(recodec: Callable, model: Path, tmp_path: Path) -> Path:
     return tmp_path / "a.ecdc"
 
 
+@posix
 @pytest.mark.parametrize("others", [0, 1])
 def test_a_pipe_in_a_folder_is_not_waited_for(recodec: Callable, model: Path, tmp_path: Path, others: int) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
@@ -50,6 +52,7 @@ def test_a_pipe_in_a_folder_is_not_waited_for(recodec: Callable, model: Path, tm
     assert [path.name for path in out.iterdir()] == [f"{number}.ecdc" for number in range(others)]
 
 
+@posix
 def test_a_pipe_that_is_named_is_read(recodec: Callable, model: Path, tmp_path: Path) -> None:
     content = write(tmp_path / "a.wav").read_bytes()
     os.mkfifo(tmp_path / "pipe.wav")

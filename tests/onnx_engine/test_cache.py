@@ -28,7 +28,8 @@ def use_an_engine() -> np.ndarray:
 
 def test_the_folder_is_the_users_choice_then_the_systems(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "linux")
-    monkeypatch.setenv("HOME", "/home/me")
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, "/home/me")
     monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
     monkeypatch.setenv("RECODEC_CACHE", "/mine")
     assert cache_folder() == Path("/mine")
@@ -38,6 +39,11 @@ def test_the_folder_is_the_users_choice_then_the_systems(monkeypatch: pytest.Mon
     assert cache_folder() == Path("/home/me/.cache/recodec")
     monkeypatch.setattr("sys.platform", "darwin")
     assert cache_folder() == Path("/home/me/Library/Caches/recodec")
+    monkeypatch.setattr("sys.platform", "win32")
+    monkeypatch.setenv("LOCALAPPDATA", "/local")
+    assert cache_folder() == Path("/local/recodec/Cache")
+    monkeypatch.delenv("LOCALAPPDATA")
+    assert cache_folder() == Path("/home/me/AppData/Local/recodec/Cache")
 
 
 def test_graphs_are_built_once_and_hold_no_weights(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -21,9 +20,3 @@ def wait_until(condition: Callable[[], bool], process: subprocess.Popen, limit_s
         with suppress(subprocess.TimeoutExpired):
             process.wait(0.01)
             assert condition(), f"the process has ended before, with {process.returncode}"
-
-
-def usual_signals() -> None:
-    """For `preexec_fn`: the background of a shell (nohup, `&`) ignores these, and so would what it starts."""
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)

@@ -1,5 +1,7 @@
 """Recipes are functions in files; what is no recipe is refused by name."""
 
+import ntpath
+import re
 from pathlib import Path
 
 import pytest
@@ -33,3 +35,10 @@ def test_a_function_is_called_by_name(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_the_shipped_recipes_load(name: str) -> None:
     assert load_recipe(f"{SHIPPED}:{name}").model.sampling_rate == 24_000
+
+
+def test_the_drive_of_windows_is_part_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.path.splitdrive", ntpath.splitdrive)
+    for function in ("", ":function"):
+        with pytest.raises(ConfigError, match=re.escape("there is no recipe file C:\\nowhere\\recipe.py")):
+            load_recipe(f"C:\\nowhere\\recipe.py{function}")

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import AudioError, ConfigError
 from ..pipes import Unread, read_up_to
+from ..text import system_reason
 from .decoders import FRONT_BYTES, FileDecoder, checked, nothing, open_decoder, open_wav, raw_decoder
 from .mixing import Mixer, check_select
 from .pcm import Pcm
@@ -231,10 +232,10 @@ def _open_binary(source: Source, name: str, stack: ExitStack) -> IO[bytes]:
         return stack.enter_context(open(source, "rb"))
     except FileNotFoundError:
         raise
-    except IsADirectoryError as error:
-        raise AudioError(f"{name} is a folder, not a file") from error
     except OSError as error:
-        raise AudioError(f"{name} cannot be read: {error.strerror}") from error
+        if os.path.isdir(source):
+            raise AudioError(f"{name} is a folder, not a file") from error
+        raise AudioError(f"{name} cannot be read: {system_reason(error)}") from error
     except ValueError as error:  # a name with a zero byte
         raise AudioError(f"{name!r} is not the name of a file: {error}") from error
 

@@ -12,7 +12,7 @@ from ..atomic import write_bytes
 from ..config import CONFIG_NAME, EncodecConfig
 from ..errors import CheckpointError, ConfigError
 from ..hub import resolve_file, resolve_weights
-from ..text import read_json_object
+from ..text import read_json_object, system_reason
 from .layouts import conform
 
 _TYPES = ("F64", "F32", "F16", "I64", "I32", "I16", "I8", "U8", "BOOL", "BF16")
@@ -38,7 +38,7 @@ def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
             entries = {name: entry for name, entry in deserialize(Path(path).read_bytes()) if name not in tensors}
             tensors |= {name: _widen(entry["data"], entry["shape"]) for name, entry in entries.items()}
     except OSError as error:
-        raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
+        raise CheckpointError(f"cannot read {path}: {system_reason(error)}") from error
     except SafetensorError as error:
         raise CheckpointError(f"{path} is not a valid safetensors file: {error}") from error
     return tensors

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
+from ..text import system_reason
 from .endpoints import RawType
 
 MAX_TIME_S = 1e12
@@ -21,7 +22,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def error_text(error: Exception) -> str:
     """An error in words; of a file that cannot be used, its name and why."""
-    return f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
+    return f"{error.filename}: {system_reason(error)}" if isinstance(error, OSError) and error.filename else str(error)
 
 
 def error_of(source: object, error: Exception) -> str:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from ..audio.files import AudioReader
 from ..errors import AudioError, IncompleteError
+from ..text import system_reason
 from .entries import Entry, Part, Recording, open_bytes
 from .files import read_broken, read_file
 from .tars import read_tar
@@ -50,7 +51,7 @@ def reason(error: Exception) -> str:
         return error.reason
     if isinstance(error, AudioError) or not isinstance(error, OSError) or not error.strerror:
         return " ".join(str(error).split()) or type(error).__name__
-    return f"{error.filename}: {error.strerror}"
+    return f"{error.filename}: {system_reason(error)}"
 
 
 def _reader(kind: str) -> Callable[[Entry], Iterator[Recording]]:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from ..errors import CheckpointError
+from ..text import system_reason
 
 _NESTED_UNDER = "best_state"  # where audiocraft's checkpoints keep the weights
 
@@ -46,7 +47,7 @@ def load_pickled(path: str | Path, device: torch.device | str = "cpu") -> Any:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise CheckpointError(f"cannot read {path}: {error.strerror}") from error
+        raise CheckpointError(f"cannot read {path}: {system_reason(error)}") from error
     except Exception as error:  # bytes from anywhere make the unpickler raise errors of any type
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise CheckpointError(f"{path} is not a valid file of torch.save: {reason[0]}") from error

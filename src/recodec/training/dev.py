@@ -18,6 +18,7 @@ from ..errors import AudioError, ConfigError, RecodecError
 from ..model.encodec import EncodecModel
 from ..model.outputs import EncodecEncoderOutput
 from ..nn.spectral import SpectralDecoder
+from ..text import system_reason
 from .config import MEL_WINDOW
 from .losses import MultiScaleMelLoss
 
@@ -52,7 +53,7 @@ class DevSet:
         try:
             entries = list_input(str(place)).entries
         except OSError as error:
-            raise ConfigError(f"{place} cannot be read: {error.strerror}, in the setting dev") from error
+            raise ConfigError(f"{place} cannot be read: {system_reason(error)}, in the setting dev") from error
         except RecodecError as error:
             raise ConfigError(f"{error}, in the setting dev") from error
         step = -(-sum(entry.count for entry in entries) // limit)

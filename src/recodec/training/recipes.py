@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import runpy
 from pathlib import Path
 
@@ -21,8 +22,9 @@ def load_recipe(reference: str) -> TrainConfig:
     Raises:
         ConfigError: if there is no such file or function, or it returns something else.
     """
-    path, _, name = reference.partition(":")
-    name = name or DEFAULT_NAME
+    drive, rest = os.path.splitdrive(reference)  # the colon of C: does not begin a function's name
+    path, _, name = rest.partition(":")
+    path, name = drive + path, name or DEFAULT_NAME
     if not Path(path).is_file():
         raise ConfigError(f"there is no recipe file {path}")
     names = runpy.run_path(path)

@@ -13,6 +13,7 @@ from ..audio import Mixer, resample
 from ..audio.samples import Samples
 from ..corpus import is_audio, list_input, open_samples, stretches_of, to_audio, walk
 from ..errors import AudioError, ConfigError, RecodecError
+from ..text import system_reason
 
 EVERYTHING = "all"
 """The group of a folder that is not divided into groups."""
@@ -271,7 +272,7 @@ def _recordings(place: str, channels: int, left_out: dict[str, str]) -> Iterator
     try:
         listing = list_input(place)
     except OSError as error:
-        raise ConfigError(f"{place} cannot be read: {error.strerror}") from error
+        raise ConfigError(f"{place} cannot be read: {system_reason(error)}") from error
     except RecodecError as error:
         raise ConfigError(f"{error}, in the setting data") from error
     yield from stretches_of(listing.entries, channels, left_out)

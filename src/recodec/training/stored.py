@@ -21,7 +21,7 @@ from ..config import EncodecConfig
 from ..corpus import Entry, list_input, place_of, stretches_of
 from ..errors import AudioError, ConfigError, RecodecError
 from ..model.encodec import EncodecModel
-from ..text import counted
+from ..text import counted, system_reason
 from .codes import group_of, read_rows
 from .config import TrainConfig
 from .data import TRIES, Example, rms
@@ -219,7 +219,7 @@ def _recordings(place: str, model: EncodecConfig, left_out: dict[str, str]) -> I
     try:
         entries = list_input(place).entries
     except OSError as error:
-        raise ConfigError(f"{place} cannot be read: {error.strerror}") from error
+        raise ConfigError(f"{place} cannot be read: {system_reason(error)}") from error
     except RecodecError as error:
         raise ConfigError(f"{error}, in the setting data") from error
     for entry in entries:
