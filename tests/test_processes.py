@@ -15,6 +15,7 @@ import pytest
 from recodec.processes import Died, WorkerPool, usable_cores
 from support import interrupted_start
 from support.holding import hold
+from support.systems import posix
 from support.waiting import wait_until
 
 SEARCHED = os.pathsep.join(path for path in sys.path if path)
@@ -94,7 +95,7 @@ def are_gone(paths: list[Path]) -> bool:
     """Within some seconds."""
     deadline_s = time.monotonic() + 20
     while time.monotonic() < deadline_s and any(path.exists() for path in paths):
-        os.sched_yield()
+        pass
     return not any(path.exists() for path in paths)
 
 
@@ -112,6 +113,7 @@ def test_ctrl_c_interrupts_the_tasks_and_drops_the_others(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
+@posix
 def test_ctrl_c_does_not_reach_a_process_that_starts() -> None:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a test in the background ignores it
     with WorkerPool(1, start=interrupted_start.start) as pool:
@@ -131,6 +133,7 @@ def test_results_that_nobody_takes_any_more_are_not_waited_for(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
+@posix
 def test_a_process_that_is_told_to_end_takes_its_half_files_away(tmp_path: Path) -> None:
     file, told = tmp_path / "a", False
     with WorkerPool(1, attempts=0) as pool:

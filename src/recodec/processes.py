@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
@@ -29,6 +30,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _GRACE_S = 5.0  # that a task has for taking its half-written files away, once its process is to stop
+_SIBLINGS_S = 0.5  # that a process leaves to the others for the same, on Windows
 _OF_THE_TERMINAL = () if sys.platform == "win32" else (signal.SIGINT, signal.SIGHUP)
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -279,6 +281,9 @@ class _Stopping:
             else:
                 signal.pthread_kill(self._main, signal.SIGINT)
             self._idle.wait(_GRACE_S)
+        if sys.platform == "win32":
+            # As soon as one has ended, the executor ends the others, and there without a signal that they could heed.
+            time.sleep(_SIBLINGS_S)
         # Of the usual end of a process only what waits for nobody: its own processes are killed, semaphores given back.
         util._run_finalizers(0)  # pyright: ignore[reportAttributeAccessIssue]
         os._exit(1)

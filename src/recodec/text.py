@@ -6,6 +6,8 @@ import difflib
 import errno
 import json
 import os
+import shlex
+import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -47,6 +49,11 @@ def system_reason(error: OSError) -> str:
     if sys.platform == "win32" and isinstance(error, PermissionError) and os.path.isdir(error.filename or ""):
         return os.strerror(errno.EISDIR)
     return error.strerror or str(error)
+
+
+def quoted(path: str | Path) -> str:
+    """A name as a word of a command line that the user's shell takes as it is."""
+    return subprocess.list2cmdline([str(path)]) if sys.platform == "win32" else shlex.quote(str(path))
 
 
 def counted(number: int, one: str, many: str = "") -> str:

@@ -266,6 +266,7 @@ def test_of_many_outputs_the_one_that_does_not_fit_is_named(
     ]
 
 
+@posix
 @pytest.mark.parametrize(
     ("closed", "words"), [("<&-", "standard input is closed"), (">&-", "standard output is closed")]
 )

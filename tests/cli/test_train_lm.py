@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +53,7 @@ def test_makes_codes_a_log_and_an_exact_model(root: Path, tmp_path: Path) -> Non
     code, output = run(root, tmp_path, "updates=2")
     assert code == 0
     files, model = tmp_path / "lm", root / "model"
-    copy = f"cp {shlex.quote(str(files))}/* {shlex.quote(str(model))}"
+    copy = f"copy {files}\\* {model}" if sys.platform == "win32" else f"cp {files}/* {model}"
     assert output.startswith(f"The language model is in {files}: {copy} puts it beside")
     assert len(output.splitlines()) == 1
     clips = list(open_shards(tmp_path / "codes" / "train"))

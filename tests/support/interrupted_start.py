@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 
-if "--multiprocessing-fork" in sys.orig_argv:
+if "--multiprocessing-fork" in sys.orig_argv and sys.platform != "win32":  # where signals cannot be held
     signal.raise_signal(signal.SIGINT)
 
 

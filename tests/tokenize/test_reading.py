@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from contextlib import suppress
+from multiprocessing import get_all_start_methods
 
 import numpy as np
 import pytest
@@ -58,7 +59,7 @@ def test_loaders_with_workers_give_each_clip_once(out):
     stream = open_codes(out, stream=True)
     assert isinstance(stream, IterableDataset)
     assert [item["id"] for item in stream] == [item["id"] for item in data]
-    many = DataLoader(stream, batch_size=None, num_workers=2, multiprocessing_context="fork")
+    many = DataLoader(stream, batch_size=None, num_workers=2, multiprocessing_context=get_all_start_methods()[0])
     assert sorted(item["id"] for item in many) == [item["id"] for item in data]
     assert pickle.loads(pickle.dumps(data))[3]["id"] == data[3]["id"]
 

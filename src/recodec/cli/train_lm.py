@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..text import quoted
 from .options import FileName, Number, need, options, read_settings, say
 
 if TYPE_CHECKING:
@@ -96,10 +96,10 @@ def _ending(out: Path, model: str | None) -> str:
     """The last line: where the language model is, and a command that uses it."""
     from ..training.lm import EXPORT_NAME
 
-    files = f"{shlex.quote(str(out / EXPORT_NAME))}/*"
-    place = shlex.quote(model) if model is not None and os.path.isdir(model) else "MODEL_FOLDER"
+    copy = f"{'copy' if sys.platform == 'win32' else 'cp'} {quoted(out / EXPORT_NAME)}{os.sep}*"
+    place = quoted(model) if model is not None and os.path.isdir(model) else "MODEL_FOLDER"
     return (
-        f"The language model is in {out / EXPORT_NAME}: cp {files} {place} puts it beside its codec model, whose "
+        f"The language model is in {out / EXPORT_NAME}: {copy} {place} puts it beside its codec model, whose "
         "files it makes smaller"
     )
 

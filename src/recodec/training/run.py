@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -13,7 +12,7 @@ import torch
 from ..atomic import atomic_write, write_text
 from ..model.encodec import EncodecModel
 from ..tables import table_text
-from ..text import shown
+from ..text import quoted, shown
 from . import parallel
 from .board import Board, codebook_use, wants_board
 from .config import TrainConfig
@@ -101,7 +100,7 @@ def train(
 def ending(trainer: Trainer, model: Path) -> str:
     """The last line of a run: how far it came, where its model is, and a command that uses it."""
     done, updates = trainer.done, trainer.config.updates
-    where = shlex.quote(str(model))
+    where = quoted(model)
     more = "" if done >= updates else " (the same command goes on)"
     return (
         f"{done} of {updates} updates{more}. The model is in {where}: recodec compress IN.wav OUT.ecdc --model {where}"
@@ -143,7 +142,7 @@ class _CodecRun(Run):
         wanted, line = wants_board(trainer.config.board, dev is not None)
         if wanted:
             self.board = stack.enter_context(Board(out / BOARD_NAME))
-            line = f"figures, spectrograms and sound: tensorboard --logdir {shlex.quote(str(out / BOARD_NAME))}"
+            line = f"figures, spectrograms and sound: tensorboard --logdir {quoted(out / BOARD_NAME)}"
         if line is not None:
             say(line)
 
