@@ -25,11 +25,22 @@ _OF_RESOURCE_FORKS = [
 ]
 
 
+_OF_VORBIS = {
+    3: (0, 2, 1), 5: (0, 2, 1, 3, 4), 6: (0, 2, 1, 5, 3, 4), 7: (0, 2, 1, 6, 5, 3, 4), 8: (0, 2, 1, 7, 5, 6, 3, 4),
+}  # fmt: skip
+"""By number of channels: where those of WAV's order are in Vorbis's, which Opus shares (RFC 7845, section 5.1.1.2)."""
+
+_CHANNEL_MAP = 0x1100  # the command that asks for it, of sndfile.h
+_BITS = {2: 0, 3: 1, 4: 2, 5: 0, 6: 1, 7: 2, 11: 3, 9: 4, 10: 5, 12: 6, 13: 7, 8: 8, 14: 9, 15: 10}
+"""By libsndfile's numbers of places in a channel map: the bits of a WAV's mask."""
+
+
 class SndFile(soundfile.SoundFile):
     """A file that libsndfile reads or writes by way of a Python file.
 
     It is never sought but by `seek`: soundfile seeks to where it stands after each read, which throws away the bit
-    reservoir of MP3s, and fails at the end of a FLAC of unknown length. Ctrl-C comes between its calls.
+    reservoir of MP3s, and fails at the end of a FLAC of unknown length. Ctrl-C comes between its calls. Channels are
+    read in the order of WAV files.
 
     Args:
         file: that can seek.
@@ -47,6 +58,7 @@ class SndFile(soundfile.SoundFile):
         subtype: str | None = None,
         format: str | None = None,
     ) -> None:
+        self._order: tuple[int, ...] | None = None
         if rate_hz is None:
             self._guarded = _Guarded(_with_tag(file))
             self._open_to_read()
@@ -71,6 +83,22 @@ class SndFile(soundfile.SoundFile):
         if self.format == "SD2":
             self.close()
             raise soundfile.LibsndfileError(_UNRECOGNISED)
+        if self.subtype in ("VORBIS", "OPUS"):
+            self._order = _OF_VORBIS.get(self.channels)
+        if self.subtype == "OPUS":
+            self.seek(0)  # without it, libsndfile does not drop the samples before the first of some files
+
+    @property
+    def places(self) -> int:
+        """The mask of loudspeakers, as a WAV has it, that the file tells; 0 if it tells none in the order of WAV."""
+        found = soundfile._ffi.new("int[]", self.channels)
+        size = soundfile._ffi.sizeof("int") * self.channels
+        soundfile._snd.sf_command(self._file, _CHANNEL_MAP, found, size)  # of AIFF, it gives other numbers
+        bits = [_BITS.get(place, -1) for place in found]
+        return sum(1 << bit for bit in bits) if bits == sorted(set(bits) - {-1}) else 0
+
+    def _ordered(self, samples: np.ndarray) -> np.ndarray:
+        return samples if self._order is None else samples[:, self._order]
 
     @property
     def file_error(self) -> OSError | ValueError | None:
@@ -86,7 +114,7 @@ class SndFile(soundfile.SoundFile):
 
     def read(self, frames: int = -1, *args: Any, **kwargs: Any) -> Any:
         with interruptions_held():
-            return super().read(frames, *args, **kwargs)
+            return self._ordered(super().read(frames, *args, **kwargs))
 
     def read_to_damage(self, frames: int) -> tuple[np.ndarray, soundfile.LibsndfileError | None]:
         """Read (T, C) float32 samples, T up to `frames`, and the error that ended it if one did.
@@ -98,7 +126,7 @@ class SndFile(soundfile.SoundFile):
             return self.read(out=block), None
         except soundfile.LibsndfileError as error:
             unread = np.isnan(block).any(axis=1)
-            return block[: int(unread.argmax()) if unread.any() else frames], error
+            return self._ordered(block[: int(unread.argmax()) if unread.any() else frames]), error
 
     def write(self, data: Any) -> None:
         for start in range(0, len(data), WRITE_SAMPLES):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
 from typing import IO, cast
 
@@ -17,6 +19,7 @@ from .spliced import Spliced
 from .wholeness import missing_share
 
 _UNKNOWN_FRAMES = 2**62  # what libsndfile says, or more, where it does not know the length
+_COMMENTS = 4  # the number of this kind of block in a FLAC
 _NOT_COUNTED = ("MP3",)  # formats whose headers promise an estimate
 _PROMISED = ("SDS",)  # formats of which libsndfile tells the length that the header promises, and not what is there
 
@@ -35,12 +38,11 @@ class SndfileDecoder:
         AudioError: if it was cut off.
     """
 
-    places = 0
-
     def __init__(self, file: IO[bytes], name: str, *, partial: bool = False, mpeg: MpegSurvey | None = None) -> None:
         # libsndfile plays a file that was cut off as if it were whole, so this is found out without it.
         missing = missing_share(file) if mpeg is None else mpeg.missing_share
         self.sound = SndFile(file)
+        self.places = self.sound.places or flac_places(file)
         self.mpeg = mpeg
         self._name, self._partial = name, partial
         self.note = None if mpeg is None else mpeg.note(name)
@@ -100,6 +102,31 @@ class SndfileDecoder:
             left = None if left is None else left - len(read)
 
 
+def flac_places(file: IO[bytes]) -> int:
+    """The mask of loudspeakers in the comments of a FLAC (RFC 9639, section 8.6.2); 0 if there is none.
+
+    Where the file stands is as before.
+    """
+    place = file.tell()
+    try:
+        file.seek(0)
+        if file.read(4) != b"fLaC":
+            return 0
+        last, kind = False, 0
+        while not last and len(head := file.read(4)) == 4:
+            last, kind, size = head[0] >= 0x80, head[0] & 0x7F, int.from_bytes(head[1:], "big")
+            if kind != _COMMENTS:
+                file.seek(size, os.SEEK_CUR)
+                continue
+            found = re.search(
+                rb"WAVEFORMATEXTENSIBLE_CHANNEL_MASK=0x([0-9a-f]{1,8})(?![0-9a-f])", file.read(size), re.I
+            )
+            return int(found[1], 16) if found else 0
+        return 0
+    finally:
+        file.seek(place)
+
+
 class ChainedDecoder:
     """The links of an Ogg file, one after the other. They must be alike.
 
@@ -109,11 +136,9 @@ class ChainedDecoder:
         note: see `FileDecoder`.
     """
 
-    places = 0
-
     def __init__(self, decoders: list[SndfileDecoder], name: str, note: str | None) -> None:
         self._decoders, self._name, self.note = decoders, name, note
-        self.rate_hz, self.channels = decoders[0].rate_hz, decoders[0].channels
+        self.rate_hz, self.channels, self.places = decoders[0].rate_hz, decoders[0].channels, decoders[0].places
         lengths = [decoder.num_samples for decoder in decoders]
         self.num_samples = None if None in lengths else sum(length or 0 for length in lengths)
 
