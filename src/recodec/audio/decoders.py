@@ -23,6 +23,7 @@ from .pcm import Pcm
 from .resampling import check_rate
 from .samples import READ_SAMPLES, Samples, cut_off, missing_text
 from .sndfile_decoder import SndfileDecoder, open_ogg
+from .voc import voc_as_wav
 from .wav import OtherFormError, WavHeader, is_wav, read_wav_header
 from .wholeness import missing_share, sound_alone, start_of_mpeg
 
@@ -121,6 +122,10 @@ def open_decoder(file: IO[bytes], name: str, *, partial: bool = False) -> FileDe
     file.seek(0)
     if (wav := _plain_wav(file, name, partial=partial)) is not None:
         return wav
+    if (of_blocks := voc_as_wav(file, name)) is not None:
+        file = of_blocks
+        if (wav := _plain_wav(file, name, partial=partial)) is not None:
+            return wav
     if id3_bytes(file, 0) > file.seek(0, os.SEEK_END):
         raise AudioError(f"{name} was cut off within the tag at its front: it has no sound")
     file.seek(0)
