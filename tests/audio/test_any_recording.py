@@ -18,7 +18,8 @@ from recodec.audio import AudioReader, Mixer, read_audio
 from recodec.audio.pcm import Pcm
 from recodec.audio.wav import wav_header
 from recodec.audio.wholeness import missing_share
-from recodec.errors import AudioError
+from recodec.errors import AudioError, IncompleteError
+from support.encoding import by_ffmpeg
 from support.pipes import Pipe
 
 RATE_HZ = 24_000
@@ -261,3 +262,22 @@ def test_without_ffmpeg_the_message_says_both_ways(monkeypatch: pytest.MonkeyPat
         read_audio(io.BytesIO(b"\0\0\0\x20ftypM4A " + bytes(range(200))), name="a.m4a")
     with pytest.raises(AudioError, match="notes is not an audio file"):
         read_audio(io.BytesIO(b"Dear diary,\n" * 100), name="notes")
+
+
+@pytest.mark.parametrize("kind", ["avi", "asf", "dsf"])
+def test_a_missing_end_is_told_by_the_size_in_the_header(kind: str) -> None:
+    if kind == "dsf":
+        content = np.random.default_rng(0).bytes(4096 * 40)
+        whole = b"".join([
+            b"DSD ", struct.pack("<QQQ", 28, 92 + len(content), 0),
+            b"fmt ", struct.pack("<QIIIIIIQII", 52, 1, 0, 1, 1, 2_822_400, 1, 8 * len(content), 4096, 0),
+            b"data", struct.pack("<Q", 12 + len(content)), content,
+        ])  # fmt: skip
+    else:
+        noise = (0.1 * np.random.default_rng(0).standard_normal((2, 96_000))).astype(np.float32)
+        whole = by_ffmpeg(noise, "stereo", kind, "pcm_s16le" if kind == "avi" else "wmav2")
+    audio, _ = read_audio(whole)
+    with pytest.raises(IncompleteError, match="cut off"):
+        read_audio(whole[: len(whole) // 2])
+    part, _ = read_audio(whole[: len(whole) // 2], partial=True)
+    assert 0.3 * audio.shape[1] < part.shape[1] < 0.6 * audio.shape[1]

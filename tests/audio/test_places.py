@@ -8,8 +8,8 @@ import pytest
 
 from recodec.audio.files import read_audio
 from recodec.audio.sndfile import SndFile
+from support.encoding import RATE_HZ, by_ffmpeg
 
-RATE_HZ = 48_000
 HALF = 0.5**0.5
 # By ITU-R BS.775: what a place gives to (left, right).
 SHARES = {"FL": (1, 0), "FR": (0, 1), "FC": (HALF, HALF), "LFE": (0, 0), "BL": (HALF, 0), "BR": (0, HALF),
@@ -17,22 +17,6 @@ SHARES = {"FL": (1, 0), "FR": (0, 1), "FC": (HALF, HALF), "LFE": (0, 0), "BL": (
 # Of the Vorbis I specification, section 4.3.9.
 OF_VORBIS = {"3.0": "FL FC FR", "quad": "FL FR BL BR", "5.0": "FL FC FR BL BR", "5.1": "FL FC FR BL BR LFE",
              "6.1": "FL FC FR SL SR BC LFE"}  # fmt: skip
-
-
-def encoded(samples: np.ndarray, layout: str, container: str, codec: str, **options: str) -> bytes:
-    """(C, T) float32 as a file by FFmpeg."""
-    file = io.BytesIO()
-    with av.open(file, "w", format=container) as made:
-        stream = made.add_stream(codec, rate=RATE_HZ, layout=layout, options=options)
-        stream.bit_rate = 64_000 * len(samples)
-        stream.codec_context.open()
-        frame = av.AudioFrame.from_ndarray(samples.T.reshape(1, -1), format="flt", layout=layout)
-        frame.sample_rate = RATE_HZ
-        context = stream.codec_context
-        resampler = av.AudioResampler(context.format.name, layout, RATE_HZ, context.frame_size or None)
-        for piece in [*resampler.resample(frame), *resampler.resample(None), None]:
-            made.mux(stream.encode(piece))
-    return file.getvalue()
 
 
 def vorbis(samples: np.ndarray) -> bytes:
@@ -60,7 +44,7 @@ def test_each_channel_goes_to_its_side(container: str, codec: str, layouts: str)
         if codec == "libsndfile's":
             file = vorbis(sound[[places.index(place) for place in OF_VORBIS[layout].split()]])
         else:
-            file = encoded(sound, layout, container, codec, **options)
+            file = by_ffmpeg(sound, layout, container, codec, **options)
         heard, _ = read_audio(file, channels=2)
         inner = slice(RATE_HZ // 2, 3 * RATE_HZ // 2)  # whole periods
         found = 20 * np.abs(heard[:, inner] @ tones[:, inner].conj().T).T / RATE_HZ
@@ -72,6 +56,6 @@ def test_opus_by_ffmpeg_begins_with_its_first_sample(layout: str) -> None:
     """The decoder's first samples, as many as the header tells, are not of the recording (RFC 7845, section 4.2)."""
     clicks = np.zeros((av.AudioLayout(layout).nb_channels, 3 * RATE_HZ), np.float32)
     clicks[:, 40_000] = 0.9
-    file = encoded(clicks, layout, "ogg", "libopus", **({"mapping_family": "1"} if layout == "5.1" else {}))
+    file = by_ffmpeg(clicks, layout, "ogg", "libopus", **({"mapping_family": "1"} if layout == "5.1" else {}))
     heard, _ = read_audio(file, channels=1)
     assert np.abs(heard[0]).argmax() == 40_000

@@ -115,6 +115,17 @@ def test_inputs_of_one_stem_get_names_of_their_own(recodec: Callable, model: Pat
     assert (tmp_path / "x.flac.ecdc").exists()
 
 
+def test_inputs_of_one_name_get_numbers(recodec: Callable, model: Path, tmp_path: Path) -> None:
+    folders = [tmp_path / f"cd{number}" for number in range(1, 5)]
+    for folder in folders:
+        write(folder / "01.wav", seconds=0.1 * int(folder.name[2:]))
+    assert recodec("compress", *folders, "-d", tmp_path / "out", "--model", model).code == 0
+    names = ["01.ecdc", "01.wav.ecdc", "01.wav-1.ecdc", "01.wav-2.ecdc"]
+    for number, name in enumerate(names, 1):
+        assert recodec("decompress", tmp_path / "out" / name, tmp_path / f"{number}.wav", "--model", model).code == 0
+        assert soundfile.info(tmp_path / f"{number}.wav").frames == number * 2400
+
+
 def test_one_bad_input_does_not_end_the_others(recodec: Callable, model: Path, three: list[Path]) -> None:
     bad = three[0].parent / "bad.wav"
     bad.write_text("no sound")

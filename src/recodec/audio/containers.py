@@ -21,6 +21,8 @@ _MAT4_FIRST, _MAT4_BYTES = b"samplerate\0", (8, 4, 4, 2, 2, 1)
 _MAT5_MATRIX, _MAT5_LAST_KIND = 14, 18
 _SDS, _SDS_NEXT = b"\xf0\x7e", b"\xf7\xf0"  # of MIDI's Sample Dump Standard: packets of 127 bytes
 _WVE, _MPC2K = b"ALawSoundFile**\0", b"\x01\x04"
+_ASF, _ASF_HEAD_BYTES = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"), 1 << 16
+_ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _MP4_BOXES = frozenset({
     b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid", b"moof", b"mfra", b"sidx", b"ssix", b"styp",
     b"meta", b"udta", b"emsg", b"prft", b"pdin", b"imda",
@@ -85,6 +87,12 @@ def _sound(file: IO[bytes], front: bytes, end: int) -> Iterator[tuple[int, int]]
     magic, kind = front[:4], front[8:12]
     if magic in (b"RIFF", b"RIFX", b"RF64", b"BW64") and kind == b"WAVE":
         yield from _wav(file, end, ">" if magic == b"RIFX" else "<")
+    elif magic == b"RIFF" and kind == b"AVI ":
+        yield 8, int.from_bytes(front[4:8], "little")
+    elif magic == b"DSD " and len(front) >= 28:
+        yield 28, max(0, int.from_bytes(front[12:20], "little") - 28)
+    elif front.startswith(_ASF):
+        yield from _asf(file)
     elif magic == b"FORM" and kind in (b"AIFF", b"AIFC"):
         yield from _after(8, _chunks(file, 12, end, ">4sI", b"SSND", even=True))
     elif magic == b"FORM" and kind in (b"8SVX", b"16SV"):
@@ -187,6 +195,15 @@ def _voc(file: IO[bytes], end: int, start: int) -> Iterator[tuple[int, int]]:
         if place > end:
             yield start, place - start
             return
+
+
+def _asf(file: IO[bytes]) -> Iterator[tuple[int, int]]:
+    """Advanced Systems Format: the size of the file is among its properties, but for a live stream."""
+    file.seek(0)
+    head = file.read(_ASF_HEAD_BYTES)
+    at = head.find(_ASF_PROPERTIES)
+    if at >= 0 and len(head) >= at + 92 and not head[at + 88] & 1:
+        yield len(_ASF), max(0, int.from_bytes(head[at + 40 : at + 48], "little") - len(_ASF))
 
 
 def _mat4(front: bytes) -> Iterator[tuple[int, int]]:

@@ -16,7 +16,7 @@ from .samples import Samples, missing_text
 _CONTAINERS = (
     "mov", "matroska", "asf", "wv", "aac", "ac3", "eac3", "dts", "truehd", "ogg", "flac", "mp3", "wav", "w64", "aiff",
     "au", "caf", "ape", "tta", "tak", "dsf", "iff", "mpc", "mpc8", "amr", "avi", "flv", "mpegts", "mpeg", "rm", "voc",
-    "shn", "xwma", "oma", "g722", "gsm",
+    "shn", "xwma", "oma", "g722", "gsm", "adx", "apm", "argo_asf", "gxf", "kvag", "loas", "mmf", "sox", "wtv", "sbc",
 )  # fmt: skip
 # Until version 19, PyAV raised for tags that are not UTF-8; since then it has no such option.
 _OLD_OPTIONS: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}

@@ -7,7 +7,8 @@ AUDIO_SUFFIXES = frozenset(
         ".mka", ".mkv", ".wma", ".wmv", ".asf", ".wv", ".ape", ".ac3", ".ec3", ".eac3", ".dts", ".amr", ".awb", ".tta",
         ".mp1", ".mp2", ".mpc", ".mpg", ".mpeg", ".ts", ".m2ts", ".mts", ".vob", ".avi", ".flv", ".f4v", ".ogv",
         ".ogx", ".spx", ".voc", ".sph", ".nist", ".ircam", ".sf", ".avr", ".8svx", ".svx", ".paf", ".xi", ".sds",
-        ".wve", ".pvf", ".htk", ".gsm",
+        ".wve", ".pvf", ".htk", ".gsm", ".g722", ".rm", ".ra", ".ismv", ".dsf", ".adx", ".sox", ".mmf", ".wtv", ".gxf",
+        ".sbc", ".loas", ".latm",
     }
 )  # fmt: skip
 """Of files that hold audio; some take the package `av` to read."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +112,7 @@ def plan(
             single = (sources[0].parent if out_dir is None else out_dir) / _output_name(sources[0], suffix)
         return [Task(sources[0], check_target(sources[0], single, force))]
     taken: set[Path] = set()
+    again: Counter[Path] = Counter()
     tasks = []
     for source in sources:
         is_folder = source.is_dir()
@@ -120,8 +122,9 @@ def plan(
             chosen = place / _output_name(file, suffix)
             if chosen in taken:  # another input of the same stem: the whole name tells them apart
                 chosen = place / (file.name + suffix)
-            if chosen in taken:
-                raise click.UsageError(f"{file} and another input would both become {chosen}")
+            while chosen in taken:  # of the same name, from another folder: a number does
+                again[place / file.name] += 1
+                chosen = place / f"{file.name}-{again[place / file.name]}{suffix}"
             taken.add(chosen)
             tasks.append(Task(file, chosen, is_folder))
     if not tasks:
