@@ -281,3 +281,11 @@ def test_a_missing_end_is_told_by_the_size_in_the_header(kind: str) -> None:
         read_audio(whole[: len(whole) // 2])
     part, _ = read_audio(whole[: len(whole) // 2], partial=True)
     assert 0.3 * audio.shape[1] < part.shape[1] < 0.6 * audio.shape[1]
+
+
+def test_partial_is_not_advised_where_nothing_can_be_read() -> None:
+    """An mp4 has its index at its end, unless it was made for the web."""
+    noise = (0.1 * np.random.default_rng(0).standard_normal((1, 96_000))).astype(np.float32)
+    cut = by_ffmpeg(noise, "mono", "ipod", "aac")[:-4000]
+    with pytest.raises(AudioError, match="cut off: .*, and what is left cannot be read alone$"):
+        read_audio(cut)

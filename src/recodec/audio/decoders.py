@@ -197,6 +197,10 @@ def raw_decoder(file: IO[bytes], pcm: Pcm, name: str, *, partial: bool = False) 
 def _open_by_ffmpeg(file: IO[bytes], name: str, reason: str, *, partial: bool) -> FileDecoder:
     file.seek(0)
     if (missing := missing_share(file)) and not partial:
+        if find_spec("av") is not None:  # of an mp4 whose index is missing, nothing can be read: this says so
+            from .ffmpeg import AvDecoder
+
+            AvDecoder(file, name, partial=True, missing=missing).close()
         raise IncompleteError(f"{name} was cut off: {missing_text(missing)}", f"{PARTIAL_TAKES} the rest")
     if _looks_like_text(file):
         raise AudioError(f"{name} is not an audio file ({reason})")
