@@ -287,5 +287,5 @@ def test_partial_is_not_advised_where_nothing_can_be_read() -> None:
     """An mp4 has its index at its end, unless it was made for the web."""
     noise = (0.1 * np.random.default_rng(0).standard_normal((1, 96_000))).astype(np.float32)
     cut = by_ffmpeg(noise, "mono", "ipod", "aac")[:-4000]
-    with pytest.raises(AudioError, match="cut off: .*, and what is left cannot be read alone$"):
+    with pytest.raises(AudioError, match=r"cut off: .*, and what is left cannot be read alone$"):
         read_audio(cut)

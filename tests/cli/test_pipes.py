@@ -252,6 +252,14 @@ def test_a_full_disk_behind_standard_output(model: Path, files: dict[str, bytes]
 
 
 @posix
+def test_a_full_disk_behind_what_is_printed() -> None:
+    with open("/dev/full", "wb") as full:
+        process = start("models", stdout=full)
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (1, b"recodec: error: standard output: No space left on device\n")
+
+
+@posix
 def test_of_many_outputs_the_one_that_does_not_fit_is_named(
     model: Path, files: dict[str, bytes], tmp_path: Path
 ) -> None:

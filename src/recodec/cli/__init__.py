@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -147,6 +148,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         silence_output()
         return 1
     except OSError as error:
+        if error.errno == errno.ENOSPC and error.filename is None:  # of what is printed
+            error.filename = "standard output"
         return _fail(1, error_text(error))
 
 
