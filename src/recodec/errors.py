@@ -31,7 +31,7 @@ PARTIAL_TAKES = "--partial (partial=True in Python, partial=1 over HTTP) takes"
 
 
 class IncompleteError(AudioError):
-    """An audio file that was cut off or is damaged, of which `partial` takes what there is."""
+    """An audio file that was cut off or is damaged. `partial` takes what there is of it, if its advice says so."""
 
 
 class CheckpointError(RecodecError, ValueError):

@@ -98,7 +98,7 @@ class AvDecoder:
 def _unreadable(name: str, missing: float, reason: str) -> AudioError:
     """The error for a file that FFmpeg makes nothing of: if some of it is missing, that is why."""
     if missing:
-        reason = f"was cut off: {missing_text(missing)}, and what is left cannot be read alone"
+        return IncompleteError(f"{name} was cut off: {missing_text(missing)}, and what is left cannot be read alone")
     return AudioError(f"{name} {reason}")
 
 
