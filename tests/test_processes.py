@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -95,7 +96,7 @@ def are_gone(paths: list[Path]) -> bool:
     """Within some seconds."""
     deadline_s = time.monotonic() + 20
     while time.monotonic() < deadline_s and any(path.exists() for path in paths):
-        pass
+        threading.Event().wait(0.01)
     return not any(path.exists() for path in paths)
 
 

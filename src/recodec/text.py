@@ -6,8 +6,6 @@ import difflib
 import errno
 import json
 import os
-import shlex
-import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -53,7 +51,13 @@ def system_reason(error: OSError) -> str:
 
 def quoted(path: str | Path) -> str:
     """A name as a word of a command line that the user's shell takes as it is."""
-    return subprocess.list2cmdline([str(path)]) if sys.platform == "win32" else shlex.quote(str(path))
+    if sys.platform == "win32":
+        from subprocess import list2cmdline
+
+        return list2cmdline([str(path)])
+    from shlex import quote
+
+    return quote(str(path))
 
 
 def counted(number: int, one: str, many: str = "") -> str:

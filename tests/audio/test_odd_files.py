@@ -19,6 +19,7 @@ from recodec.audio.containers import find_sound
 from recodec.audio.spliced import Spliced
 from recodec.audio.stretches import read_stretch, shape_of
 from recodec.errors import AudioError, IncompleteError
+from support.encoding import by_ffmpeg
 from support.signals import voice
 
 ID3 = b"ID3\x04\0\0\0\0\x02\x00" + bytes(256)
@@ -161,7 +162,7 @@ def test_rare_formats_that_tell_their_size_are_seen_to_be_cut(form: str, subtype
                                                   ("mov", "pcm_s16le")])  # fmt: skip
 @pytest.mark.parametrize("share", [0.5, 0.97])
 def test_containers_of_ffmpeg_are_seen_to_be_cut(container: str, codec: str, share: float) -> None:
-    data = by_ffmpeg(container, codec)
+    data = voice_by_ffmpeg(container, codec)
     cut = data[: round(share * len(data))]
     missing = r"x was cut off: \d+ % of it is missing"
     if container in ("ipod", "mov"):  # their index is at the end
@@ -178,7 +179,7 @@ def test_containers_of_ffmpeg_are_seen_to_be_cut(container: str, codec: str, sha
 @pytest.mark.parametrize(("container", "codec"), [("ac3", "ac3"), ("eac3", "eac3"), ("mpegts", "mp2")])
 @pytest.mark.parametrize("rate_hz", [48_000, 44_100, 32_000])
 def test_a_stream_that_ends_within_a_frame_is_seen_to_be_cut(container: str, codec: str, rate_hz: int) -> None:
-    data = by_ffmpeg(container, codec, rate_hz=rate_hz)
+    data = voice_by_ffmpeg(container, codec, rate_hz=rate_hz)
     whole = heard(data).shape[1]
     for cut in (data[: len(data) // 2 + 1], data[:-1]):
         with pytest.raises(IncompleteError, match=r"x was cut off: (less than 1|[123]) % of it is missing; --partial"):
@@ -189,27 +190,16 @@ def test_a_stream_that_ends_within_a_frame_is_seen_to_be_cut(container: str, cod
 
 @pytest.mark.parametrize(("container", "codec"), [("wv", "wavpack"), ("adts", "aac")])
 def test_partial_takes_what_ffmpeg_reads_before_damage(container: str, codec: str) -> None:
-    data = by_ffmpeg(container, codec, seconds=4.0)
+    data = voice_by_ffmpeg(container, codec, seconds=4.0)
     cut = data[: len(data) // 2]
     with pytest.raises(IncompleteError, match=r"x is damaged after \d+ samples .* or was cut off there; --partial"):
         heard(cut)
     assert 40_000 < heard(cut, partial=True).shape[1] < 120_000
 
 
-def by_ffmpeg(container: str, codec: str, seconds: float = 1.5, rate_hz: int = 48_000) -> bytes:
+def voice_by_ffmpeg(container: str, codec: str, seconds: float = 1.5, rate_hz: int = 48_000) -> bytes:
     """A file that FFmpeg writes."""
-    av = pytest.importorskip("av")
-    file = io.BytesIO()
-    with av.open(file, "w", format=container) as output:
-        stream = output.add_stream(codec, rate=rate_hz, layout="mono")
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(voice(seconds, rate_hz)), format="fltp", layout="mono")
-        frame.sample_rate, frame.pts = rate_hz, 0
-        size = stream.codec_context.frame_size or 1024
-        resampler = av.AudioResampler(format=stream.format, layout="mono", rate=rate_hz, frame_size=size)
-        for part in (*resampler.resample(frame), *resampler.resample(None)):
-            output.mux(stream.encode(part))
-        output.mux(stream.encode(None))
-    return file.getvalue()
+    return by_ffmpeg(voice(seconds, rate_hz), "mono", container, codec, rate_hz=rate_hz)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.4, 0.9])
@@ -302,7 +292,7 @@ def test_crops_of_formats_that_cannot_be_sought(form: str, subtype: str) -> None
 
 
 def test_boxes_that_are_not_of_an_mp4_do_not_count_as_missing() -> None:
-    data = by_ffmpeg("ipod", "aac")
+    data = voice_by_ffmpeg("ipod", "aac")
     np.testing.assert_array_equal(heard(data + b"\x7f\xff\xff\xffabcd" + bytes(2000)), heard(data))
 
 

@@ -44,7 +44,7 @@ def test_each_channel_goes_to_its_side(container: str, codec: str, layouts: str)
         if codec == "libsndfile's":
             file = vorbis(sound[[places.index(place) for place in OF_VORBIS[layout].split()]])
         else:
-            file = by_ffmpeg(sound, layout, container, codec, **options)
+            file = by_ffmpeg(sound, layout, container, codec, options)
         heard, _ = read_audio(file, channels=2)
         inner = slice(RATE_HZ // 2, 3 * RATE_HZ // 2)  # whole periods
         found = 20 * np.abs(heard[:, inner] @ tones[:, inner].conj().T).T / RATE_HZ
@@ -56,6 +56,6 @@ def test_opus_by_ffmpeg_begins_with_its_first_sample(layout: str) -> None:
     """The decoder's first samples, as many as the header tells, are not of the recording (RFC 7845, section 4.2)."""
     clicks = np.zeros((av.AudioLayout(layout).nb_channels, 3 * RATE_HZ), np.float32)
     clicks[:, 40_000] = 0.9
-    file = by_ffmpeg(clicks, layout, "ogg", "libopus", **({"mapping_family": "1"} if layout == "5.1" else {}))
+    file = by_ffmpeg(clicks, layout, "ogg", "libopus", {"mapping_family": "1"} if layout == "5.1" else {})
     heard, _ = read_audio(file, channels=1)
     assert np.abs(heard[0]).argmax() == 40_000

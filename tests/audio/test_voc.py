@@ -2,11 +2,12 @@
 
 import io
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
 
-from recodec.audio.files import read_audio
+from recodec.audio.files import AudioReader, read_audio
 from recodec.audio.stretches import read_stretch
 from recodec.errors import AudioError, IncompleteError
 
@@ -66,3 +67,21 @@ def test_what_is_cut_off_or_changes_is_said() -> None:
     for other in (new(second, rate_hz=16_000), new(second, channels=2), new(second, codec=0, bits=8)):
         with pytest.raises(AudioError, match="changes from 8000 Hz and 1 channel"):
             read_audio(voc(new(first), other, END))
+
+
+def test_blocks_after_a_tag() -> None:
+    first, second = parts(2)
+    audio, _ = read_audio(b"ID3\x04\0\0\0\0\0\x14" + bytes(20) + voc(new(first), block(2, second), END))
+    np.testing.assert_array_equal(audio[0] * 32768, SOUND)
+
+
+def test_silence_takes_no_memory() -> None:
+    """4,000 of the longest, of different lengths: 508 megabytes as bytes."""
+    silences = [block(3, struct.pack("<HB", 65_535 - number, 131)) for number in range(4000)]
+    file = voc(new(SOUND[:1].tobytes()), *silences, END)
+    tracemalloc.start()
+    with AudioReader(file) as reader:
+        assert reader.num_samples == 1 + sum(65_536 - number for number in range(4000))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2e8

@@ -84,8 +84,7 @@ def test_standard_input_may_be_a_file_and_output_a_device(model: Path, files: di
         assert process.wait(60) == 0
     assert (tmp_path / "a.ecdc").read_bytes() == files["ecdc"]
     assert run("compress", tmp_path / "in.wav", os.devnull, "--model", model).returncode == 0
-    assert Path(os.devnull).exists()
-    assert not Path(os.devnull).is_file()
+    assert sys.platform == "win32" or Path(os.devnull).is_char_device()
 
 
 def test_raw_samples_from_and_to_files(recodec: Callable, model: Path, files: dict[str, bytes], tmp_path: Path) -> None:

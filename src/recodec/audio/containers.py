@@ -6,14 +6,15 @@ import os
 import re
 import struct
 from collections.abc import Iterator
+from itertools import islice
 from typing import IO, Literal, NamedTuple
 
+from .voc import END_BLOCK, LAST_KIND, VOC_MAGIC, voc_blocks
 from .wav import LIKELY_UNKNOWN, UNLIKELY
 
 _MAX_CHUNKS = 10_000
 _UNKNOWN = frozenset({0, 0xFFFFFFFF, 2**63 - 1, 2**64 - 1})
 _W64_DATA = b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
-_VOC, _VOC_LAST_BLOCK = b"Creative Voice File\x1a", 9
 _AC3_SYNC, _AC3_HEAD = b"\x0b\x77", 6
 _AC3_KBPS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
 _AC3_RATES_HZ = (48_000, 44_100, 32_000)
@@ -105,7 +106,7 @@ def _sound(file: IO[bytes], front: bytes, end: int) -> Iterator[tuple[int, int]]
         yield from _chunks(file, 40, end, "<16sQ", _W64_DATA, even=False, counts_itself=True)
     elif front.startswith(b"NIST_1A"):
         yield from _nist(file)
-    elif front.startswith(_VOC):
+    elif front.startswith(VOC_MAGIC):
         yield from _voc(file, end, int.from_bytes(front[20:22], "little"))
     elif magic == b"2BIT" and len(front) >= 128:
         channels, bits = (2 if front[12:14] != b"\0\0" else 1), int.from_bytes(front[14:16], "big")
@@ -179,22 +180,13 @@ def _nist(file: IO[bytes]) -> Iterator[tuple[int, int]]:
 
 def _voc(file: IO[bytes], end: int, start: int) -> Iterator[tuple[int, int]]:
     """Creative Voice: blocks, up to one that ends them."""
-    place = start
-    for _ in range(_MAX_CHUNKS):
-        file.seek(place)
-        head = file.read(4)
-        if head[:1] == b"\0":
-            yield start, place + 1 - start
-            return
-        if len(head) < 4:
-            return
-        if head[0] > _VOC_LAST_BLOCK:  # what comes after the recording
-            yield start, place - start
-            return
-        place += 4 + int.from_bytes(head[1:], "little")
-        if place > end:
-            yield start, place - start
-            return
+    for kind, begin, stop in islice(voc_blocks(file, start), _MAX_CHUNKS):
+        if kind == END_BLOCK:
+            yield start, begin + 1 - start
+        elif kind > LAST_KIND:  # what comes after the recording
+            yield start, begin - start
+        elif stop > end:
+            yield start, stop - start
 
 
 def _asf(file: IO[bytes]) -> Iterator[tuple[int, int]]:

@@ -122,10 +122,6 @@ def open_decoder(file: IO[bytes], name: str, *, partial: bool = False) -> FileDe
     file.seek(0)
     if (wav := _plain_wav(file, name, partial=partial)) is not None:
         return wav
-    if (of_blocks := voc_as_wav(file, name)) is not None:
-        file = of_blocks
-        if (wav := _plain_wav(file, name, partial=partial)) is not None:
-            return wav
     if id3_bytes(file, 0) > file.seek(0, os.SEEK_END):
         raise AudioError(f"{name} was cut off within the tag at its front: it has no sound")
     file.seek(0)
@@ -134,8 +130,12 @@ def open_decoder(file: IO[bytes], name: str, *, partial: bool = False) -> FileDe
     mpeg = survey_mpeg(file, start)
     if mpeg is not None and mpeg.change is not None:
         raise _changes(name, mpeg.change)
-    file = frames_alone(file, mpeg) if mpeg is not None and not start else sound_alone(file, partial=partial)
-    if (wav := _plain_wav(file, name, partial=partial)) is not None:  # after a tag
+    if mpeg is not None and not start:
+        file = frames_alone(file, mpeg)
+    else:
+        file = sound_alone(file, partial=partial)
+        file = voc_as_wav(file, name) or file
+    if (wav := _plain_wav(file, name, partial=partial)) is not None:  # after a tag, or of blocks
         return wav
     try:
         if _begins(file, b"OggS"):
@@ -196,15 +196,14 @@ def raw_decoder(file: IO[bytes], pcm: Pcm, name: str, *, partial: bool = False) 
 
 def _open_by_ffmpeg(file: IO[bytes], name: str, reason: str, *, partial: bool) -> FileDecoder:
     file.seek(0)
-    if (missing := missing_share(file)) and not partial:
-        if find_spec("av") is not None:  # of an mp4 whose index is missing, nothing can be read: this says so
-            from .ffmpeg import AvDecoder
-
-            AvDecoder(file, name, partial=True, missing=missing).close()
-        raise IncompleteError(f"{name} was cut off: {missing_text(missing)}", f"{PARTIAL_TAKES} the rest")
-    if _looks_like_text(file):
+    missing = missing_share(file)
+    is_cut = missing > 0 and not partial
+    cut = IncompleteError(f"{name} was cut off: {missing_text(missing)}", f"{PARTIAL_TAKES} the rest")
+    if not is_cut and _looks_like_text(file):
         raise AudioError(f"{name} is not an audio file ({reason})")
     if find_spec("av") is None:
+        if is_cut:
+            raise cut
         raise AudioError(
             f"{name} is not an audio file that can be read here ({reason})",
             "what FFmpeg reads takes its package, pip install 'recodec[av]', or FFmpeg itself: "
@@ -213,6 +212,9 @@ def _open_by_ffmpeg(file: IO[bytes], name: str, reason: str, *, partial: bool) -
     from .ffmpeg import AvDecoder
 
     decoder = AvDecoder(file, name, partial=partial, missing=missing)
+    if is_cut:  # and can be read in part, which an mp4 without its index cannot
+        decoder.close()
+        raise cut
     if decoder.is_mp3 and (place := after_foreign_bytes(file)) is not None:
         # libsndfile knows no MP3 that other bytes come before; FFmpeg does not see how much of it is there.
         survey = survey_mpeg(file, place)

@@ -10,6 +10,7 @@ import numpy as np
 from av.error import FFmpegError
 
 from ..errors import PARTIAL_TAKES, AudioError, IncompleteError
+from .mixing import mask_of
 from .samples import Samples, missing_text
 
 # Containers that hold sound themselves. Play lists and the like are left out: they make FFmpeg open other files.
@@ -20,7 +21,6 @@ _CONTAINERS = (
 )  # fmt: skip
 # Until version 19, PyAV raised for tags that are not UTF-8; since then it has no such option.
 _OLD_OPTIONS: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
-_WAV_ORDER = ("FL", "FR", "FC", "LFE", "BL", "BR", "FLC", "FRC", "BC", "SL", "SR")
 
 
 class AvDecoder:
@@ -61,7 +61,7 @@ class AvDecoder:
         self.is_mp3 = self._container.format.name == "mp3"
         # A container's duration is rounded, and counts what decoders drop at the start.
         self.num_samples: int | None = None
-        self.places = _mask(self._stream)
+        self.places = mask_of([channel.name for channel in self._stream.layout.channels])
 
     def close(self) -> None:
         """End without its samples."""
@@ -100,14 +100,6 @@ def _unreadable(name: str, missing: float, reason: str) -> AudioError:
     if missing:
         return IncompleteError(f"{name} was cut off: {missing_text(missing)}, and what is left cannot be read alone")
     return AudioError(f"{name} {reason}")
-
-
-def _mask(stream: av.AudioStream) -> int:
-    """The places of the channels as a WAV's mask; 0 where one of them is not in it."""
-    names = [channel.name for channel in stream.layout.channels]
-    if any(name not in _WAV_ORDER for name in names) or names != sorted(names, key=_WAV_ORDER.index):
-        return 0
-    return sum(1 << _WAV_ORDER.index(name) for name in names)
 
 
 def _reason(error: Exception) -> str:

@@ -16,7 +16,7 @@ MAX_SOURCE_CHANNELS = 8
 # Half of the power: FC gives that much to each side, and a surround channel to its own side.
 _HALF = math.sqrt(0.5)
 # Places of loudspeakers by the bits of a WAV's mask, and what each gives to (left, right).
-_PLACES = ("FL", "FR", "FC", "LFE", "BL", "BR", "FLC", "FRC", "BC", "SL", "SR")
+PLACES = ("FL", "FR", "FC", "LFE", "BL", "BR", "FLC", "FRC", "BC", "SL", "SR")
 _SHARES = {
     "FL": (1.0, 0.0), "FR": (0.0, 1.0), "FC": (_HALF, _HALF), "LFE": (0.0, 0.0), "BL": (_HALF, 0.0),
     "BR": (0.0, _HALF), "FLC": (1.0, 0.0), "FRC": (0.0, 1.0), "BC": (0.5, 0.5), "SL": (_HALF, 0.0), "SR": (0.0, _HALF),
@@ -35,8 +35,15 @@ _USUAL = {
 def places_of(channels: int, mask: int = 0) -> tuple[str, ...] | None:
     """Places of the channels of a file, by a WAV's mask or the usual order; `None` if they cannot be known."""
     # Where a mask does not name as many places as there are channels, the usual order is a better guess.
-    named = tuple(name for bit, name in enumerate(_PLACES) if mask >> bit & 1)
+    named = tuple(name for bit, name in enumerate(PLACES) if mask >> bit & 1)
     return named if len(named) == channels else _USUAL.get(channels)
+
+
+def mask_of(places: Sequence[str]) -> int:
+    """A WAV's mask of places; 0 where one of them is not in it, or they are not in its order."""
+    if any(place not in PLACES for place in places) or list(places) != sorted(set(places), key=PLACES.index):
+        return 0
+    return sum(1 << PLACES.index(place) for place in places)
 
 
 def check_select(select: Sequence[int]) -> list[int]:

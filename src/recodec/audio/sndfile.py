@@ -10,6 +10,7 @@ import numpy as np
 import soundfile
 
 from ..interruptions import interruptions_held
+from .mixing import mask_of
 from .spliced import Spliced
 
 T = TypeVar("T")
@@ -24,15 +25,14 @@ _OF_RESOURCE_FORKS = [
     for field in ("data offset", "map offset", "data length", "map length", "resource fork", "sample size")
 ]
 
-
 _OF_VORBIS = {
     3: (0, 2, 1), 5: (0, 2, 1, 3, 4), 6: (0, 2, 1, 5, 3, 4), 7: (0, 2, 1, 6, 5, 3, 4), 8: (0, 2, 1, 7, 5, 6, 3, 4),
 }  # fmt: skip
 """By number of channels: where those of WAV's order are in Vorbis's, which Opus shares (RFC 7845, section 5.1.1.2)."""
 
 _CHANNEL_MAP = 0x1100  # the command that asks for it, of sndfile.h
-_BITS = {2: 0, 3: 1, 4: 2, 5: 0, 6: 1, 7: 2, 11: 3, 9: 4, 10: 5, 12: 6, 13: 7, 8: 8, 14: 9, 15: 10}
-"""By libsndfile's numbers of places in a channel map: the bits of a WAV's mask."""
+_PLACES = dict(enumerate(["FL", "FR", "FC", "FL", "FR", "FC", "BC", "BL", "BR", "LFE", "FLC", "FRC", "SL", "SR"], 2))
+"""Places of loudspeakers by their numbers in such a map."""
 
 
 class SndFile(soundfile.SoundFile):
@@ -94,8 +94,7 @@ class SndFile(soundfile.SoundFile):
         found = soundfile._ffi.new("int[]", self.channels)
         size = soundfile._ffi.sizeof("int") * self.channels
         soundfile._snd.sf_command(self._file, _CHANNEL_MAP, found, size)  # of AIFF, it gives other numbers
-        bits = [_BITS.get(place, -1) for place in found]
-        return sum(1 << bit for bit in bits) if bits == sorted(set(bits) - {-1}) else 0
+        return mask_of([_PLACES.get(number, "") for number in found])
 
     def _ordered(self, samples: np.ndarray) -> np.ndarray:
         return samples if self._order is None else samples[:, self._order]

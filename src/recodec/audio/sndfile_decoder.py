@@ -42,11 +42,11 @@ class SndfileDecoder:
         # libsndfile plays a file that was cut off as if it were whole, so this is found out without it.
         missing = missing_share(file) if mpeg is None else mpeg.missing_share
         self.sound = SndFile(file)
-        self.places = self.sound.places or flac_places(file)
         self.mpeg = mpeg
         self._name, self._partial = name, partial
         self.note = None if mpeg is None else mpeg.note(name)
         self.rate_hz, self.channels = self.sound.samplerate, self.sound.channels
+        self.places = (self.sound.places or _flac_places(file)) if self.channels > 2 else 0
         promised = 0 if mpeg is None else mpeg.promised_samples
         frames = self.sound.frames
         if missing and self.sound.format in _PROMISED:
@@ -102,7 +102,7 @@ class SndfileDecoder:
             left = None if left is None else left - len(read)
 
 
-def flac_places(file: IO[bytes]) -> int:
+def _flac_places(file: IO[bytes]) -> int:
     """The mask of loudspeakers in the comments of a FLAC (RFC 9639, section 8.6.2); 0 if there is none.
 
     Where the file stands is as before.

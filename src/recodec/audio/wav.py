@@ -135,14 +135,17 @@ def _parse(content: bytes, name: str) -> tuple[Pcm, int]:
 
 def wav_header(pcm: Pcm, num_samples: int | None) -> bytes:
     """The header of a WAV of plain samples; without their number it says that nobody knows their size."""
-    size = _UNKNOWN_SIZE if num_samples is None else num_samples * pcm.frame_bytes
+    tag = _FLOAT if pcm.format.startswith("f") else _PCM
+    size = None if num_samples is None else num_samples * pcm.frame_bytes
+    return form_header(tag, 8 * FORMATS[pcm.format][0], pcm.channels, pcm.rate_hz, size)
+
+
+def form_header(tag: int, bits: int, channels: int, rate_hz: int, num_bytes: int | None) -> bytes:
+    """The header of a WAV whose samples have the form of a number `tag`; `num_bytes` as in `wav_header`."""
+    size, frame = _UNKNOWN_SIZE if num_bytes is None else num_bytes, channels * bits // 8
     # Readers, ours among them, take so large a size for unknown, so it is then called unknown.
     known = size + 36 < LIKELY_UNKNOWN
-    width = FORMATS[pcm.format][0]
-    tag = _FLOAT if pcm.format.startswith("f") else _PCM
-    form = struct.pack(
-        "<HHIIHH", tag, pcm.channels, pcm.rate_hz, pcm.rate_hz * pcm.frame_bytes, pcm.frame_bytes, 8 * width
-    )
+    form = struct.pack("<HHIIHH", tag, channels, rate_hz, rate_hz * frame, frame, bits)
     riff_size, data_size = (size + 36, size) if known else (_UNKNOWN_SIZE, _UNKNOWN_SIZE)
     return (
         struct.pack("<4sI4s4sI", b"RIFF", riff_size, b"WAVE", b"fmt ", 16)
